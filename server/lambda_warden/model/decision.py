@@ -1,0 +1,45 @@
+"""What the guard decided, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CheckName = Literal[
+    "arguments",
+    "resolve",
+    "manifest_rule",
+    "qualifier",
+    "invocation_type",
+    "payload_size",
+    "payload_schema",
+    "record",
+    "aws_dry_run",
+]
+
+
+class Check(BaseModel):
+    """One question the guard asked of a request, and its answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: CheckName
+    passed: bool | None = Field(description="null: not reached, because an earlier check failed.")
+    reason: str
+
+
+class Decision(BaseModel):
+    """Whether a request may be sent to AWS: only if every check that was made passed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    allowed: bool
+    checks: tuple[Check, ...]
+    rule: str | None = Field(default=None, description="The `arn` of the manifest's rule that decided.")
+    rule_source: str | None = Field(default=None, description="FILE:LINE of that rule, for the operator.")
+
+    @property
+    def failed(self) -> Check | None:
+        """The first check that failed, or None."""
+        return next((check for check in self.checks if check.passed is False), None)

@@ -1,0 +1,121 @@
+"""What the tools take: the arguments of `aws lambda invoke`, checked before anything looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Effect
+
+RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
+
+CLIENT_CONTEXT_LIMIT = 3583
+"""Bytes of base64 that Invoke's ClientContext may have (Lambda API reference, Invoke)."""
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InvokeArguments(_Arguments):
+    """The arguments of `invoke_function` and `dry_run`."""
+
+    function: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Function name (orders-refund), partial ARN (123456789012:function:orders-refund) or "
+            "full ARN, as list_functions shows it. May end in :ALIAS or :VERSION.",
+        ),
+    ]
+    qualifier: Annotated[
+        str | None,
+        Field(
+            description="Alias or version to run, if `function` does not name it. Without one, Lambda runs the "
+            "unpublished code, $LATEST, which most functions here do not allow."
+        ),
+    ] = None
+    payload: Annotated[
+        JsonValue,
+        # Named types, not `{}`: hosts send JSON text in a string where a schema leaves the type open.
+        WithJsonSchema({"type": ["object", "array", "string", "number", "boolean", "null"]}),
+        Field(
+            description="The event: any JSON value, given as JSON and not as a string of JSON text. Absent or "
+            "null sends no payload."
+        ),
+    ] = None
+    payload_base64: Annotated[
+        str | None,
+        Field(description="Instead of `payload`: the exact bytes to send, in base64. Only for what is not JSON."),
+    ] = None
+    invocation_type: Annotated[
+        RequestedInvocationType,
+        Field(
+            description="RequestResponse waits for the answer. Event queues the call and gives no answer. DryRun "
+            "only asks AWS whether the call would be permitted."
+        ),
+    ] = "RequestResponse"
+    log_type: Annotated[
+        Literal["Tail", "None"],
+        Field(description="Tail returns the last 4 KB of the function's log (RequestResponse only)."),
+    ] = "Tail"
+    client_context: Annotated[
+        Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})] | None,
+        Field(description="Data for the function's context object, up to 3,583 bytes encoded. Not with Event."),
+    ] = None
+    tenant_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=256,
+            pattern=r"^[a-zA-Z0-9._:/=+\-@ ]+$",
+            description="Tenant, for functions with tenant isolation.",
+        ),
+    ] = None
+    durable_execution_name: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[a-zA-Z0-9_-]+$",
+            description="For durable functions: AWS runs one execution for each name.",
+        ),
+    ] = None
+    timeout_seconds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=FUNCTION_TIMEOUT_LIMIT,
+            description="How long to wait for the answer. A function that takes longer is not stopped: its "
+            "outcome is then unknown.",
+        ),
+    ] = None
+
+
+class ListArguments(_Arguments):
+    """The arguments of `list_functions`."""
+
+    name_contains: Annotated[str | None, Field(max_length=64, description="Part of the function's name.")] = None
+    account: Annotated[str | None, Field(description="AWS account id, 12 digits.")] = None
+    region: Annotated[str | None, Field(description="AWS region, for example us-east-1.")] = None
+    effect: Annotated[Effect | None, Field(description="Only functions with this effect.")] = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Functions a page.")] = 20
+    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRequest:
+    """An invocation's parameters as AWS takes them. What is decided on is what is sent.
+
+    `payload` is None where none is sent; `client_context` is base64 of JSON; `log_tail` asks for LogType=Tail.
+    """
+
+    invocation_type: RequestedInvocationType
+    payload: bytes | None
+    client_context: str | None
+    log_tail: bool
+    tenant_id: str | None
+    durable_execution_name: str | None
+    timeout_seconds: int | None
