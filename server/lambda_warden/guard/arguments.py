@@ -1,0 +1,73 @@
+"""arguments: what a client sent → typed arguments, or one error that says which argument, what and how else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.function_ref import shown
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_TYPE_NAMES = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "dict_type": "a JSON object",
+    "missing": "it to be given",
+}
+
+
+def parse_arguments(model: type[_Model], arguments: Mapping[str, Any]) -> _Model:
+    """Check a tool's arguments against its model, strictly: a string is not taken for a number or an object.
+
+    Raises:
+        ArgumentError: for the first argument that is unknown, missing or of the wrong form.
+    """
+    try:
+        return model.model_validate(arguments, strict=True)
+    except ValidationError as error:
+        raise _argument_error(model, error) from None
+
+
+def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "arguments"
+    match first["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(name, model.model_fields, n=1)
+            hint = f"{near[0]!r}, perhaps; the" if near else "only the"
+            known = ", ".join(model.model_fields)
+            return ArgumentError(shown(name), "is not an argument of this tool", f"{hint} arguments are: {known}")
+        case "missing":
+            return ArgumentError(name, "is missing", "it to be given")
+        case kind:
+            got = first["input"]
+            problem = (
+                f"{shown(got)} is not accepted" if isinstance(got, str) else f"a {_json_type(got)} is not accepted"
+            )
+            expected = _TYPE_NAMES.get(kind) or first["msg"].removeprefix("Input should be ").removeprefix(
+                "Value error, "
+            )
+            return ArgumentError(name, problem, expected)
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float():
+            return f"number ({value})" if abs(value) < 1e15 else "number"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case None:
+            return "null"
+        case _:
+            return type(value).__name__

@@ -1,0 +1,124 @@
+"""decide: canonical reference and encoded request → allowed or denied, with the reason of every check.
+
+Deny by default: a request is allowed only if exactly one rule speaks of its function and qualifier, and every
+check of that rule passes. The same function answers `invoke_function` and `dry_run`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.decision import Check, CheckName, Decision
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.strict_json import parse_json
+
+_CHECKS: tuple[CheckName, ...] = (
+    "manifest_rule",
+    "qualifier",
+    "invocation_type",
+    "payload_size",
+    "payload_schema",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, and the rule to carry it out under. `rule` is there whenever the decision allows."""
+
+    decision: Decision
+    rule: Rule | None
+
+
+def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules) -> Ruling:
+    """Decide whether a request may be sent.
+
+    Args:
+        ref: the canonical reference that would be sent.
+        request: the exact parameters that would be sent.
+        rules: the manifest's rules.
+    """
+    resolved = Check(name="resolve", passed=True, reason=f"means {ref.qualified_arn}")
+    candidates = rules.for_function(ref)
+    if not candidates:
+        reason = f"no rule of the manifest allows {ref.function_arn}"
+        return Ruling(_decision([resolved, _failed("manifest_rule", reason)]), None)
+
+    found = Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {candidates[0].spec.arn}")
+    rules_of_qualifier = [rule for rule in candidates if ref.qualifier in rule.spec.qualifiers]
+    if not rules_of_qualifier:
+        allowed = sorted({q for rule in candidates for q in rule.spec.qualifiers})
+        asked = "a call without qualifier runs $LATEST, which" if ref.qualifier == "$LATEST" else ref.qualifier
+        reason = f"{asked} is not among the allowed qualifiers: {', '.join(allowed)}"
+        return Ruling(_decision([resolved, found, _failed("qualifier", reason)]), None)
+    if len(rules_of_qualifier) > 1:
+        arns = " and ".join(rule.spec.arn for rule in rules_of_qualifier)
+        reason = f"several rules speak of this function ({arns}), so none is followed; the operator has to say which"
+        return Ruling(_decision([resolved, _failed("manifest_rule", reason)]), None)
+
+    rule = rules_of_qualifier[0]
+    decision = _decision(
+        [
+            resolved,
+            Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {rule.spec.arn}"),
+            Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
+            _invocation_type(request, rule),
+            _payload_size(request, rule),
+            _payload_schema(request, rule),
+        ],
+        rule,
+    )
+    return Ruling(decision, rule)
+
+
+def denied(check: CheckName, reason: str) -> Decision:
+    """The decision on a request that did not get as far as the rules."""
+    return _decision([_failed(check, reason)])
+
+
+def _decision(checks: list[Check], rule: Rule | None = None) -> Decision:
+    reached = {check.name for check in checks}
+    rest = (Check(name=name, passed=None, reason="not reached") for name in _CHECKS if name not in reached)
+    return Decision(
+        allowed=rule is not None and all(check.passed for check in checks),
+        checks=(*checks, *rest),
+        rule=rule.spec.arn if rule else None,
+        rule_source=rule.source if rule else None,
+    )
+
+
+def _failed(name: CheckName, reason: str) -> Check:
+    return Check(name=name, passed=False, reason=reason)
+
+
+def _invocation_type(request: EncodedRequest, rule: Rule) -> Check:
+    asked = request.invocation_type
+    if asked == "DryRun":
+        return Check(name="invocation_type", passed=True, reason="a DryRun starts nothing")
+    if asked in rule.spec.invocation_types:
+        return Check(name="invocation_type", passed=True, reason=f"{asked} is allowed")
+    allowed = ", ".join(rule.spec.invocation_types)
+    return _failed("invocation_type", f"{asked} is not among the allowed invocation types: {allowed}")
+
+
+def _payload_size(request: EncodedRequest, rule: Rule) -> Check:
+    size, limit = len(request.payload or b""), rule.spec.payload.max_bytes
+    if size <= limit:
+        return Check(name="payload_size", passed=True, reason=f"{size:,} of at most {limit:,} bytes")
+    return _failed("payload_size", f"the payload is {size:,} bytes; this function takes at most {limit:,}")
+
+
+def _payload_schema(request: EncodedRequest, rule: Rule) -> Check:
+    if rule.schema is None:
+        return Check(name="payload_schema", passed=True, reason="the rule sets no schema")
+    if request.payload is None:
+        return _failed("payload_schema", "this function has a payload schema, and no payload is given")
+    try:
+        # What is checked is what is sent: the bytes, read back.
+        payload = parse_json(request.payload)
+    except ValueError as error:
+        return _failed("payload_schema", f"the payload is not JSON: {error}")
+    if problems := rule.schema.problems(payload):
+        return _failed("payload_schema", "payload does not fit its schema: " + "; ".join(problems))
+    return Check(name="payload_schema", passed=True, reason="the payload fits its schema")

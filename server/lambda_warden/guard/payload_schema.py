@@ -1,0 +1,50 @@
+"""Payloads against the JSON Schema of their rule (2020-12), by the jsonschema library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+JsonSchema = dict[str, Any]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SHOWN = 5
+_MESSAGE_LIMIT = 200
+
+
+class PayloadSchema:
+    """A compiled schema. Never reads a file or the network: a `$ref` outside the schema is an error.
+
+    Raises:
+        ValueError: if the schema itself is not valid 2020-12; the message says where.
+    """
+
+    def __init__(self, schema: JsonSchema) -> None:
+        declared = schema.get("$schema", _DIALECT)
+        if declared != _DIALECT:
+            raise ValueError(f"$schema is {declared!r}; only {_DIALECT} is read")
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise ValueError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
+        self.schema = schema
+        self._validator = Draft202012Validator(schema, registry=Registry())
+
+    def problems(self, payload: object) -> list[str]:
+        """What is wrong with a payload, the first few problems, each with its place; empty if it fits."""
+        try:
+            errors = sorted(self._validator.iter_errors(payload), key=lambda error: error.json_path)
+        except (Unresolvable, RecursionError) as error:
+            return [f"the schema can't be applied ({type(error).__name__})"]
+        shown = [f"{error.json_path}: {_cut(error.message)}" for error in errors[:_SHOWN]]
+        if len(errors) > _SHOWN:
+            shown.append(f"and {len(errors) - _SHOWN} more")
+        return shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + "…"
