@@ -1,0 +1,33 @@
+"""What the operator sets beside the manifest: by flags and LAMBDA_WARDEN_* variables (see `cli.py`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+READ_TIMEOUT_SECONDS = 910.0
+"""Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost."""
+CONNECT_TIMEOUT_SECONDS = 10.0
+CONCURRENCY = 64
+
+
+class Settings(BaseModel):
+    """The settings of one server. The AWS ones mean what the same options of the AWS CLI mean."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    records: Path = Field(description="The SQLite file that every decision and outcome is recorded in.")
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    ca_bundle: Path | None = None
+    verify_ssl: bool = True
+    sign_requests: bool = True
+    connect_timeout: float = Field(default=CONNECT_TIMEOUT_SECONDS, gt=0, description="Seconds.")
+    read_timeout: float = Field(default=READ_TIMEOUT_SECONDS, gt=0, description="Seconds.")
+    concurrency: int = Field(default=CONCURRENCY, ge=1, le=1024, description="Invocations at once.")
+    log_level: LogLevel = "WARNING"
