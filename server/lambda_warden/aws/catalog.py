@@ -1,0 +1,129 @@
+"""catalog: what AWS knows of functions, for `list_functions`. Reads configuration, never environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambda_warden.aws.clients import Clients
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef, FunctionConfigurationTypeDef
+
+LIST_LIMIT = 10_000
+"""Functions read of one account and region. What lies behind is described from the manifest alone."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """One function's configuration, as far as a model needs it."""
+
+    function_arn: str
+    description: str | None
+    runtime: str | None
+    handler: str | None
+    memory_mb: int | None
+    timeout_seconds: int | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The functions of one account and region; `problem` says why it is not complete."""
+
+    functions: dict[str, FunctionFacts] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasFacts:
+    """Where an alias points: a version, and the shares of calls that go to others."""
+
+    function_version: str
+    routing: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What takes a call of its own to learn. None: AWS did not say, and `problems` says why."""
+
+    state: str | None = None
+    aliases: dict[str, AliasFacts] | None = None
+    versions: frozenset[str] | None = None
+    problems: tuple[str, ...] = ()
+
+
+def list_functions(clients: Clients, account: str, region: str) -> Listing:
+    """Read one account and region with ListFunctions. Raises nothing: a denial becomes the listing's `problem`."""
+    found: dict[str, FunctionFacts] = {}
+    try:
+        pages = clients.get(account, region).get_paginator("list_functions").paginate()
+        for page in pages:
+            for configuration in page["Functions"]:
+                facts = _facts(configuration)
+                found[facts.function_arn] = facts
+            if len(found) >= LIST_LIMIT:
+                return Listing(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
+    except (BotoCoreError, ClientError) as error:
+        return Listing(found, f"lambda:ListFunctions in account {account}, {region}: {_reason(error)}")
+    return Listing(found)
+
+
+def describe(clients: Clients, account: str, region: str, function_arn: str) -> Details:
+    """Read one function's state, aliases and versions. Raises nothing: a denial becomes one of `problems`."""
+    problems: list[str] = []
+
+    def attempt(action: str, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except (BotoCoreError, ClientError) as error:
+            problems.append(f"lambda:{action} in account {account}, {region}: {_reason(error)}")
+            return None
+
+    def read_aliases() -> dict[str, AliasFacts]:
+        pages = client.get_paginator("list_aliases").paginate(FunctionName=function_arn)
+        return {
+            alias["Name"]: AliasFacts(
+                alias["FunctionVersion"], dict(alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}))
+            )
+            for page in pages
+            for alias in page["Aliases"]
+        }
+
+    def read_versions() -> frozenset[str]:
+        pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function_arn)
+        return frozenset(version["Version"] for page in pages for version in page["Versions"])
+
+    try:
+        client = clients.get(account, region)
+    except BotoCoreError as error:
+        return Details(problems=(_reason(error),))
+    state = attempt(
+        "GetFunctionConfiguration", lambda: client.get_function_configuration(FunctionName=function_arn).get("State")
+    )
+    aliases = attempt("ListAliases", read_aliases)
+    versions = attempt("ListVersionsByFunction", read_versions)
+    return Details(state, aliases, versions, tuple(problems))
+
+
+def _facts(configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef) -> FunctionFacts:
+    return FunctionFacts(
+        function_arn=configuration["FunctionArn"],
+        description=configuration.get("Description") or None,
+        runtime=configuration.get("Runtime"),
+        handler=configuration.get("Handler"),
+        memory_mb=configuration.get("MemorySize"),
+        timeout_seconds=configuration.get("Timeout"),
+        last_modified=configuration.get("LastModified"),
+    )
+
+
+def _reason(error: BotoCoreError | ClientError) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__

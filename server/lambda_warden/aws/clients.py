@@ -1,0 +1,91 @@
+"""Lambda clients, one for each account, region and read timeout, made for invoking at most once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from lambda_warden import __version__
+from lambda_warden.model.errors import SettingsError
+from lambda_warden.model.manifest import Target
+from lambda_warden.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+_CLIENTS_KEPT = 32
+
+
+class Clients:
+    """Hands out Lambda clients. Safe to use from any thread.
+
+    Raises:
+        SettingsError: if a profile does not exist or an AWS config file can't be read.
+    """
+
+    def __init__(self, settings: Settings, targets: Iterable[Target]) -> None:
+        self._settings = settings
+        self._targets = {(target.account, region): target for target in targets for region in target.regions}
+        # Making clients is not thread-safe in boto3; using them is.
+        self._lock = threading.Lock()
+        self._build_cached = lru_cache(maxsize=_CLIENTS_KEPT)(self._build)
+        profiles = {target.profile or settings.profile for target in self._targets.values()}
+        try:
+            self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
+        except BotoCoreError as error:
+            raise SettingsError(str(error)) from None
+
+    def get(self, account: str, region: str, read_timeout: float | None = None) -> LambdaClient:
+        """The client for one account and region.
+
+        Args:
+            account: an account id of the manifest's targets.
+            region: one of that target's regions.
+            read_timeout: seconds to wait for an answer; the settings' by default, and never more than that.
+
+        Raises:
+            KeyError: if no target has this account and region.
+            botocore.exceptions.BotoCoreError: if no client can be made of the AWS configuration.
+        """
+        limit = self._settings.read_timeout
+        with self._lock:
+            return self._build_cached(account, region, min(read_timeout or limit, limit))
+
+    def default_region(self) -> str | None:
+        """The region that the AWS configuration (AWS_REGION, the profile) names, if any."""
+        session = self._sessions.get(self._settings.profile) or next(iter(self._sessions.values()))
+        return session.region_name
+
+    def _build(self, account: str, region: str, read_timeout: float) -> LambdaClient:
+        target = self._targets[account, region]
+        settings = self._settings
+        config = Config(
+            connect_timeout=settings.connect_timeout,
+            read_timeout=read_timeout,
+            # One attempt: botocore's retries would start a function again (boto/boto3#1104).
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            # AWS's advice for long synchronous calls, so that no NAT or load balancer drops an idle connection.
+            tcp_keepalive=True,
+            max_pool_connections=settings.concurrency,
+            user_agent_extra=f"lambda-warden/{__version__}",
+            signature_version=None if settings.sign_requests else UNSIGNED,
+        )
+        verify: bool | str | None = None
+        if not settings.verify_ssl:
+            verify = False
+        elif settings.ca_bundle is not None:
+            verify = str(settings.ca_bundle)
+        return self._sessions[target.profile or settings.profile].client(
+            "lambda",
+            region_name=region,
+            endpoint_url=target.endpoint_url or settings.endpoint_url,
+            verify=verify,
+            config=config,
+        )
