@@ -1,0 +1,59 @@
+"""Function errors: what the payload and the log of a failed function say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from lambda_warden.model.result import FunctionError
+
+MESSAGE_LIMIT: Final = 2000
+FRAMES_LIMIT: Final = 30
+_FRAME_LIMIT: Final = 300
+
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def read_function_error(kind: str, payload: object, log_text: str | None) -> FunctionError:
+    """Describe how a function failed.
+
+    Args:
+        kind: the X-Amz-Function-Error header: Handled or Unhandled.
+        payload: the parsed payload. Lambda's runtimes put errorType, errorMessage and stackTrace (Node.js: trace)
+            there.
+        log_text: the log tail, which has the stack trace where the payload has none.
+    """
+    error = payload if isinstance(payload, dict) else {}
+    frames = error.get("stackTrace") or error.get("trace")
+    return FunctionError(
+        kind=kind,
+        type=_text(error.get("errorType"), _FRAME_LIMIT),
+        message=_text(error.get("errorMessage"), MESSAGE_LIMIT),
+        stack_trace=_frames(frames) if isinstance(frames, list) else _frames_of_log(log_text or ""),
+    )
+
+
+def _frames(frames: Sequence[object]) -> list[str]:
+    texts = [_cut(str(frame).rstrip("\n"), _FRAME_LIMIT) for frame in frames]
+    if len(texts) <= FRAMES_LIMIT:
+        return texts
+    half = FRAMES_LIMIT // 2
+    return [*texts[:half], f"… {len(texts) - 2 * half} frames left out …", *texts[-half:]]
+
+
+def _frames_of_log(text: str) -> list[str]:
+    """The last Python traceback that a log holds, without what follows it."""
+    _, found, rest = text.rpartition(_TRACEBACK)
+    if not found:
+        return []
+    lines = rest.strip("\n").splitlines()
+    end = next((i for i, line in enumerate(lines) if line and not line.startswith(" ")), len(lines) - 1)
+    return _frames([_TRACEBACK, *lines[: end + 1]])
+
+
+def _text(value: object, limit: int) -> str | None:
+    return _cut(value, limit) if isinstance(value, str) else None
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,183 @@
+"""report: what is known of a call → the result that the agent gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from lambda_warden.model.decision import Decision
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.request import RequestedInvocationType
+from lambda_warden.model.result import OUTSIDE_DATA, DryRunResult, Failure, InvokeResult, Outcome
+from lambda_warden.report.function_error import read_function_error
+from lambda_warden.report.log import read_log
+from lambda_warden.report.payload import view_payload
+
+_MESSAGE_LIMIT = 1000
+
+_NEXT_AFTER_DENIAL = {
+    "arguments": "Correct the argument and call again.",
+    "resolve": "Correct the function or qualifier and call again; list_functions shows what may be invoked.",
+    "manifest_rule": "Call list_functions for what may be invoked. Only the operator can allow more.",
+    "qualifier": "Use one of the allowed qualifiers.",
+    "invocation_type": "Use one of the allowed invocation types.",
+    "payload_size": "Send a smaller payload.",
+    "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
+    "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
+    "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a report is about: which call, of what, as what."""
+
+    invocation_id: str
+    ref: FunctionRef | None = None
+    invocation_type: RequestedInvocationType | None = None
+
+
+def report_denial(call: Call, decision: Decision) -> InvokeResult:
+    """A call that was not sent."""
+    return InvokeResult(
+        outcome="denied",
+        next_step=next_after_denial(decision),
+        checks=list(decision.checks),
+        **_of(call),
+    )
+
+
+def report_outcome(call: Call, raw: RawOutcome, duration_ms: int, budget: int) -> InvokeResult:
+    """A call that was sent.
+
+    Args:
+        call: which one.
+        raw: what is known of its ending.
+        duration_ms: from sending to knowing, in milliseconds.
+        budget: bytes of the function's payload that may be shown.
+    """
+    match raw:
+        case Returned():
+            return _report_returned(call, raw, duration_ms, budget)
+        case Refused() | Unknown():
+            return InvokeResult(
+                outcome=outcome_of(raw, call.invocation_type),
+                next_step=_next_after_refusal(raw) if isinstance(raw, Refused) else _next_after_unknown(raw),
+                status_code=raw.status_code,
+                request_id=raw.request_id,
+                error=Failure(code=raw.code, message=raw.message[:_MESSAGE_LIMIT]),
+                duration_ms=duration_ms,
+                **_of(call),
+            )
+
+
+def report_dry_run(call: Call, decision: Decision, payload_bytes: int | None) -> DryRunResult:
+    """What would become of a call that was not made."""
+    return DryRunResult(
+        would_invoke=decision.allowed,
+        next_step=(
+            "Call invoke_function with the same arguments to run it."
+            if decision.allowed
+            else next_after_denial(decision)
+        ),
+        payload_bytes=payload_bytes,
+        rule=decision.rule,
+        checks=list(decision.checks),
+        **_of(call),
+    )
+
+
+def outcome_of(raw: RawOutcome, invocation_type: RequestedInvocationType | None) -> Outcome:
+    """The one word for how a call that was sent ended."""
+    match raw:
+        case Refused():
+            return "refused"
+        case Unknown():
+            return "unknown"
+        case Returned(function_error=None):
+            return "succeeded" if invocation_type == "RequestResponse" else "accepted"
+        case Returned():
+            return "function_error"
+
+
+def next_after_denial(decision: Decision) -> str:
+    """What is sensible after a denial, by the check that failed."""
+    return _NEXT_AFTER_DENIAL[decision.failed.name] if decision.failed else ""
+
+
+def _report_returned(call: Call, raw: Returned, duration_ms: int, budget: int) -> InvokeResult:
+    outcome = outcome_of(raw, call.invocation_type)
+    view = view_payload(raw.payload, budget)
+    log = read_log(raw.log_tail)
+    error = (
+        read_function_error(raw.function_error, view.value, log.text if log else None) if raw.function_error else None
+    )
+    return InvokeResult(
+        outcome=outcome,
+        next_step=_next_after_return(outcome, call, view.truncated),
+        status_code=raw.status_code,
+        executed_version=raw.executed_version,
+        request_id=raw.request_id,
+        durable_execution_arn=raw.durable_execution_arn,
+        function_error=error,
+        payload=view.value,
+        payload_format=view.format,
+        payload_bytes=len(raw.payload),
+        truncated=view.truncated,
+        omitted=list(view.omitted),
+        log=log,
+        duration_ms=duration_ms,
+        outside_data=OUTSIDE_DATA if raw.payload or log else None,
+        **_of(call),
+    )
+
+
+class _Named(TypedDict):
+    invocation_id: str
+    function: str | None
+    qualifier: str | None
+    invocation_type: RequestedInvocationType | None
+
+
+def _of(call: Call) -> _Named:
+    return {
+        "invocation_id": call.invocation_id,
+        "function": call.ref.function_arn if call.ref else None,
+        "qualifier": call.ref.qualifier if call.ref else None,
+        "invocation_type": call.invocation_type,
+    }
+
+
+def _next_after_return(outcome: Outcome, call: Call, truncated: bool) -> str:
+    match outcome:
+        case "succeeded" if truncated:
+            return (
+                "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
+                "time, where its payload allows. Calling it again runs it again."
+            )
+        case "succeeded":
+            return "Use the payload."
+        case "accepted" if call.invocation_type == "DryRun":
+            return "AWS would accept the call. Nothing ran."
+        case "accepted":
+            return "Lambda has queued the call and will run it on its own. No answer will come here."
+        case _:
+            return (
+                "The function ran and failed; what it did before is not undone. Read function_error and log, and "
+                "change the payload before calling again."
+            )
+
+
+def _next_after_refusal(raw: Refused) -> str:
+    if raw.retry_sensible:
+        return "The function did not run. The reason passes: wait some seconds, then call again."
+    return "The function did not run. Calling again unchanged will not help: correct the call, or tell the operator."
+
+
+def _next_after_unknown(raw: Unknown) -> str:
+    where = f" for request id {raw.request_id}" if raw.request_id else ""
+    return (
+        f"The function may have run, or may still be running. Do not call it again before somebody has checked its "
+        f"effects or its logs{where}."
+    )

@@ -1,0 +1,158 @@
+"""Payloads: bytes → JSON, text or base64 within a byte budget, saying what was left out.
+
+JSON that is too large becomes a preview that is JSON itself: arrays and objects keep their first entries, strings
+their first characters, and each cut is listed with its place and size.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from pydantic import JsonValue
+
+from lambda_warden.model.result import Omission, PayloadFormat
+from lambda_warden.model.strict_json import parse_json
+
+DEPTH_LIMIT: Final = 64
+"""Levels of nesting shown. Clients' own JSON readers give up at a few hundred."""
+_OMISSIONS_LISTED: Final = 20
+_PATH_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadView:
+    """A payload as a model sees it; `format` is None where there were no bytes."""
+
+    value: JsonValue
+    format: PayloadFormat | None
+    truncated: bool = False
+    omitted: tuple[Omission, ...] = ()
+
+
+def view_payload(data: bytes, budget: int) -> PayloadView:
+    """Show a payload within a budget.
+
+    Args:
+        data: what the function returned.
+        budget: bytes of compact JSON (or of text, or of base64) that the view may take; at least 16.
+    """
+    if not data:
+        return PayloadView(None, None)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return _base64_view(data, budget)
+    try:
+        value: JsonValue = parse_json(data)  # type: ignore[assignment]
+        whole = _json_size(value)
+    except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
+        return _text_view(text, budget)
+    if whole <= budget and _depth_within(value, DEPTH_LIMIT):
+        return PayloadView(value, "json")
+    return _json_preview(value, budget)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    entries: int
+    characters: int
+    depth: int
+
+
+def _bounds() -> Iterator[_Bounds]:
+    """Ever tighter bounds. The last one leaves an empty container or a few characters of a string."""
+    entries = 1024.0
+    while entries >= 1:
+        yield _Bounds(int(entries), int(max(8, entries * 24)), min(DEPTH_LIMIT, 4 + int(entries)))
+        entries *= 0.7
+    yield _Bounds(1, 8, 2)
+    yield _Bounds(0, 2, 1)
+
+
+def _json_preview(value: JsonValue, budget: int) -> PayloadView:
+    for bounds in _bounds():
+        cut = _Cut(bounds)
+        preview = cut.apply(value, "", bounds.depth)
+        if _json_size(preview) <= budget:
+            return PayloadView(preview, "json", bool(cut.omitted), tuple(cut.omitted[:_OMISSIONS_LISTED]))
+    raise AssertionError("an empty container or two characters fit any budget")
+
+
+class _Cut:
+    """One pass over a JSON value that copies it within bounds and notes what it leaves out."""
+
+    def __init__(self, bounds: _Bounds) -> None:
+        self._bounds = bounds
+        self.omitted: list[Omission] = []
+
+    def apply(self, value: JsonValue, path: str, depth: int) -> JsonValue:
+        entries = self._bounds.entries
+        match value:
+            case str() if len(value) > self._bounds.characters:
+                self._note(path, self._bounds.characters, len(value), "characters")
+                return value[: self._bounds.characters]
+            case dict() | list() if value and depth == 0:
+                self._note(path, 0, len(value), "members" if isinstance(value, dict) else "items")
+                return {} if isinstance(value, dict) else []
+            case dict():
+                if len(value) > entries:
+                    self._note(path, entries, len(value), "members")
+                return {
+                    key: self.apply(item, f"{path}/{_pointer(key)}", depth - 1)
+                    for key, item in islice(value.items(), entries)
+                }
+            case list():
+                if len(value) > entries:
+                    self._note(path, entries, len(value), "items")
+                return [self.apply(item, f"{path}/{i}", depth - 1) for i, item in enumerate(value[:entries])]
+            case _:
+                return value
+
+    def _note(self, path: str, kept: int, total: int, unit: str) -> None:
+        if len(path) > _PATH_LIMIT:
+            path = path[:_PATH_LIMIT] + "…"
+        self.omitted.append(Omission.model_construct(path=path, kept=kept, total=total, unit=unit))
+
+
+def _text_view(text: str, budget: int) -> PayloadView:
+    kept = text.encode()[:budget].decode(errors="ignore")
+    if len(kept) == len(text):
+        return PayloadView(text, "text")
+    cut = Omission(path="", kept=len(kept), total=len(text), unit="characters")
+    return PayloadView(kept, "text", True, (cut,))
+
+
+def _base64_view(data: bytes, budget: int) -> PayloadView:
+    kept = data[: budget // 4 * 3]
+    value = base64.b64encode(kept).decode("ascii")
+    if len(kept) == len(data):
+        return PayloadView(value, "base64")
+    return PayloadView(value, "base64", True, (Omission(path="", kept=len(kept), total=len(data), unit="bytes"),))
+
+
+def _json_size(value: JsonValue) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _depth_within(value: JsonValue, limit: int) -> bool:
+    level: list[JsonValue] = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _pointer(key: str) -> str:
+    """A key as it stands in a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
