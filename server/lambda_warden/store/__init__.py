@@ -1,0 +1,1 @@
+"""What is kept: the records of every decision and outcome."""
