@@ -1,0 +1,189 @@
+"""The `lambda-warden` command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import anyio
+import click
+import platformdirs
+
+from lambda_warden import __version__
+from lambda_warden.manifest_file import LoadedManifest, load_manifest, manifest_json_schema
+from lambda_warden.model.errors import ManifestError, SettingsError
+from lambda_warden.settings import (
+    CONCURRENCY,
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    LogLevel,
+    Settings,
+)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Problems(click.ClickException):
+    """Problems for the operator, one line each, on stderr."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True, file=file)
+
+
+def _settings_options(command: _F) -> _F:
+    """The options of `serve`, each also a LAMBDA_WARDEN_* variable. Named as the AWS CLI names them."""
+    options = [
+        click.option("--profile", help="Profile of the AWS config files, for targets that name none."),
+        click.option("--region", help="Region of names without one, where the manifest has several."),
+        click.option("--endpoint-url", help="Another endpoint than AWS's own, for targets that name none."),
+        click.option("--ca-bundle", type=_PATH, help="CA certificates to check AWS's with."),
+        click.option("--verify-ssl/--no-verify-ssl", default=True, show_default=True, help="Check certificates."),
+        click.option(
+            "--connect-timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=CONNECT_TIMEOUT_SECONDS,
+            show_default=True,
+            help="Seconds to wait for a connection.",
+        ),
+        click.option(
+            "--read-timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=READ_TIMEOUT_SECONDS,
+            show_default=True,
+            help="Seconds to wait for an answer. Keep it above the slowest function's own timeout.",
+        ),
+        click.option("--sign-request/--no-sign-request", default=True, show_default=True, help="Sign requests."),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, 1024),
+            default=CONCURRENCY,
+            show_default=True,
+            help="Invocations under way at once; more wait.",
+        ),
+        click.option(
+            "--records",
+            type=_PATH,
+            default=lambda: platformdirs.user_state_path("lambda-warden") / "records.sqlite3",
+            show_default="records.sqlite3 in the user's state folder",
+            help="SQLite file that every decision and outcome is recorded in.",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(get_args(LogLevel), case_sensitive=False),
+            default="WARNING",
+            show_default=True,
+            help="What goes to stderr.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(
+    context_settings={
+        "auto_envvar_prefix": "LAMBDA_WARDEN",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    }
+)
+@click.version_option(__version__)
+def main() -> None:
+    """Let an AI assistant invoke AWS Lambda functions, under guard."""
+
+
+@main.command()
+@click.option("--manifest", type=_PATH, envvar="LAMBDA_WARDEN_MANIFEST", help="The allowlist.")
+@click.option("--demo", "demo", is_flag=True, help="Serve the embedded demo endpoint and its functions instead.")
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "streamable-http"]),
+    default="stdio",
+    show_default=True,
+    help="streamable-http listens on 127.0.0.1 only: it has no authentication.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
+@_settings_options
+def serve(manifest: Path | None, demo: bool, transport: str, port: int, **options: Any) -> None:
+    """Serve MCP: on stdin and stdout, or over HTTP on this machine.
+
+    Every option is also an environment variable: --endpoint-url is LAMBDA_WARDEN_ENDPOINT_URL.
+    AWS credentials and config files are found as boto3 finds them.
+    """
+    if demo == (manifest is not None):
+        raise click.UsageError("give either --manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo")
+    if demo:
+        from lambda_warden.local.demo import demo_environment
+
+        with demo_environment() as environment:
+            options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
+            _serve(_load(environment.manifest), _settings(options), transport, port)
+    elif manifest is not None:
+        _serve(_load(manifest), _settings(options), transport, port)
+
+
+@main.command()
+@click.argument("manifest", type=_PATH)
+def check(manifest: Path) -> None:
+    """Check a MANIFEST, and show what it allows."""
+    from lambda_warden.local.console import print_manifest
+
+    print_manifest(_load(manifest))
+
+
+@main.command()
+def demo() -> None:
+    """Start a Lambda endpoint on this machine, and walk an MCP client through the guard."""
+    from lambda_warden.local.demo import run_demo
+
+    anyio.run(run_demo)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a manifest, for editors."""
+    click.echo(json.dumps(manifest_json_schema(), indent=2))
+
+
+def _load(path: Path) -> LoadedManifest:
+    try:
+        return load_manifest(path)
+    except ManifestError as error:
+        raise _Problems(str(error)) from None
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    known = {
+        **{name: value for name, value in options.items() if name != "sign_request"},
+        "sign_requests": options.get("sign_requests", options.get("sign_request", True)),
+    }
+    return Settings.model_validate(known)
+
+
+def _serve(loaded: LoadedManifest, settings: Settings, transport: str, port: int) -> None:
+    _configure_logging(settings.log_level)
+    # Imported here: only `serve` needs boto3 and the MCP SDK's server, which take most of the start-up time.
+    from lambda_warden.app import build_server
+
+    try:
+        server = build_server(settings, loaded)
+    except SettingsError as error:
+        raise _Problems(str(error)) from None
+    if transport == "stdio":
+        anyio.run(server.run_stdio_async)
+    else:
+        anyio.run(partial(server.run_streamable_http_async, host="127.0.0.1", port=port))
+
+
+def _configure_logging(level: LogLevel) -> None:
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # At DEBUG these write whole requests and answers, with payloads and signatures.
+    for name in ("boto3", "botocore", "urllib3", "mcp", "httpx2"):
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))

@@ -1,0 +1,184 @@
+"""`list_functions`: the manifest's rules joined with what AWS knows. The manifest decides what is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from lambda_warden.aws import catalog
+from lambda_warden.aws.catalog import Details, FunctionFacts, Listing
+from lambda_warden.aws.clients import Clients
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.function_ref import LATEST
+from lambda_warden.model.request import ListArguments
+from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
+from lambda_warden.report.listing import distinct, page_of
+
+Place = tuple[str, str]
+"""An account and a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One function under one rule; for a pattern that AWS can't expand, the pattern."""
+
+    function: str
+    rule: Rule
+    facts: FunctionFacts | None
+
+    @property
+    def key(self) -> str:
+        """Sorts the list. The rule's first qualifier tells two rules of one function apart."""
+        return f"{self.function}:{self.rule.spec.qualifiers[0]}"
+
+
+class Directory:
+    """Lists what may be invoked."""
+
+    def __init__(self, rules: Rules, clients: Clients) -> None:
+        self._rules = rules
+        self._clients = clients
+
+    async def list_functions(self, arguments: Mapping[str, Any]) -> ListResult:
+        """One page of the functions that the manifest allows.
+
+        Raises:
+            ArgumentError: for an argument that is unknown or of the wrong form.
+        """
+        wanted = parse_arguments(ListArguments, arguments)
+        rules = [rule for rule in self._rules.all if _may_match(rule, wanted)]
+        listings = await self._list_places({(rule.arn.account, rule.arn.region) for rule in rules})
+        items = sorted(
+            (
+                item
+                for rule in rules
+                for item in _expand(rule, listings[rule.arn.account, rule.arn.region], self._rules)
+                if wanted.name_contains is None or wanted.name_contains in item.function.rsplit(":", 1)[-1]
+            ),
+            key=lambda item: item.key,
+        )
+        indexes, cursor = page_of([item.key for item in items], wanted.limit, wanted.cursor)
+        page = [items[i] for i in indexes]
+        details = await self._describe(page)
+        entries = [
+            _entry(item, listings[item.rule.arn.account, item.rule.arn.region], details.get(item.function, Details()))
+            for item in page
+        ]
+        notes = distinct(
+            [
+                *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
+                *(problem for detail in details.values() for problem in detail.problems),
+            ]
+        )
+        return ListResult(
+            functions=entries, total=len(items), next_cursor=cursor, notes=notes, next_step=_next_step(items, cursor)
+        )
+
+    async def _list_places(self, places: set[Place]) -> dict[Place, Listing]:
+        listings: dict[Place, Listing] = {}
+
+        async def read(place: Place) -> None:
+            listings[place] = await anyio.to_thread.run_sync(partial(catalog.list_functions, self._clients, *place))
+
+        async with anyio.create_task_group() as group:
+            for place in sorted(places):
+                group.start_soon(read, place)
+        return dict(sorted(listings.items()))
+
+    async def _describe(self, page: list[_Item]) -> dict[str, Details]:
+        """Read the details of the functions that AWS has; the others have none."""
+        details: dict[str, Details] = {}
+
+        async def read(item: _Item) -> None:
+            arn = item.rule.arn
+            details[item.function] = await anyio.to_thread.run_sync(
+                partial(catalog.describe, self._clients, arn.account, arn.region, item.function)
+            )
+
+        async with anyio.create_task_group() as group:
+            for item in {item.function: item for item in page if item.facts is not None}.values():
+                group.start_soon(read, item)
+        return dict(sorted(details.items()))
+
+
+def _may_match(rule: Rule, wanted: ListArguments) -> bool:
+    return (
+        wanted.account in (None, rule.arn.account)
+        and wanted.region in (None, rule.arn.region)
+        and wanted.effect in (None, rule.spec.effect)
+    )
+
+
+def _expand(rule: Rule, listing: Listing, rules: Rules) -> list[_Item]:
+    """The functions of one rule. A function with a rule of its own is not under a pattern, as in `decide`."""
+    if not rule.arn.is_pattern:
+        return [_Item(rule.spec.arn, rule, listing.functions.get(rule.spec.arn))]
+    regex, prefix = rule.arn.name_regex(), rule.spec.arn.removesuffix(rule.arn.name)
+    matching = [
+        _Item(arn, rule, facts)
+        for arn, facts in listing.functions.items()
+        if arn.startswith(prefix) and regex.fullmatch(arn.removeprefix(prefix)) and not rules.names_exactly(arn)
+    ]
+    return [_Item(rule.spec.arn, rule, None), *matching] if listing.problem else matching
+
+
+def _entry(item: _Item, listing: Listing, details: Details) -> FunctionEntry:
+    spec, facts = item.rule.spec, item.facts
+    is_pattern = item.function == spec.arn and item.rule.arn.is_pattern
+    description = spec.description or (facts.description if facts else None)
+    return FunctionEntry(
+        function=item.function,
+        is_pattern=is_pattern,
+        qualifiers=[_qualifier(qualifier, details) for qualifier in spec.qualifiers],
+        invocation_types=list(spec.invocation_types),
+        effect=spec.effect,
+        description=description,
+        description_from=None if description is None else "manifest" if spec.description else "aws",
+        payload_schema=item.rule.schema.schema if item.rule.schema else None,
+        payload_max_bytes=spec.payload.max_bytes,
+        examples=list(spec.examples),
+        exists=True if facts else None if listing.problem or is_pattern else False,
+        runtime=facts.runtime if facts else None,
+        handler=facts.handler if facts else None,
+        memory_mb=facts.memory_mb if facts else None,
+        timeout_seconds=facts.timeout_seconds if facts else None,
+        last_modified=facts.last_modified if facts else None,
+        state=details.state,
+    )
+
+
+def _qualifier(qualifier: str, details: Details) -> QualifierEntry:
+    if qualifier.startswith("$"):
+        known = None if details.versions is None else qualifier in details.versions or qualifier != LATEST
+        return QualifierEntry(qualifier=qualifier, kind="latest", exists=known)
+    if qualifier.isdigit():
+        known = None if details.versions is None else qualifier in details.versions
+        return QualifierEntry(qualifier=qualifier, kind="version", exists=known)
+    if details.aliases is None:
+        return QualifierEntry(qualifier=qualifier, kind="alias")
+    alias = details.aliases.get(qualifier)
+    return QualifierEntry(
+        qualifier=qualifier,
+        kind="alias",
+        exists=alias is not None,
+        function_version=alias.function_version if alias else None,
+        routing=alias.routing or None if alias else None,
+    )
+
+
+def _listing_note(problem: str) -> str:
+    return f"{problem}. What AWS did not tell is left out; what may be invoked comes from the manifest alone."
+
+
+def _next_step(items: list[_Item], cursor: str | None) -> str:
+    if not items:
+        return "Nothing that may be invoked matches. Use fewer filters; only the operator can allow more."
+    if cursor:
+        return "Pass next_cursor as cursor for more, or narrow with name_contains."
+    return "Use dry_run to check a call, or invoke_function with one of the qualifiers to run it."

@@ -1,0 +1,44 @@
+"""`list_functions`: what may be invoked, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import CallToolResult, ToolAnnotations
+
+from lambda_warden.directory import Directory
+from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.request import ListArguments
+from lambda_warden.model.result import ListResult
+from lambda_warden.report.text import list_text
+from lambda_warden.tools.tool import make_tool, tool_result
+
+DESCRIPTION = """\
+List the AWS Lambda functions that may be invoked here, with the allowed aliases and versions, what each does, its \
+payload schema and working examples, and its state in AWS. Nothing else can be invoked. Start here."""
+
+
+def list_functions_tool(directory: Directory) -> Tool:
+    """The tool."""
+
+    async def list_functions(arguments: Mapping[str, Any]) -> CallToolResult:
+        try:
+            result = await directory.list_functions(arguments)
+        except ArgumentError as error:
+            raise ToolError(str(error)) from error
+        return tool_result(result, list_text(result))
+
+    return make_tool(
+        list_functions,
+        name="list_functions",
+        title="List invocable Lambda functions",
+        description=DESCRIPTION,
+        arguments=ListArguments,
+        result=ListResult,
+        annotations=ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+        ),
+    )
