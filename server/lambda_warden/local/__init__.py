@@ -1,0 +1,1 @@
+"""The demo: an embedded Lambda endpoint, sample functions, and a walk through the guard."""

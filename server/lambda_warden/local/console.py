@@ -1,0 +1,73 @@
+"""What people see in a terminal: a manifest as a table, and the demo's steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.types import CallToolResult, TextContent
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule as Line
+from rich.table import Table
+from rich.text import Text
+
+from lambda_warden.manifest_file import LoadedManifest
+
+_EFFECT_STYLES = {"read": "green", "write": "yellow", "destructive": "red"}
+
+
+def print_manifest(loaded: LoadedManifest) -> None:
+    """Show what a manifest allows."""
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD, title=f"{loaded.path}: {len(loaded.rules.all)} rules", title_justify="left")
+    for heading in ("function", "qualifiers", "types", "effect", "payload", "line"):
+        table.add_column(heading, overflow="fold")
+    for rule in loaded.rules.all:
+        spec = rule.spec
+        table.add_row(
+            Text(spec.arn),
+            Text(", ".join(spec.qualifiers)),
+            Text(", ".join(spec.invocation_types)),
+            Text(spec.effect, style=_EFFECT_STYLES[spec.effect]),
+            Text(f"≤ {spec.payload.max_bytes:,} bytes{', schema' if rule.schema else ''}"),
+            Text(rule.source.rsplit(":", 1)[-1]),
+        )
+    console.print(table)
+    console.print("The manifest is valid. Everything else is denied.")
+
+
+class Stage:
+    """Prints the demo step by step."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._steps = 0
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of ours."""
+        self._console.print(Text(text, style=style))
+
+    def step(self, title: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Announce a call."""
+        self._steps += 1
+        self._console.print()
+        self._console.print(Line(Text(f"{self._steps}. {title}", style="bold"), align="left", style="cyan"))
+        call = Text.assemble((tool, "bold cyan"), " ", (json.dumps(dict(arguments)), "dim"))
+        self._console.print(Padding(call, (0, 0, 0, 2)))
+
+    def result(self, result: CallToolResult) -> None:
+        """Show what a model would read."""
+        style = "red" if result.is_error else "green"
+        for block in result.content:
+            if isinstance(block, TextContent):
+                lines = block.text.split("\n")
+                text = Text("\n").join(
+                    [
+                        Text(lines[0], style=style),
+                        *(Text(line, style="dim" if line[:1] == "│" else "") for line in lines[1:]),
+                    ]
+                )
+                self._console.print(Padding(text, (0, 0, 0, 2)))

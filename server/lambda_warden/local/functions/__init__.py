@@ -1,0 +1,1 @@
+"""Sample Lambda functions. Each file is deployed as it stands, with `handler` as its handler."""
