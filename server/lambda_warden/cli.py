@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -87,20 +88,15 @@ def _settings_options(command: _F) -> _F:
     return command
 
 
-@click.group(
-    context_settings={
-        "auto_envvar_prefix": "LAMBDA_WARDEN",
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-    }
-)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
 def main() -> None:
     """Let an AI assistant invoke AWS Lambda functions, under guard."""
 
 
-@main.command()
-@click.option("--manifest", type=_PATH, envvar="LAMBDA_WARDEN_MANIFEST", help="The allowlist.")
+# The prefix stands here and not on the group, where click would put the command's name after it.
+@main.command(context_settings={"auto_envvar_prefix": "LAMBDA_WARDEN"})
+@click.option("--manifest", type=_PATH, help="The allowlist.")
 @click.option("--demo", "demo", is_flag=True, help="Serve the embedded demo endpoint and its functions instead.")
 @click.option(
     "--transport",
@@ -122,7 +118,7 @@ def serve(manifest: Path | None, demo: bool, transport: str, port: int, **option
     if demo:
         from lambda_warden.local.demo import demo_environment
 
-        with demo_environment() as environment:
+        with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
             _serve(_load(environment.manifest), _settings(options), transport, port)
     elif manifest is not None:
@@ -143,7 +139,8 @@ def demo() -> None:
     """Start a Lambda endpoint on this machine, and walk an MCP client through the guard."""
     from lambda_warden.local.demo import run_demo
 
-    anyio.run(run_demo)
+    with _problems_of_the_endpoint():
+        anyio.run(run_demo)
 
 
 @main.command()
@@ -156,6 +153,16 @@ def _load(path: Path) -> LoadedManifest:
     try:
         return load_manifest(path)
     except ManifestError as error:
+        raise _Problems(str(error)) from None
+
+
+@contextmanager
+def _problems_of_the_endpoint() -> Iterator[None]:
+    from lambda_warden.local.endpoint import EndpointError
+
+    try:
+        yield
+    except EndpointError as error:
         raise _Problems(str(error)) from None
 
 

@@ -18,7 +18,7 @@ from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.function_ref import LATEST
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
-from lambda_warden.report.listing import distinct, page_of
+from lambda_warden.report.listing import distinct, page_of, read_cursor
 
 Place = tuple[str, str]
 """An account and a region."""
@@ -52,6 +52,7 @@ class Directory:
             ArgumentError: for an argument that is unknown or of the wrong form.
         """
         wanted = parse_arguments(ListArguments, arguments)
+        after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
         rules = [rule for rule in self._rules.all if _may_match(rule, wanted)]
         listings = await self._list_places({(rule.arn.account, rule.arn.region) for rule in rules})
         items = sorted(
@@ -63,7 +64,7 @@ class Directory:
             ),
             key=lambda item: item.key,
         )
-        indexes, cursor = page_of([item.key for item in items], wanted.limit, wanted.cursor)
+        indexes, cursor = page_of([item.key for item in items], wanted.limit, after)
         page = [items[i] for i in indexes]
         details = await self._describe(page)
         entries = [

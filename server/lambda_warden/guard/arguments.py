@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ _TYPE_NAMES = {
     "dict_type": "a JSON object",
     "missing": "it to be given",
 }
+
+_SUBJECT = re.compile(r"^(Input|String|Value) should ")  # how pydantic's messages begin
 
 
 def parse_arguments(model: type[_Model], arguments: Mapping[str, Any]) -> _Model:
@@ -51,9 +54,7 @@ def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentE
             problem = (
                 f"{shown(got)} is not accepted" if isinstance(got, str) else f"a {_json_type(got)} is not accepted"
             )
-            expected = _TYPE_NAMES.get(kind) or first["msg"].removeprefix("Input should be ").removeprefix(
-                "Value error, "
-            )
+            expected = _TYPE_NAMES.get(kind) or _SUBJECT.sub("it to ", first["msg"])
             return ArgumentError(name, problem, expected)
 
 

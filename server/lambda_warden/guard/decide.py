@@ -106,19 +106,19 @@ def _payload_size(request: EncodedRequest, rule: Rule) -> Check:
     size, limit = len(request.payload or b""), rule.spec.payload.max_bytes
     if size <= limit:
         return Check(name="payload_size", passed=True, reason=f"{size:,} of at most {limit:,} bytes")
-    return _failed("payload_size", f"the payload is {size:,} bytes; this function takes at most {limit:,}")
+    return _failed("payload_size", f"payload is {size:,} bytes; this function takes at most {limit:,}")
 
 
 def _payload_schema(request: EncodedRequest, rule: Rule) -> Check:
     if rule.schema is None:
         return Check(name="payload_schema", passed=True, reason="the rule sets no schema")
     if request.payload is None:
-        return _failed("payload_schema", "this function has a payload schema, and no payload is given")
+        return _failed("payload_schema", "payload: no payload is given, and this function's has to fit a schema")
     try:
         # What is checked is what is sent: the bytes, read back.
         payload = parse_json(request.payload)
     except ValueError as error:
-        return _failed("payload_schema", f"the payload is not JSON: {error}")
+        return _failed("payload_schema", f"payload is not JSON: {error}")
     if problems := rule.schema.problems(payload):
         return _failed("payload_schema", "payload does not fit its schema: " + "; ".join(problems))
     return Check(name="payload_schema", passed=True, reason="the payload fits its schema")

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lambda_warden.manifest_file import LoadedManifest
+from lambda_warden.report.text import OUTSIDE
 
 _EFFECT_STYLES = {"read": "green", "write": "yellow", "destructive": "red"}
 
@@ -63,11 +64,16 @@ class Stage:
         style = "red" if result.is_error else "green"
         for block in result.content:
             if isinstance(block, TextContent):
-                lines = block.text.split("\n")
-                text = Text("\n").join(
-                    [
-                        Text(lines[0], style=style),
-                        *(Text(line, style="dim" if line[:1] == "│" else "") for line in lines[1:]),
-                    ]
-                )
-                self._console.print(Padding(text, (0, 0, 0, 2)))
+                first, *rest = block.text.split("\n")
+                self._line(first, style=style)
+                for line in rest:
+                    if line.startswith(OUTSIDE):
+                        self._line(line.removeprefix(OUTSIDE), OUTSIDE, "dim")
+                    else:
+                        self._line(line)
+
+    def _line(self, line: str, mark: str = "", style: str = "") -> None:
+        """One line, wrapped so that each piece of it is indented, and marked where the line is."""
+        indent = Text("  " + mark, style="cyan")
+        for piece in Text(line, style=style).wrap(self._console, self._console.width - len(indent), overflow="fold"):
+            self._console.print(indent + piece)

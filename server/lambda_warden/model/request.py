@@ -98,8 +98,10 @@ class ListArguments(_Arguments):
     """The arguments of `list_functions`."""
 
     name_contains: Annotated[str | None, Field(max_length=64, description="Part of the function's name.")] = None
-    account: Annotated[str | None, Field(description="AWS account id, 12 digits.")] = None
-    region: Annotated[str | None, Field(description="AWS region, for example us-east-1.")] = None
+    account: Annotated[str | None, Field(pattern=r"^[0-9]{12}$", description="AWS account id, 12 digits.")] = None
+    region: Annotated[
+        str | None, Field(pattern=r"^[a-z]+(-[a-z]+)+-[0-9]+$", description="AWS region, for example us-east-1.")
+    ] = None
     effect: Annotated[Effect | None, Field(description="Only functions with this effect.")] = None
     limit: Annotated[int, Field(ge=1, le=50, description="Functions a page.")] = 20
     cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ FRAMES_LIMIT: Final = 30
 _FRAME_LIMIT: Final = 300
 
 _TRACEBACK = "Traceback (most recent call last):"
+_MARKERS = re.compile(r"[ ^~]*")  # the lines of a Python traceback that point into the line above
 
 
 def read_function_error(kind: str, payload: object, log_text: str | None) -> FunctionError:
@@ -46,8 +48,8 @@ def _frames_of_log(text: str) -> list[str]:
     _, found, rest = text.rpartition(_TRACEBACK)
     if not found:
         return []
-    lines = rest.strip("\n").splitlines()
-    end = next((i for i, line in enumerate(lines) if line and not line.startswith(" ")), len(lines) - 1)
+    lines = [line for line in rest.strip("\n").splitlines() if not _MARKERS.fullmatch(line)]
+    end = next((i for i, line in enumerate(lines) if not line.startswith(" ")), len(lines) - 1)
     return _frames([_TRACEBACK, *lines[: end + 1]])
 
 

@@ -11,37 +11,29 @@ from lambda_warden.model.errors import ArgumentError
 _CURSOR_PREFIX = "after:"
 
 
-def page_of(keys: Sequence[str], limit: int, cursor: str | None) -> tuple[list[int], str | None]:
+def page_of(keys: Sequence[str], limit: int, after: str | None) -> tuple[list[int], str | None]:
     """Cut one page out of sorted keys.
 
     Args:
         keys: in ascending order, each once.
         limit: keys a page.
-        cursor: what the page before gave, or None for the first.
+        after: the last key of the page before (see `read_cursor`), or None for the first page.
 
     Returns:
         The indexes of the page's keys, and the cursor of the next page, or None. A cursor names the last key shown
         and not a position, so that a page neither repeats nor skips what was there all along.
-
-    Raises:
-        ArgumentError: if the cursor is not one that this function gave.
     """
-    last = _read_cursor(cursor) if cursor is not None else None
-    after = [i for i, key in enumerate(keys) if last is None or key > last]
-    page, rest = after[:limit], after[limit:]
+    remaining = [i for i, key in enumerate(keys) if after is None or key > after]
+    page, rest = remaining[:limit], remaining[limit:]
     return page, _write_cursor(keys[page[-1]]) if rest else None
 
 
-def distinct(notes: Iterable[str]) -> list[str]:
-    """Each note once, in the order of their first appearance."""
-    return list(dict.fromkeys(notes))
+def read_cursor(cursor: str) -> str:
+    """The key that a cursor stands behind.
 
-
-def _write_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode((_CURSOR_PREFIX + key).encode()).decode("ascii")
-
-
-def _read_cursor(cursor: str) -> str:
+    Raises:
+        ArgumentError: if it is not a cursor that `page_of` gave.
+    """
     try:
         text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
@@ -51,3 +43,12 @@ def _read_cursor(cursor: str) -> str:
             "cursor", "is not one that list_functions gave", "next_cursor of the page before, unchanged"
         )
     return text.removeprefix(_CURSOR_PREFIX)
+
+
+def distinct(notes: Iterable[str]) -> list[str]:
+    """Each note once, in the order of their first appearance."""
+    return list(dict.fromkeys(notes))
+
+
+def _write_cursor(key: str) -> str:
+    return base64.urlsafe_b64encode((_CURSOR_PREFIX + key).encode()).decode("ascii")

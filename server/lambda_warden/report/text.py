@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lambda_warden.model.decision import Check
-from lambda_warden.model.result import DryRunResult, FunctionEntry, InvokeResult, ListResult
+from lambda_warden.model.result import DryRunResult, FunctionEntry, InvokeResult, ListResult, Omission
 
+OUTSIDE: Final = "│ "
+"""The mark at the start of every line that comes from outside."""
 PAYLOAD_LIMIT: Final = 4000
 """Characters of the payload in the text; the structured result has the rest of the preview."""
 _LOG_LINES: Final = 12
@@ -37,7 +39,7 @@ def dry_run_text(result: DryRunResult) -> str:
 
 
 def list_text(result: ListResult) -> str:
-    """A page of functions, one line each."""
+    """A page of functions: each with its qualifiers, effect and invocation types, and what the operator says of it."""
     head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
     notes = [f"Note: {note}" for note in result.notes]
@@ -62,9 +64,12 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     elif result.payload_format:
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
-    if result.log and result.outcome == "function_error":
+        if result.omitted:
+            yield "Cut there, by JSON pointer, data from outside:"
+            yield from _outside("\n".join(map(_omission_line, result.omitted)))
+    if log_lines := _log_lines(result):
         yield "End of its log, data from outside:"
-        yield from _outside("\n".join(result.log.text.splitlines()[-_LOG_LINES:]))
+        yield from _outside("\n".join(log_lines))
     yield f"Next: {result.next_step}"
 
 
@@ -97,9 +102,22 @@ def _payload_text(result: InvokeResult) -> str:
     return text if len(text) <= PAYLOAD_LIMIT else f"{text[:PAYLOAD_LIMIT]}… (more in the structured result)"
 
 
+def _omission_line(cut: Omission) -> str:
+    return f"{cut.path or '(the whole)'}: {cut.kept:,} of {cut.total:,} {cut.unit} shown"
+
+
+def _log_lines(result: InvokeResult) -> list[str]:
+    """The end of a failed function's log, without the lines that its stack trace shows already."""
+    if result.log is None or result.function_error is None:
+        return []
+    shown = {line for frame in result.function_error.stack_trace for line in frame.split("\n")}
+    # Lines of nothing but carets point into a line of the stack trace.
+    return [line for line in result.log.text.splitlines() if line not in shown and line.strip(" ^~")][-_LOG_LINES:]
+
+
 def _outside(text: str) -> Iterator[str]:
     for line in visible(text.replace("\r\n", "\n")).split("\n") if text else ():
-        yield f"│ {line}"
+        yield OUTSIDE + line
 
 
 def _check_lines(checks: Iterable[Check]) -> Iterator[str]:
@@ -109,7 +127,7 @@ def _check_lines(checks: Iterable[Check]) -> Iterator[str]:
 
 def _entry_line(entry: FunctionEntry) -> str:
     qualifiers = ", ".join(q.qualifier for q in entry.qualifiers)
-    about = f" - {visible(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
+    about = f"\n  {visible(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
     gone = " (not found in AWS)" if entry.exists is False else ""
     return f"- {entry.function} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{gone}{about}"
 

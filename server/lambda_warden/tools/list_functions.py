@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
@@ -14,7 +13,7 @@ from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import ListResult
 from lambda_warden.report.text import list_text
-from lambda_warden.tools.tool import make_tool, tool_result
+from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 DESCRIPTION = """\
 List the AWS Lambda functions that may be invoked here, with the allowed aliases and versions, what each does, its \
@@ -28,7 +27,7 @@ def list_functions_tool(directory: Directory) -> Tool:
         try:
             result = await directory.list_functions(arguments)
         except ArgumentError as error:
-            raise ToolError(str(error)) from error
+            return tool_error(str(error))
         return tool_result(result, list_text(result))
 
     return make_tool(

@@ -77,6 +77,11 @@ def tool_result(result: BaseModel, text: str, *, is_error: bool = False) -> Call
     )
 
 
+def tool_error(message: str) -> CallToolResult:
+    """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
+    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
+
+
 def _schema(model: type[BaseModel], mode: Any) -> dict[str, Any]:
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
     return {key: value for key, value in schema.items() if key not in ("title", "description")}
