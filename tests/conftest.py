@@ -1,0 +1,43 @@
+"""What holds for every test: no AWS settings of this machine are seen, and nothing but this machine is reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from support import loopback_only
+from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
+
+loopback_only.install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_aws_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("AWS_", "LAMBDA_WARDEN_", "OTEL_")):
+                patch.delenv(name)
+        for name, value in loopback_only.environment(str(tmp_path_factory.mktemp("home"))).items():
+            if name != "PYTHONPATH":
+                patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def _endpoint() -> Iterator[ScriptedEndpoint]:
+    with scripted_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(_endpoint: ScriptedEndpoint) -> ScriptedEndpoint:
+    """The scripted endpoint, with nothing received and nothing told."""
+    _endpoint.reset()
+    return _endpoint

@@ -1,0 +1,113 @@
+"""Clients of both protocol eras, over both transports, and a client that is not written in Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from mcp import Client
+
+from lambda_warden.local.demo import DemoEnvironment
+from support import loopback_only
+from support.processes import listeners
+from support.warden import stdio, structured
+
+pytestmark = pytest.mark.anyio
+
+INSPECTOR = shutil.which("mcp-inspector")
+TOOLS = ["dry_run", "invoke_function", "list_functions"]
+ERAS = {"2026-07-28": "2026-07-28", "auto": "2026-07-28", "legacy": "2025-11-25"}
+
+
+@pytest.mark.parametrize(("mode", "revision"), ERAS.items())
+async def test_stdio(mode: str, revision: str, demo: DemoEnvironment, tmp_path: Path) -> None:
+    async with Client(stdio(demo.manifest, tmp_path), mode=mode) as client:
+        assert client.protocol_version == revision
+        await _check(client)
+
+
+@pytest.mark.parametrize(("mode", "revision"), ERAS.items())
+async def test_streamable_http(mode: str, revision: str, http_url: str) -> None:
+    async with Client(http_url, mode=mode) as client:
+        assert client.protocol_version == revision
+        await _check(client)
+
+
+async def test_streamable_http_listens_on_this_machine_only(http_url: str) -> None:
+    assert listeners(psutil.Process()) >= {urlsplit(http_url).netloc}
+    assert {address.rsplit(":", 1)[0] for address in listeners(psutil.Process())} == {"127.0.0.1"}
+
+
+@pytest.mark.skipif(INSPECTOR is None, reason="the MCP Inspector (npm) is not installed")
+def test_the_mcp_inspector_lists_and_invokes(demo: DemoEnvironment, tmp_path: Path) -> None:
+    server = stdio(demo.manifest, tmp_path)
+    listed = _inspect(server.command, server.args, tmp_path, "tools/list")
+    assert sorted(tool["name"] for tool in listed["tools"]) == TOOLS
+    call = ["tools/call", "--tool-name", "invoke_function"]
+    call += ["--tool-arg", "function=order-lookup:live", "--tool-arg", 'payload={"orderId": "A-1001"}']
+    result = _inspect(server.command, server.args, tmp_path, *call)
+    assert result["structuredContent"]["payload"]["customer"] == "Ada"
+
+
+async def _check(client: Client) -> None:
+    assert sorted(tool.name for tool in (await client.list_tools()).tools) == TOOLS
+    # The client checks structured content against the output schema that the server announced.
+    result = await client.call_tool("invoke_function", {"function": "order-lookup:1", "payload": {"orderId": "A-1002"}})
+    assert structured(result)["payload"]["customer"] == "Grace"
+    denied = await client.call_tool("invoke_function", {"function": "order-lookup:2"})
+    assert denied.is_error
+    assert structured(denied)["outcome"] == "denied"
+
+
+def _inspect(command: str, arguments: list[str], home: Path, *method: str) -> dict[str, Any]:
+    environment = os.environ | loopback_only.environment(str(home))
+    found = subprocess.run(
+        [str(INSPECTOR), "--cli", command, *arguments, "--method", *method],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    answer: dict[str, Any] = json.loads(found.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def http_url(demo: DemoEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _serve_http(demo.manifest, tmp_path_factory.mktemp("home")) as url:
+        yield url
+
+
+@contextmanager
+def _serve_http(manifest: Path, home: Path) -> Iterator[str]:
+    server = stdio(manifest, home, "--transport", "streamable-http", "--port", "0", "--log-level", "INFO")
+    process = subprocess.Popen(
+        [server.command, *server.args],
+        env=os.environ | (server.env or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                yield f"{found[0]}/mcp"
+                break
+        else:
+            pytest.fail("the server ended before it listened")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

@@ -1,0 +1,109 @@
+"""The demo and `serve --demo`, as somebody runs them: what they print, what they open, what they leave behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mcp import Client, StdioServerParameters
+
+from support import loopback_only
+from support.processes import listeners
+from support.warden import structured
+
+pytestmark = pytest.mark.anyio
+
+COMMAND = [sys.executable, "-m", "lambda_warden"]
+
+
+def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, "demo"], env=_environment(tmp_path), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for expected in (
+        "5 of 5 functions",
+        "would be invoked",
+        "succeeded: ",
+        "accepted: ",
+        "function_error: ",
+        "denied: ",
+        "part of 101,019 bytes",
+        "/rows: 14 of 1,344 items shown",
+    ):
+        assert expected in done.stdout
+    assert _left_in(tmp_path) == []
+
+
+async def test_serve_demo_opens_nothing_beyond_this_machine_and_ends_with_its_client(tmp_path: Path) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "lambda_warden", "serve", "--demo"], env=_environment(tmp_path)
+    )
+    async with Client(server) as client:
+        result = await client.call_tool(
+            "invoke_function", {"function": "order-lookup:live", "payload": {"orderId": "A-1001"}}
+        )
+        assert structured(result)["payload"]["customer"] == "Ada"
+        started = set(psutil.Process().children(recursive=True)) - before
+        opened = {address for process in started for address in listeners(process)}
+        assert len(started) >= 2
+        assert len(opened) == 1
+        assert opened.pop().startswith("127.0.0.1:")
+    assert psutil.wait_procs(started, timeout=20)[1] == []
+    assert _left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_however_serve_demo_ends_the_endpoint_ends_with_it(end: signal.Signals, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--demo"],
+        env=_environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    family = [psutil.Process(process.pid)]
+    try:
+        give_up = time.monotonic() + 60
+        while not listeners(family[0]):
+            assert process.poll() is None
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        family += family[0].children(recursive=True)
+        assert len(family) >= 2
+        process.send_signal(end)
+        assert psutil.wait_procs(family, timeout=20)[1] == []
+    finally:
+        for member in family:
+            if member.is_running():
+                member.kill()
+        process.communicate(timeout=20)
+    if end is not signal.SIGKILL:
+        assert _left_in(tmp_path) == []
+
+
+def test_without_the_embedded_endpoint_the_demo_says_what_to_install(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['ministack'] = None; from lambda_warden.cli import main; main(['demo'])"
+    done = subprocess.run(
+        [sys.executable, "-c", hide], env=_environment(tmp_path), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "pip install 'lambda-warden[local]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Everything temporary goes into a folder of the test, so that what is left behind can be seen."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    return os.environ | loopback_only.environment(str(folder)) | {"TMPDIR": str(temporary), "COLUMNS": "200"}
+
+
+def _left_in(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "tmp").iterdir()]

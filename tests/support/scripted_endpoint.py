@@ -1,0 +1,235 @@
+"""A Lambda endpoint that does as it is told: answers, faults at the socket, and a list of what reached it.
+
+It stands in for AWS where the embedded endpoint does not behave as AWS does. As a program (`python -m
+support.scripted_endpoint`) it prints its URL and serves until its standard input closes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_INVOCATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations")
+_FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
+_SLEEP = re.compile(r":function:sleep-(?P<milliseconds>\d+)$")
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request, as it arrived."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def function(self) -> str | None:
+        """What stands for FunctionName in an Invoke request; None for any other request."""
+        match = _INVOCATION.fullmatch(self.path)
+        return unquote(match["function"]) if match else None
+
+    @property
+    def qualifier(self) -> str | None:
+        return self.query.get("Qualifier")
+
+    @property
+    def invocation_type(self) -> str:
+        return self.headers.get("x-amz-invocation-type", "RequestResponse")
+
+    @property
+    def client_context(self) -> Any:
+        encoded = self.headers.get("x-amz-client-context")
+        return json.loads(base64.b64decode(encoded)) if encoded else None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer, or how to fail. `reset` drops the connection unanswered; `cut` ends the body half-way."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: Literal["reset", "cut"] | None = None
+
+
+Behaviour = Callable[[Received], Reply]
+
+
+def returned(payload: object, *, log: str = "", version: str = "$LATEST", error: str | None = None) -> Reply:
+    """A function's answer, as AWS gives it."""
+    headers = {"X-Amz-Executed-Version": version}
+    if log:
+        headers["X-Amz-Log-Result"] = base64.b64encode(log.encode()[-4096:]).decode()
+    if error:
+        headers["X-Amz-Function-Error"] = error
+    return Reply(body=payload if isinstance(payload, bytes) else json.dumps(payload).encode(), headers=headers)
+
+
+def refused(status: int, code: str, message: str = "no") -> Reply:
+    """An error of AWS's own."""
+    body = json.dumps({"Type": "User", "message": message}).encode()
+    return Reply(status, body, {"x-amzn-ErrorType": code})
+
+
+def echo(received: Received) -> Reply:
+    """The default: 204 for DryRun, 202 for Event, or else the payload that was sent. `sleep-N` waits N ms before."""
+    match received.invocation_type:
+        case "DryRun":
+            return Reply(204)
+        case "Event":
+            return Reply(202)
+        case _:
+            if match := _SLEEP.search(received.function or ""):
+                time.sleep(int(match["milliseconds"]) / 1000)
+            return returned(json.loads(received.body or b"null"), version=received.qualifier or "$LATEST")
+
+
+class ScriptedEndpoint:
+    """A running endpoint. Behaviours are set by function name; `catalog` is what ListFunctions tells, or a refusal."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.behaviours: dict[str, Behaviour] = {}
+        self.catalog: list[dict[str, object]] | Reply = refused(403, "AccessDeniedException", "not authorized")
+        self.received: list[Received] = []
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._server = _server(self)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def invocations(self) -> list[Received]:
+        """The Invoke requests that arrived, DryRun included."""
+        return [received for received in self.received if received.function]
+
+    @property
+    def started(self) -> list[Received]:
+        """The Invoke requests that would have started a function."""
+        return [received for received in self.invocations if received.invocation_type != "DryRun"]
+
+    def reset(self) -> None:
+        """Forget what was received and told."""
+        self.__dict__.update(behaviours={}, received=[], connections=0)
+        self.catalog = refused(403, "AccessDeniedException", "not authorized")
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def count_connection(self) -> None:
+        with self._lock:
+            self.connections += 1
+
+    def answer(self, received: Received) -> Reply:
+        with self._lock:
+            self.received.append(received)
+        if received.function:
+            name = received.function.rsplit(":", 1)[-1]
+            return self.behaviours.get(name, echo)(received)
+        return self._answer_catalog(received)
+
+    def _answer_catalog(self, received: Received) -> Reply:
+        if isinstance(self.catalog, Reply):
+            return self.catalog
+        if _FUNCTIONS.fullmatch(received.path):
+            return Reply(body=json.dumps({"Functions": self.catalog}).encode())
+        if received.path.endswith("/aliases"):
+            return Reply(body=json.dumps({"Aliases": [{"Name": "live", "FunctionVersion": "7"}]}).encode())
+        if received.path.endswith("/versions"):
+            return Reply(body=json.dumps({"Versions": [{"Version": "$LATEST"}, {"Version": "7"}]}).encode())
+        return Reply(body=json.dumps({"State": "Active"}).encode())
+
+
+@contextmanager
+def scripted_endpoint(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedEndpoint]:
+    """Run an endpoint while the context lasts."""
+    endpoint = ScriptedEndpoint(tls)
+    try:
+        yield endpoint
+    finally:
+        endpoint.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away are part of the tests."""
+
+
+def _server(endpoint: ScriptedEndpoint) -> _Server:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            endpoint.count_connection()
+            super().setup()
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing: the tests look at `received`."""
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._send(endpoint.answer(Received(self.command, url.path, query, headers, body)))
+
+        do_POST = do_GET  # noqa: N815
+
+        def _send(self, reply: Reply) -> None:
+            if reply.fault == "reset":
+                self._drop()
+                return
+            self.send_response(reply.status)
+            headers = {"Content-Type": "application/json", "x-amzn-RequestId": _REQUEST_ID, **reply.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if reply.status != 204:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            if reply.fault == "cut":
+                self.wfile.write(reply.body[: len(reply.body) // 2])
+                self.wfile.flush()
+                self._drop()
+                return
+            self.wfile.write(reply.body)
+
+        def _drop(self) -> None:
+            # Lingering for no time makes the kernel send a reset instead of an orderly end.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.close()
+
+    return _Server(("127.0.0.1", 0), Handler)
+
+
+_REQUEST_ID = "4f2c1d7e-0000-4000-8000-000000000001"
+
+if __name__ == "__main__":
+    with scripted_endpoint() as running:
+        print(running.url, flush=True)
+        sys.stdin.read()

@@ -1,0 +1,101 @@
+"""lambda-warden as its users meet it: a manifest in a folder, a server, an MCP client, structured results."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mcp import Client, StdioServerParameters
+from mcp.types import CallToolResult, TextContent
+
+from lambda_warden.app import build_server
+from lambda_warden.manifest_file import load_manifest
+from lambda_warden.settings import Settings
+from support import loopback_only
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+Rule = Mapping[str, Any]
+
+
+def arn(name: str, region: str = REGION) -> str:
+    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
+
+
+def allow(name: str, *qualifiers: str, **keys: Any) -> Rule:
+    """A rule of a manifest."""
+    return {"arn": arn(name), "qualifiers": list(qualifiers or ["live"]), **keys}
+
+
+def write_manifest(folder: Path, url: str, rules: Sequence[Rule], regions: Sequence[str] = (REGION,)) -> Path:
+    target = {"account": ACCOUNT, "regions": list(regions), "endpoint_url": url}
+    path = folder / "manifest.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "targets": [target], "functions": [dict(rule) for rule in rules]}))
+    return path
+
+
+@dataclass(frozen=True)
+class Warden:
+    """A server with a client connected to it."""
+
+    client: Client
+    records_file: Path
+
+    async def call(self, tool: str, **arguments: Any) -> CallToolResult:
+        return await self.client.call_tool(tool, arguments)
+
+    async def invoke(self, function: str, **arguments: Any) -> dict[str, Any]:
+        return structured(await self.call("invoke_function", function=function, **arguments))
+
+    async def dry_run(self, function: str, **arguments: Any) -> dict[str, Any]:
+        return structured(await self.call("dry_run", function=function, **arguments))
+
+    async def list_functions(self, **arguments: Any) -> dict[str, Any]:
+        return structured(await self.call("list_functions", **arguments))
+
+    def records(self) -> list[tuple[str, str, str]]:
+        """Kind, invocation id and body of every record."""
+        with closing(sqlite3.connect(self.records_file)) as db:
+            return db.execute("SELECT kind, invocation_id, body FROM records ORDER BY seq").fetchall()
+
+
+@asynccontextmanager
+async def warden(
+    folder: Path, url: str, *rules: Rule, regions: Sequence[str] = (REGION,), **settings: Any
+) -> AsyncIterator[Warden]:
+    """A server in this process, and a client connected to it without a transport between them."""
+    loaded = load_manifest(write_manifest(folder, url, rules, regions))
+    records = folder / "records.sqlite3"
+    server = build_server(Settings(**{"records": records, "sign_requests": False, **settings}), loaded)
+    async with Client(server) as client:
+        yield Warden(client, records)
+
+
+def stdio(manifest: Path, home: Path, *arguments: str) -> StdioServerParameters:
+    """How a host starts the server over stdio."""
+    return StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "lambda_warden", "serve", "--manifest", str(manifest), "--no-sign-request", *arguments],
+        env=loopback_only.environment(str(home)),
+    )
+
+
+def structured(result: CallToolResult) -> dict[str, Any]:
+    assert isinstance(result.structured_content, dict), text_of(result)
+    return result.structured_content
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def check_of(result: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One of a result's checks."""
+    return next(check for check in result["checks"] if check["name"] == name)

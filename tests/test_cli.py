@@ -1,0 +1,161 @@
+"""The command: its options and variables, what it refuses, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+from click.testing import CliRunner, Result
+from mcp import Client
+from mcp.client.stdio import stdio_client
+
+from lambda_warden.cli import main
+from lambda_warden.manifest_file import manifest_json_schema
+from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
+from support.warden import allow, arn, stdio, structured, write_manifest
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, env=env)
+
+
+def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f", "live", "7", effect="destructive")])
+    result = run("check", str(path), env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert arn("f") in result.stdout
+    assert "live, 7" in result.stdout
+    assert "destructive" in result.stdout
+
+
+@pytest.mark.parametrize("command", [["check"], ["serve", "--manifest"]])
+def test_a_bad_manifest_is_named_with_its_line_and_nothing_starts(command: list[str], tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f", "live", colour="red")])
+    result = run(*command, str(path))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"{path}:")
+    assert "unknown key 'colour'" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    result = run("check", str(tmp_path / "none.yaml"))
+    assert result.exit_code == 1
+    assert "none.yaml: No such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "--manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo"),
+        (["--demo", "--manifest", "m.yaml"], "either"),
+        (["--demo", "--read-timeout", "0"], "x>0"),
+        (["--demo", "--log-level", "LOUD"], "'debug', 'info', 'warning', 'error'"),
+        (["--demo", "--concurrency", "0"], "1<=x<=1024"),
+    ],
+)
+def test_bad_options_are_one_clear_error(options: list[str], expected: str) -> None:
+    result = run("serve", *options)
+    assert result.exit_code == 2
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--region", "eu-west-1"], "region 'eu-west-1' is in no target of the manifest. Expected one of: us-east-1"),
+        (["--profile", "nobody"], "nobody"),
+        (["--records", "/dev/null/records"], "/dev/null/records can't be used"),
+    ],
+)
+def test_settings_that_do_not_fit_stop_the_start(options: list[str], expected: str, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f")])
+    result = run("serve", "--manifest", str(path), "--records", str(tmp_path / "r.sqlite3"), *options)
+    assert result.exit_code == 1
+    assert expected in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_schema_prints_the_manifests_json_schema() -> None:
+    assert json.loads(run("schema").stdout) == manifest_json_schema()
+
+
+@pytest.mark.anyio
+async def test_every_option_is_also_a_variable(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """The endpoint comes from a variable alone: the manifest's target names none."""
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f"), allow("sleep-2000")])
+    path.write_text(path.read_text().replace("endpoint_url: http://127.0.0.1:9", "profile: ops"))
+    (tmp_path / "config").write_text("[profile ops]\nregion = eu-west-1\n")
+    server = stdio(path, tmp_path)
+    server.args = ["-m", "lambda_warden", "serve"]
+    server.env = (server.env or {}) | {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "LAMBDA_WARDEN_MANIFEST": str(path),
+        "LAMBDA_WARDEN_ENDPOINT_URL": endpoint.url,
+        "LAMBDA_WARDEN_SIGN_REQUEST": "false",
+        "LAMBDA_WARDEN_RECORDS": str(tmp_path / "here.sqlite3"),
+        "LAMBDA_WARDEN_READ_TIMEOUT": "1",
+    }
+    async with Client(server) as client:
+        result = await client.call_tool("invoke_function", {"function": "f:live", "payload": 1})
+        assert structured(result)["payload"] == 1
+        slow = await client.call_tool("invoke_function", {"function": "sleep-2000:live", "timeout_seconds": 9})
+        assert structured(slow)["error"]["code"] == "ReadTimeoutError"
+    assert "authorization" not in endpoint.started[0].headers
+    assert (tmp_path / "here.sqlite3").exists()
+
+
+@pytest.mark.anyio
+async def test_requests_are_signed_with_the_credentials_that_boto3_finds(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    server = stdio(path, tmp_path)
+    server.args.remove("--no-sign-request")
+    async with Client(server) as client:
+        await client.call_tool("invoke_function", {"function": "f:live"})
+    authorization = endpoint.started[0].headers["authorization"]
+    assert authorization.startswith("AWS4-HMAC-SHA256 Credential=testing/")
+    assert "/us-east-1/lambda/aws4_request" in authorization
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [([], "refused"), (["--ca-bundle", "CA"], "succeeded"), (["--no-verify-ssl"], "succeeded")],
+    ids=["unknown authority", "CA bundle", "verification off"],
+)
+async def test_certificates_are_checked_as_set(options: list[str], outcome: str, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with scripted_endpoint(context) as endpoint:
+        assert endpoint.url.startswith("https://")
+        path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+        options = [str(tmp_path / "ca.pem") if option == "CA" else option for option in options]
+        async with Client(stdio(path, tmp_path, *options)) as client:
+            result = structured(await client.call_tool("invoke_function", {"function": "f:live"}))
+        assert result["outcome"] == outcome
+        assert len(endpoint.started) == (outcome == "succeeded")
+
+
+@pytest.mark.anyio
+async def test_debug_logging_keeps_payloads_and_signatures_to_itself(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    server = stdio(path, tmp_path, "--log-level", "DEBUG")
+    server.args.remove("--no-sign-request")
+    log = tmp_path / "stderr.log"
+    with log.open("w") as errlog:
+        async with Client(stdio_client(server, errlog)) as client:
+            await client.call_tool("invoke_function", {"function": "f:live", "payload": {"card": "4111-1111"}})
+    logged = log.read_text()
+    assert logged
+    assert "4111-1111" not in logged
+    assert "Credential=" not in logged
