@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule as Line
-from rich.table import Table
 from rich.text import Text
 
 from lambda_warden.manifest_file import LoadedManifest
@@ -21,23 +19,20 @@ _EFFECT_STYLES = {"read": "green", "write": "yellow", "destructive": "red"}
 
 
 def print_manifest(loaded: LoadedManifest) -> None:
-    """Show what a manifest allows."""
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD, title=f"{loaded.path}: {len(loaded.rules.all)} rules", title_justify="left")
-    for heading in ("function", "qualifiers", "types", "effect", "payload", "line"):
-        table.add_column(heading, overflow="fold")
+    """Show what a manifest allows: each rule's function, and below it what may be sent to it."""
+    console = Console(highlight=False, soft_wrap=True)
     for rule in loaded.rules.all:
         spec = rule.spec
-        table.add_row(
-            Text(spec.arn),
+        about = [
             Text(", ".join(spec.qualifiers)),
             Text(", ".join(spec.invocation_types)),
             Text(spec.effect, style=_EFFECT_STYLES[spec.effect]),
-            Text(f"≤ {spec.payload.max_bytes:,} bytes{', schema' if rule.schema else ''}"),
-            Text(rule.source.rsplit(":", 1)[-1]),
-        )
-    console.print(table)
-    console.print("The manifest is valid. Everything else is denied.")
+            Text(f"payload ≤ {spec.payload.max_bytes:,} bytes{', schema' if rule.schema else ''}"),
+            Text(f"line {rule.source.rsplit(':', 1)[-1]}"),
+        ]
+        console.print(Text(spec.arn, style="bold"))
+        console.print(Text("  ") + Text(" · ", style="dim").join(about))
+    console.print(f"{loaded.path} is valid: {len(loaded.rules.all)} rules. Everything else is denied.")
 
 
 class Stage:

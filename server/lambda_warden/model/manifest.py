@@ -116,7 +116,9 @@ class Target(_Strict):
     """How to reach one AWS account. Credentials never stand here: boto3 finds them as it always does."""
 
     account: Annotated[str, AfterValidator(_check_account)] = Field(
-        description="The AWS account id, 12 digits, in quotes.", examples=["123456789012"]
+        description="The AWS account id, 12 digits, in quotes.",
+        examples=["123456789012"],
+        json_schema_extra={"pattern": "^[0-9]{12}$"},
     )
     regions: Annotated[list[Annotated[str, AfterValidator(_check_region)]], AfterValidator(_check_unique)] = Field(
         min_length=1, description="The regions in use, for example [us-east-1, eu-west-1]."
@@ -160,6 +162,7 @@ class FunctionRule(_Strict):
     arn: Annotated[str, AfterValidator(_check_rule_arn)] = Field(
         description="The function's ARN without qualifier. A `*` may stand in the function's name alone.",
         examples=["arn:aws:lambda:us-east-1:123456789012:function:orders-refund"],
+        json_schema_extra={"pattern": "^arn:[^:*]+:lambda:[^:*]+:[0-9]{12}:function:[A-Za-z0-9_*-]{1,64}$"},
     )
     qualifiers: Annotated[list[Annotated[str, AfterValidator(_check_qualifier)]], AfterValidator(_check_unique)] = (
         Field(
