@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from support.warden import structured
 
 pytestmark = pytest.mark.anyio
 
+README = Path(__file__).parents[2] / "README.md"
 COMMAND = [sys.executable, "-m", "lambda_warden"]
+
+README_TRANSCRIPT = README.read_text().split("```text")[1].split("```")[0]
 
 
 def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
@@ -38,6 +42,7 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
     ):
         assert expected in done.stdout
     assert _left_in(tmp_path) == []
+    assert _masked(README_TRANSCRIPT) <= _masked(done.stdout)
 
 
 async def test_serve_demo_opens_nothing_beyond_this_machine_and_ends_with_its_client(tmp_path: Path) -> None:
@@ -102,7 +107,13 @@ def _environment(folder: Path) -> dict[str, str]:
     """Everything temporary goes into a folder of the test, so that what is left behind can be seen."""
     temporary = folder / "tmp"
     temporary.mkdir()
-    return os.environ | loopback_only.environment(str(folder)) | {"TMPDIR": str(temporary), "COLUMNS": "200"}
+    return os.environ | loopback_only.environment(str(folder)) | {"TMPDIR": str(temporary), "COLUMNS": "100"}
+
+
+def _masked(transcript: str) -> set[str]:
+    """A transcript's lines, without what differs from run to run."""
+    masked = re.sub(r"\d+ ms|[0-9a-f-]{36}|R-[0-9a-f]{8}", "…", transcript)
+    return {line.rstrip() for line in masked.splitlines()}
 
 
 def _left_in(folder: Path) -> list[str]:
