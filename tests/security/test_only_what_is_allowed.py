@@ -62,7 +62,7 @@ def spellings(draw: st.DrawFn) -> str:
     return text
 
 
-REQUESTS = st.fixed_dictionaries(
+REQUESTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"function": spellings()},
     optional={
         "qualifier": st.sampled_from([*QUALIFIERS, "*", "", " live", "live:1"]),
