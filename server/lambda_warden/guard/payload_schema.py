@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 JsonSchema = dict[str, Any]
 
@@ -20,7 +21,8 @@ class PayloadSchema:
     """A compiled schema. Never reads a file or the network: a `$ref` outside the schema is an error.
 
     Raises:
-        ValueError: if the schema itself is not valid 2020-12; the message says where.
+        ValueError: if the schema itself is not valid 2020-12, or refers to what it does not hold; the message says
+            where.
     """
 
     def __init__(self, schema: JsonSchema) -> None:
@@ -31,6 +33,7 @@ class PayloadSchema:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             raise ValueError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
+        _check_references(schema)
         self.schema = schema
         self._validator = Draft202012Validator(schema, registry=Registry())
 
@@ -44,6 +47,21 @@ class PayloadSchema:
         if len(errors) > _SHOWN:
             shown.append(f"and {len(errors) - _SHOWN} more")
         return shown
+
+
+def _check_references(schema: JsonSchema) -> None:
+    """Follow every reference once, so that one that leads nowhere is seen when the schema is loaded."""
+    root = DRAFT202012.create_resource(schema)
+    pending = [(root, Registry().resolver_with_root(root))]
+    while pending:
+        part, resolver = pending.pop()
+        reference = part.contents.get("$ref") if isinstance(part.contents, dict) else None
+        if isinstance(reference, str):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable:
+                raise ValueError(f"$ref {reference!r} leads to nothing in the schema itself") from None
+        pending.extend((below, resolver.in_subresource(below)) for below in part.subresources())
 
 
 def _cut(text: str) -> str:
