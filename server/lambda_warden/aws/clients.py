@@ -36,7 +36,7 @@ class Clients:
         # Making clients is not thread-safe in boto3; using them is.
         self._lock = threading.Lock()
         self._build_cached = lru_cache(maxsize=_CLIENTS_KEPT)(self._build)
-        profiles = {target.profile or settings.profile for target in self._targets.values()}
+        profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
         except BotoCoreError as error:
@@ -59,9 +59,8 @@ class Clients:
             return self._build_cached(account, region, min(read_timeout or limit, limit))
 
     def default_region(self) -> str | None:
-        """The region that the AWS configuration (AWS_REGION, the profile) names, if any."""
-        session = self._sessions.get(self._settings.profile) or next(iter(self._sessions.values()))
-        return session.region_name
+        """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""
+        return self._sessions[self._settings.profile].region_name
 
     def _build(self, account: str, region: str, read_timeout: float) -> LambdaClient:
         target = self._targets[account, region]

@@ -26,6 +26,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from lambda_warden.aws.answer import text, token
 from lambda_warden.model.outcome import Refused, Unknown
 
 LATER: Final = frozenset(
@@ -69,6 +70,8 @@ NEVER_AS_IS: Final = frozenset(
         "RecursiveInvocationException",
         "RequestTooLargeException",
         "ResourceNotFoundException",
+        "RuntimeAliasDeletedException",
+        "RuntimeVersionDeletedException",
         "S3FilesMountFailureException",
         "SerializedRequestEntityTooLargeException",
         "ServiceQuotaExceededException",
@@ -120,7 +123,7 @@ def classify(error: Exception) -> Refused | Unknown:
     """
     if isinstance(error, ClientError):
         return _classify_answer(error)
-    code, message = type(error).__name__, str(error)
+    code, message = type(error).__name__, text(error)
     if isinstance(error, _NOT_SENT) or (isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in message):
         transient = isinstance(error, ConnectTimeoutError | EndpointConnectionError | ProxyConnectionError)
         return Refused(code, message, retry_sensible=transient)
@@ -129,8 +132,9 @@ def classify(error: Exception) -> Refused | Unknown:
 
 def _classify_answer(error: ClientError) -> Refused | Unknown:
     details, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    code, message = details.get("Code", "unknown"), details.get("Message", "")
-    status, request_id = metadata.get("HTTPStatusCode"), metadata.get("RequestId")
+    # botocore passes on what stands in the body, whatever it is.
+    code, message = token(details.get("Code")) or "unknown", text(details.get("Message") or "")
+    status, request_id = metadata.get("HTTPStatusCode"), token(metadata.get("RequestId"))
     if error.operation_name != "Invoke":
         # A call for credentials (AssumeRole, GetRoleCredentials) failed, so Invoke was never sent.
         return Refused(code, f"{error.operation_name}: {message}", status, request_id)

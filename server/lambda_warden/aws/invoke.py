@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
+from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.errors import classify
 from lambda_warden.model.function_ref import FunctionRef
@@ -27,7 +28,7 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest) -> RawOu
     try:
         client = clients.get(ref.account, ref.region, request.timeout_seconds)
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
-        return Refused(type(error).__name__, str(error))
+        return Refused(type(error).__name__, text(error))
     try:
         response = client.invoke(**_parameters(ref, request))
     except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
@@ -39,7 +40,7 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest) -> RawOu
             type(error).__name__,
             "the function ran, and its answer was cut off on the way",
             response["StatusCode"],
-            response["ResponseMetadata"]["RequestId"],
+            token(response["ResponseMetadata"].get("RequestId")),
         )
     return _returned(response, payload)
 
@@ -67,12 +68,17 @@ def _returned(response: InvocationResponseTypeDef, payload: bytes) -> Returned:
     return Returned(
         status_code=response["StatusCode"],
         payload=payload,
-        function_error=response.get("FunctionError"),
+        function_error=_function_error(response.get("FunctionError")),
         log_tail=_decoded(response.get("LogResult")),
-        executed_version=response.get("ExecutedVersion"),
-        durable_execution_arn=response.get("DurableExecutionArn"),
-        request_id=response["ResponseMetadata"].get("RequestId"),
+        executed_version=token(response.get("ExecutedVersion")),
+        durable_execution_arn=token(response.get("DurableExecutionArn")),
+        request_id=token(response["ResponseMetadata"].get("RequestId")),
     )
+
+
+def _function_error(header: str | None) -> str | None:
+    """Whatever the header says, its presence means that the function failed."""
+    return None if header is None else token(header) or "Unhandled"
 
 
 def _decoded(log_result: str | None) -> bytes | None:
