@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.guard.rules import Rule, RuleConflictError, Rules
 from lambda_warden.model.errors import ManifestError
-from lambda_warden.model.function_ref import partition_of
+from lambda_warden.model.function_ref import partition_of, shown
 from lambda_warden.model.manifest import FunctionRule, Manifest, parse_rule_arn
 from lambda_warden.model.strict_json import parse_json
 
@@ -103,15 +103,21 @@ def _schema(spec: FunctionRule, folder: Path) -> PayloadSchema | None:
 
 
 def _read_schema(name: str, folder: Path) -> dict[str, Any]:
-    root = folder.resolve()
-    path = (root / name).resolve()
+    try:
+        root = folder.resolve()
+        path = (root / name).resolve()
+        if path.is_relative_to(root):
+            with path.open("rb") as file:
+                data = file.read(SIZE_LIMIT + 1)
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{name!r} can't be read: {problem}. Expected a JSON Schema file") from None
     if not path.is_relative_to(root):
         raise ValueError(f"{name!r} leads out of the manifest's folder. Expected a file below it")
+    if len(data) > SIZE_LIMIT:
+        raise ValueError(f"{name!r} is over {SIZE_LIMIT:,} bytes. Expected a JSON Schema file")
     try:
-        with path.open("rb") as file:
-            schema = parse_json(file.read(SIZE_LIMIT))
-    except OSError as error:
-        raise ValueError(f"{name!r} can't be read: {error.strerror or error}. Expected a JSON Schema file") from None
+        schema = parse_json(data)
     except ValueError as error:
         raise ValueError(f"{name!r} is not JSON: {error}. Expected a JSON Schema file") from None
     if not isinstance(schema, dict):
@@ -165,8 +171,10 @@ class _Document:
         self._lines: dict[Path_, int] = {}
         self._seen: set[int] = set()
         # The C parser where PyYAML has it: ten thousand rules load in a second rather than ten.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        make_loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        loader = None
         try:
+            loader = make_loader(text)
             node = loader.get_single_node()
             if node is None:
                 raise ManifestError([f"{path}:1: the manifest is empty. Expected version, targets and functions."])
@@ -176,11 +184,12 @@ class _Document:
             problem = " ".join(filter(None, (error.context, error.problem)))
             raise ManifestError([f"{path}:{mark.line + 1 if mark else 1}: is not YAML: {problem}."]) from None
         except yaml.YAMLError as error:
-            raise ManifestError([f"{path}: is not YAML: {error}."]) from None
+            raise ManifestError([f"{path}: is not YAML: {' '.join(str(error).split())}."]) from None
         except RecursionError:
             raise ManifestError([f"{path}: is nested too deeply. Expected a manifest."]) from None
         finally:
-            loader.dispose()
+            if loader is not None:
+                loader.dispose()
 
     def line(self, place: Path_) -> int:
         """The line of the nearest thing that exists on the way to `place`."""
@@ -208,16 +217,22 @@ class _Document:
 
     def _build(self, node: yaml.Node, place: Path_, loader: Any) -> Any:
         if id(node) in self._seen:
-            raise ManifestError([self._at_node(node, place, "an anchor is used again. Expected it to be written out")])
+            # The node is the anchor's. The place, and so the line of its key, is that of its second use.
+            raise ManifestError([self.at(place, "an anchor is used again. Expected it to be written out")])
         self._seen.add(id(node))
         self._lines.setdefault(place, node.start_mark.line + 1)
         match node:
-            case yaml.MappingNode(value=pairs):
+            case yaml.MappingNode(value=pairs) if node.tag == "tag:yaml.org,2002:map":
                 return self._build_mapping(pairs, place, loader)
-            case yaml.SequenceNode(value=items):
+            case yaml.SequenceNode(value=items) if node.tag == "tag:yaml.org,2002:seq":
                 return [self._build(item, (*place, i), loader) for i, item in enumerate(items)]
-            case _ if node.tag in _SCALAR_TAGS:
-                return loader.construct_object(node)
+            case yaml.ScalarNode(value=text) if node.tag in _SCALAR_TAGS:
+                try:
+                    return loader.construct_object(node)
+                except (ValueError, LookupError):
+                    kind = node.tag.rsplit(":", 1)[-1]
+                    problem = f"{shown(text)} can't be read as {kind}. Expected it in quotes, if it is text"
+                    raise ManifestError([self._at_node(node, place, problem)]) from None
             case _:
                 kind = node.tag.rsplit(":", 1)[-1]
                 problem = f"is read as {kind}. Expected text in quotes, a number, true, false or null"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -123,10 +124,15 @@ class Pipeline:
             request = encode(parsed)
             reached = "resolve"
             ref = resolve(parsed.function, parsed.qualifier, self._rules.targets, self._default_region)
+            call = replace(call, ref=ref)
+            ruling = decide(ref, request, self._rules)
         except ArgumentError as error:
             return _Denied(call, denied(reached, str(error)))
-        call = replace(call, ref=ref)
-        ruling = decide(ref, request, self._rules)
+        except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
+            # Its message may quote the payload, so only its kind and place are logged.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            logger.error("deciding failed: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
+            return _Denied(call, denied("internal", "lambda-warden could not decide, so nothing was sent"))
         if ruling.rule is None or not ruling.decision.allowed:
             return _Denied(call, ruling.decision, len(request.payload or b""))
         limits = (request.timeout_seconds, ruling.rule.spec.timeout_seconds)

@@ -21,6 +21,7 @@ _TYPE_NAMES = {
     "int_from_float": "an integer",
     "dict_type": "a JSON object",
     "missing": "it to be given",
+    "recursion_loop": "JSON that is nested less deeply",
 }
 
 _SUBJECT = re.compile(r"^(Input|String|Value) should ")  # how pydantic's messages begin
@@ -44,16 +45,15 @@ def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentE
     match first["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(name, model.model_fields, n=1)
-            hint = f"{near[0]!r}, perhaps; the" if near else "only the"
+            hint = f"{near[0]!r}, perhaps, or " if near else ""
             known = ", ".join(model.model_fields)
-            return ArgumentError(shown(name), "is not an argument of this tool", f"{hint} arguments are: {known}")
+            argument = name if name.isidentifier() else shown(name)
+            return ArgumentError(argument, "is not an argument of this tool", f"{hint}one of: {known}")
         case "missing":
             return ArgumentError(name, "is missing", "it to be given")
         case kind:
             got = first["input"]
-            problem = (
-                f"{shown(got)} is not accepted" if isinstance(got, str) else f"a {_json_type(got)} is not accepted"
-            )
+            problem = f"{shown(got)} is not accepted" if isinstance(got, str) else f"{_json_type(got)} is not accepted"
             expected = _TYPE_NAMES.get(kind) or _SUBJECT.sub("it to ", first["msg"])
             return ArgumentError(name, problem, expected)
 
@@ -61,14 +61,14 @@ def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentE
 def _json_type(value: object) -> str:
     match value:
         case bool():
-            return "boolean"
+            return "a boolean"
         case int() | float():
-            return f"number ({value})" if abs(value) < 1e15 else "number"
+            return f"a number ({value})" if abs(value) < 1e15 else "a number"
         case list():
-            return "array"
+            return "an array"
         case dict():
-            return "object"
+            return "an object"
         case None:
             return "null"
         case _:
-            return type(value).__name__
+            return f"a value of type {type(value).__name__}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -31,9 +32,11 @@ class PayloadSchema:
             raise ValueError(f"$schema is {declared!r}; only {_DIALECT} is read")
         try:
             Draft202012Validator.check_schema(schema)
+            _check_references(schema)
         except SchemaError as error:
             raise ValueError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
-        _check_references(schema)
+        except RecursionError:
+            raise ValueError("the schema is nested too deeply") from None
         self.schema = schema
         self._validator = Draft202012Validator(schema, registry=Registry())
 
@@ -41,9 +44,9 @@ class PayloadSchema:
         """What is wrong with a payload, the first few problems, each with its place; empty if it fits."""
         try:
             errors = sorted(self._validator.iter_errors(payload), key=lambda error: error.json_path)
-        except (Unresolvable, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - a payload that could not be checked does not fit
             return [f"the schema can't be applied ({type(error).__name__})"]
-        shown = [f"{error.json_path}: {_cut(error.message)}" for error in errors[:_SHOWN]]
+        shown = [f"{_cut(error.json_path)}: {_cut(error.message)}" for error in errors[:_SHOWN]]
         if len(errors) > _SHOWN:
             shown.append(f"and {len(errors) - _SHOWN} more")
         return shown
@@ -56,12 +59,16 @@ def _check_references(schema: JsonSchema) -> None:
     while pending:
         part, resolver = pending.pop()
         reference = part.contents.get("$ref") if isinstance(part.contents, dict) else None
-        if isinstance(reference, str):
-            try:
-                resolver.lookup(reference)
-            except Unresolvable:
-                raise ValueError(f"$ref {reference!r} leads to nothing in the schema itself") from None
+        if isinstance(reference, str) and not _leads_to_schema(resolver.lookup, reference):
+            raise ValueError(f"$ref {reference!r} leads to no schema in the schema itself")
         pending.extend((below, resolver.in_subresource(below)) for below in part.subresources())
+
+
+def _leads_to_schema(lookup: Callable[[str], Any], reference: str) -> bool:
+    try:
+        return isinstance(lookup(reference).contents, dict | bool)
+    except (Unresolvable, ValueError):  # ValueError: a JSON pointer that names an array's item by a word
+        return False
 
 
 def _cut(text: str) -> str:

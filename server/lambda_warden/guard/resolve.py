@@ -65,9 +65,8 @@ def _place(
         return partition, region, account
     places = [(t.account, r) for t in targets if account in (None, t.account) for r in t.regions]
     if not places:
-        raise ArgumentError(
-            "function", f"no target of the manifest has account {account}", "a function that list_functions shows"
-        )
+        which = "" if account is None else f" with account {account}"
+        raise ArgumentError("function", f"the manifest has no target{which}", "a function that list_functions shows")
     if len(places) > 1 and default_region is not None:
         places = [place for place in places if place[1] == default_region] or places
     if len(places) > 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule, RuleArn, Target, parse_rule_arn
+from lambda_warden.model.manifest import FunctionRule, RuleArn, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,6 @@ class Rules:
                 self._patterns[place].append((rule.arn.name_regex(), rule))
             else:
                 self._exact[rule.spec.arn].append(rule)
-
-    @classmethod
-    def of(cls, specs: Iterable[FunctionRule], targets: Iterable[Target]) -> Rules:
-        """Index rules that stand in no file, with the schemas written out in them."""
-        return cls(
-            [
-                Rule(
-                    spec,
-                    parse_rule_arn(spec.arn),
-                    f"functions[{i}]",
-                    PayloadSchema(spec.payload.schema_) if isinstance(spec.payload.schema_, dict) else None,
-                )
-                for i, spec in enumerate(specs)
-            ],
-            targets,
-        )
 
     def for_function(self, ref: FunctionRef) -> list[Rule]:
         """The rules that speak of a function, whatever the qualifier: exact ones, or else patterns."""

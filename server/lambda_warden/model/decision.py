@@ -15,6 +15,7 @@ CheckName = Literal[
     "payload_size",
     "payload_schema",
     "record",
+    "internal",
     "aws_dry_run",
 ]
 

@@ -10,7 +10,15 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import (
@@ -35,6 +43,8 @@ RESULT_BYTES_LIMIT = 1024 * 1024
 InvocationType = Literal["RequestResponse", "Event"]
 Effect = Literal["read", "write", "destructive"]
 
+_ANY = "[A-Za-z0-9_-]"
+
 
 @dataclass(frozen=True, slots=True)
 class RuleArn:
@@ -51,8 +61,15 @@ class RuleArn:
         return "*" in self.name
 
     def name_regex(self) -> re.Pattern[str]:
-        """What a name has to match whole: `*` stands for any characters of a name, also none."""
-        return re.compile("[A-Za-z0-9_-]*".join(re.escape(part) for part in self.name.split("*")))
+        """What a name has to match whole: `*` stands for any characters of a name, also none.
+
+        Atomic groups: each part between two `*` is looked for once, so that no name makes the match take long.
+        """
+        first, *rest = map(re.escape, self.name.split("*"))
+        if not rest:
+            return re.compile(first)
+        between = "".join(f"(?>{_ANY}*?{part})" for part in rest[:-1])
+        return re.compile(f"{first}{between}{_ANY}*{rest[-1]}")
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
@@ -70,10 +87,11 @@ def parse_rule_arn(text: str) -> RuleArn:
             if "*" in partition + service + region + account:
                 raise ArgumentError("arn", "a `*` may stand in the function's name alone", expected)
             parse_arn_prefix(partition, service, region, account, "arn")
-            if not is_name(name.replace("*", "") or "x") or len(name) > NAME_LIMIT:
-                raise ArgumentError("arn", f"{shown(name)} is not a function name or a pattern of one", expected)
-            if not name.replace("*", ""):
+            fixed = name.replace("*", "")
+            if name and not fixed:
                 raise ArgumentError("arn", "the pattern would allow every function", "a pattern with a fixed part")
+            if not is_name(fixed) or len(name) > NAME_LIMIT:
+                raise ArgumentError("arn", f"{shown(name)} is not a function name or a pattern of one", expected)
             return RuleArn(partition, region, account, name)
         case ["arn", _, _, _, _, "function", _, _]:
             raise ArgumentError("arn", "has a qualifier", expected)
@@ -102,6 +120,18 @@ def _check_region(text: str) -> str:
     return text
 
 
+def _check_version(version: object) -> object:
+    if type(version) is not int:  # true and 1.0 are equal to 1
+        raise ValueError("is no whole number. Expected 1")
+    return version
+
+
+def _check_schema_kind(value: object) -> object:
+    if not isinstance(value, str | dict | None):
+        raise ValueError("is no schema. Expected a JSON Schema, or the path of one in quotes")
+    return value
+
+
 def _check_unique(values: list[str]) -> list[str]:
     if repeated := sorted({v for v in values if values.count(v) > 1}):
         raise ValueError(f"{', '.join(repeated)} listed twice")
@@ -109,7 +139,7 @@ def _check_unique(values: list[str]) -> list[str]:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Target(_Strict):
@@ -134,7 +164,7 @@ class Target(_Strict):
 class PayloadRule(_Strict):
     """What may be sent to a function."""
 
-    schema_: str | dict[str, JsonValue] | None = Field(
+    schema_: Annotated[str | dict[str, JsonValue] | None, BeforeValidator(_check_schema_kind)] = Field(
         default=None,
         alias="schema",
         description="A JSON Schema (2020-12) that the payload has to fit: written out here, or a path relative "
@@ -201,6 +231,6 @@ class FunctionRule(_Strict):
 class Manifest(_Strict):
     """The whole allowlist."""
 
-    version: Literal[1] = Field(description="The version of this format.")
+    version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(description="The version of this format.")
     targets: list[Target] = Field(min_length=1, description="The accounts and regions in use.")
     functions: list[FunctionRule] = Field(min_length=1, description="The functions that may be invoked.")

@@ -19,14 +19,18 @@ class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Megabytes = Annotated[int, Field(ge=0)]
+
+
 class Report(_Result):
     """Lambda's REPORT line: what the invocation took."""
 
-    duration_ms: float | None = None
-    billed_duration_ms: float | None = None
-    memory_size_mb: int | None = None
-    max_memory_used_mb: int | None = None
-    init_duration_ms: float | None = Field(default=None, description="Only after a cold start.")
+    duration_ms: _Milliseconds | None = None
+    billed_duration_ms: _Milliseconds | None = None
+    memory_size_mb: _Megabytes | None = None
+    max_memory_used_mb: _Megabytes | None = None
+    init_duration_ms: _Milliseconds | None = Field(default=None, description="Only after a cold start.")
 
 
 class Log(_Result):

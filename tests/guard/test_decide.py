@@ -1,0 +1,367 @@
+"""Deny by default: a request passes only if exactly one rule speaks of it and every check of that rule passes."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_warden.guard.decide import Ruling, decide, denied
+from lambda_warden.model.decision import Check
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import FunctionRule, parse_rule_arn
+from lambda_warden.model.request import EncodedRequest
+from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, request, rule, rules
+
+CHECKS = ["resolve", "manifest_rule", "qualifier", "invocation_type", "payload_size", "payload_schema"]
+
+
+def answers(ruling: Ruling) -> list[bool | None]:
+    """What each check answered, in the order of the road."""
+    checks = ruling.decision.checks
+    assert [check.name for check in checks] == CHECKS
+    return [check.passed for check in checks]
+
+
+def failed(ruling: Ruling) -> Check:
+    check = ruling.decision.failed
+    assert check is not None
+    assert not ruling.decision.allowed
+    return check
+
+
+# Allowed
+
+
+def test_a_request_that_a_rule_allows_passes_every_check() -> None:
+    spec = rule("orders-refund", qualifiers=["live", "7"], payload={"schema": {"type": "object"}})
+    ruling = decide(ref("orders-refund", "7"), request(b"{}"), rules(rule("other"), spec))
+    assert answers(ruling) == [True] * 6
+    assert ruling.decision.allowed
+    assert ruling.decision.failed is None
+    assert ruling.rule is not None
+    assert ruling.rule.spec is spec
+    assert ruling.decision.rule == function_arn("orders-refund")
+    assert ruling.decision.rule_source == "functions[1]"
+
+
+def test_the_decision_names_what_would_be_sent() -> None:
+    checks = decide(ref("f", "live"), request(), rules(rule("f"))).decision.checks
+    assert function_arn("f") + ":live" in checks[0].reason
+    assert function_arn("f") in checks[1].reason
+
+
+def test_a_pattern_allows_each_function_of_its_family() -> None:
+    allowing = rules(rule("report-*"))
+    assert decide(ref("report-daily"), request(), allowing).decision.allowed
+    assert decide(ref("report-daily"), request(), allowing).decision.rule == function_arn("report-*")
+    assert not decide(ref("reports"), request(), allowing).decision.allowed
+
+
+# manifest_rule
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        ref("orders-lookup"),
+        ref("orders-refund", region=OTHER_REGION),
+        ref("orders-refund", account=OTHER_ACCOUNT),
+        ref("orders-refund", partition="aws-cn"),
+        ref("Orders-refund"),
+        ref("orders-refund-2"),
+    ],
+    ids=["name", "region", "account", "partition", "letter case", "longer name"],
+)
+def test_a_function_that_no_rule_names_is_denied_before_anything_else_is_looked_at(unknown: FunctionRef) -> None:
+    ruling = decide(unknown, request(b"x" * 100), rules(rule("orders-refund", payload={"max_bytes": 1})))
+    assert answers(ruling) == [True, False, None, None, None, None]
+    assert failed(ruling).name == "manifest_rule"
+    assert unknown.function_arn in failed(ruling).reason
+    assert (ruling.rule, ruling.decision.rule, ruling.decision.rule_source) == (None, None, None)
+
+
+def test_two_patterns_that_allow_one_qualifier_are_neither_followed() -> None:
+    ruling = decide(ref("report-daily"), request(), rules(rule("report-*"), rule("*-daily")))
+    assert answers(ruling) == [True, False, None, None, None, None]
+    assert function_arn("report-*") in failed(ruling).reason
+    assert function_arn("*-daily") in failed(ruling).reason
+    assert (ruling.rule, ruling.decision.rule) == (None, None)
+
+
+def test_two_patterns_are_no_matter_where_one_alone_allows_the_qualifier() -> None:
+    overlapping = rules(rule("report-*", qualifiers=["live"]), rule("*-daily", qualifiers=["7"]))
+    ruling = decide(ref("report-daily", "7"), request(), overlapping)
+    assert ruling.decision.allowed
+    assert ruling.decision.rule == function_arn("*-daily")
+
+
+def test_two_patterns_are_neither_followed_even_where_one_would_deny_the_rest() -> None:
+    strict = rule("*-daily", payload={"max_bytes": 0})
+    assert not decide(ref("report-daily"), request(b"x"), rules(rule("report-*"), strict)).decision.allowed
+
+
+def test_a_rule_for_the_function_is_followed_instead_of_a_pattern() -> None:
+    mixed = rules(rule("report-*"), rule("report-daily", payload={"max_bytes": 1}))
+    ruling = decide(ref("report-daily"), request(b"{}"), mixed)
+    assert ruling.decision.rule == function_arn("report-daily")
+    assert failed(ruling).name == "payload_size"
+
+
+# qualifier
+
+
+def test_a_qualifier_that_the_rule_does_not_list_is_denied_with_those_it_lists() -> None:
+    both = rules(rule("f", qualifiers=["live", "8"]), rule("f", qualifiers=["7"]))
+    ruling = decide(ref("f", "beta"), request(), both)
+    assert answers(ruling) == [True, True, False, None, None, None]
+    assert failed(ruling).name == "qualifier"
+    assert "beta" in failed(ruling).reason
+    assert failed(ruling).reason.endswith("7, 8, live")
+    assert (ruling.rule, ruling.decision.rule) == (None, None)
+
+
+def test_unpublished_code_is_denied_unless_latest_is_listed() -> None:
+    ruling = decide(ref("f", "$LATEST"), request(), rules(rule("f", qualifiers=["live"])))
+    assert answers(ruling) == [True, True, False, None, None, None]
+    assert "$LATEST" in failed(ruling).reason
+    assert "live" in failed(ruling).reason
+    assert decide(ref("f", "$LATEST"), request(), rules(rule("f", qualifiers=["$LATEST"]))).decision.allowed
+
+
+@pytest.mark.parametrize("near", ["Live", "live2", "liv", "$LATEST", "$LATEST.PUBLISHED", "07"])
+def test_a_qualifier_is_compared_exactly(near: str) -> None:
+    assert not decide(ref("f", near), request(), rules(rule("f", qualifiers=["live", "7"]))).decision.allowed
+
+
+def test_a_pattern_does_not_add_qualifiers_to_a_rule_for_the_function() -> None:
+    mixed = rules(rule("report-*", qualifiers=["live", "7"]), rule("report-daily", qualifiers=["7"]))
+    ruling = decide(ref("report-daily", "live"), request(), mixed)
+    assert failed(ruling).name == "qualifier"
+    assert failed(ruling).reason.endswith(": 7")
+
+
+# invocation_type
+
+
+def test_an_invocation_type_that_the_rule_does_not_list_is_denied_and_the_rest_is_checked_too() -> None:
+    ruling = decide(ref("f"), request(invocation_type="Event"), rules(rule("f")))
+    assert answers(ruling) == [True, True, True, False, True, True]
+    assert failed(ruling).name == "invocation_type"
+    assert "Event" in failed(ruling).reason
+    assert failed(ruling).reason.endswith("RequestResponse")
+    assert ruling.decision.rule == function_arn("f")
+    only_events = rules(rule("f", invocation_types=["Event"]))
+    assert failed(decide(ref("f"), request(), only_events)).name == "invocation_type"
+    assert decide(ref("f"), request(invocation_type="Event"), only_events).decision.allowed
+
+
+@pytest.mark.parametrize("allowed", [["RequestResponse"], ["Event"], ["RequestResponse", "Event"]])
+def test_a_dry_run_is_allowed_beside_any_invocation_type(allowed: list[str]) -> None:
+    spec = rule("f", invocation_types=allowed, payload={"max_bytes": 2})
+    ruling = decide(ref("f"), request(b"{}", invocation_type="DryRun"), rules(spec))
+    assert answers(ruling) == [True] * 6
+    assert ruling.decision.allowed
+
+
+def test_a_dry_run_is_held_to_every_other_check() -> None:
+    spec = rule("f", payload={"max_bytes": 2, "schema": {"type": "object"}})
+    probe = request(b"[1]", invocation_type="DryRun")
+    assert answers(decide(ref("f"), probe, rules(spec))) == [True, True, True, True, False, False]
+    assert failed(decide(ref("f", "7"), probe, rules(spec))).name == "qualifier"
+    assert failed(decide(ref("g"), probe, rules(spec))).name == "manifest_rule"
+
+
+# payload_size
+
+
+def test_a_payload_may_have_the_bytes_of_its_rule_and_not_one_more() -> None:
+    limited = rules(rule("f", payload={"max_bytes": 1000}))
+    assert decide(ref("f"), request(b"x" * 1000), limited).decision.allowed
+    ruling = decide(ref("f"), request(b"x" * 1001), limited)
+    assert answers(ruling) == [True, True, True, True, False, True]
+    assert failed(ruling).name == "payload_size"
+    assert "1,001" in failed(ruling).reason
+    assert "1,000" in failed(ruling).reason
+
+
+@pytest.mark.parametrize("payload", [None, b""], ids=["none", "empty"])
+def test_no_payload_has_no_bytes(payload: bytes | None) -> None:
+    assert decide(ref("f"), request(payload), rules(rule("f", payload={"max_bytes": 0}))).decision.allowed
+
+
+# payload_schema
+
+REFUND: dict[str, Any] = {"type": "object", "required": ["orderId"], "properties": {"amount": {"maximum": 500}}}
+
+
+def under_schema(payload: bytes | None, schema: dict[str, Any] = REFUND) -> Ruling:
+    return decide(ref("f"), request(payload), rules(rule("f", payload={"schema": schema})))
+
+
+def test_a_payload_that_does_not_fit_is_denied_with_the_place_and_the_problem() -> None:
+    ruling = under_schema(b'{"amount": 501}')
+    assert answers(ruling) == [True, True, True, True, True, False]
+    assert failed(ruling).name == "payload_schema"
+    assert "$: 'orderId' is a required property" in failed(ruling).reason
+    assert "$.amount: 501 is greater than the maximum of 500" in failed(ruling).reason
+
+
+def test_a_payload_that_fits_is_allowed() -> None:
+    assert under_schema(b'{"orderId": "A-1", "amount": 500}').decision.allowed
+
+
+@pytest.mark.parametrize(
+    "schema", [REFUND, {}, {"type": "null"}], ids=["object", "schema for anything", "schema for null"]
+)
+def test_under_a_schema_there_has_to_be_a_payload(schema: dict[str, Any]) -> None:
+    ruling = under_schema(None, schema)
+    assert answers(ruling) == [True, True, True, True, True, False]
+    assert "no payload is given" in failed(ruling).reason
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"orderId": "A-1", "amount": 1, "amount": 1000000}',
+        b'{"orderId": "A-1", "amount": 1, "\\u0061mount": 1000000}',
+        b'{"orderId": "A-1", "amount": NaN}',
+        b'{"orderId": "A-1"} {"orderId": "A-1"}',
+        b'{"orderId": "A-\xff"}',
+        '{"orderId": "A-1"}'.encode("utf-16"),
+        b"",
+        b"orderId=A-1",
+    ],
+    ids=["key twice", "key twice, escaped", "NaN", "two values", "not UTF-8", "UTF-16", "empty", "a form"],
+)
+def test_bytes_that_are_not_strict_json_fit_no_schema(payload: bytes) -> None:
+    for schema in (REFUND, {}):
+        ruling = under_schema(payload, schema)
+        assert answers(ruling) == [True, True, True, True, True, False]
+        assert "payload is not JSON" in failed(ruling).reason
+
+
+def test_without_a_schema_any_bytes_may_be_sent() -> None:
+    for payload in (b"\xff\x00", b'{"a": 1, "a": 2}', b"", None):
+        assert decide(ref("f"), request(payload), rules(rule("f"))).decision.allowed
+
+
+def test_every_check_of_the_rule_that_fails_is_told_at_once() -> None:
+    spec = rule("f", payload={"schema": REFUND, "max_bytes": 1})
+    ruling = decide(ref("f"), request(b"[]", invocation_type="Event"), rules(spec))
+    assert answers(ruling) == [True, True, True, False, False, False]
+    assert failed(ruling).name == "invocation_type"
+
+
+# Before the rules
+
+
+@pytest.mark.parametrize("name", ["arguments", "resolve", "record"])
+def test_a_request_that_did_not_get_to_the_rules_is_denied_and_no_check_of_theirs_is_reached(name: Any) -> None:
+    decision = denied(name, "because")
+    assert not decision.allowed
+    assert (decision.rule, decision.rule_source) == (None, None)
+    assert decision.failed == Check(name=name, passed=False, reason="because")
+    assert [(check.name, check.passed) for check in decision.checks[1:]] == [(check, None) for check in CHECKS[1:]]
+
+
+# Against a naive reading of the rules
+
+INTEGERS = (b"1", b"22")
+PAYLOADS = (None, b"", b'"s"', b"{", *INTEGERS)
+# Mostly one place, few names and overlapping patterns: so that rules speak of the same functions.
+PLACES = [*[(ACCOUNT, REGION)] * 6, (ACCOUNT, OTHER_REGION), (OTHER_ACCOUNT, REGION)]
+QUALIFIERS = ["live", "7", "$LATEST"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A manifest's rules and one request."""
+
+    specs: Sequence[FunctionRule]
+    ref: FunctionRef
+    request: EncodedRequest
+
+
+@st.composite
+def function_rules(draw: st.DrawFn) -> FunctionRule:
+    account, region = draw(st.sampled_from(PLACES))
+    return rule(
+        draw(st.sampled_from(["a", "b", "ab", "a*", "*b", "a*b", "*a*"])),
+        qualifiers=draw(st.lists(st.sampled_from(QUALIFIERS), min_size=1, unique=True)),
+        account=account,
+        region=region,
+        invocation_types=draw(st.sampled_from([["RequestResponse"], ["Event"], ["Event", "RequestResponse"]])),
+        payload={
+            "max_bytes": draw(st.sampled_from([0, 1, 2, 1024])),
+            "schema": draw(st.sampled_from([None, None, {"type": "integer"}])),
+        },
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    specs: list[FunctionRule] = []
+    for spec in draw(st.lists(function_rules(), min_size=2, max_size=8)):
+        if not any(other.arn == spec.arn and set(other.qualifiers) & set(spec.qualifiers) for other in specs):
+            specs.append(spec)
+    # Each part is aimed at one of the rules half of the time: by chance alone few requests would be allowed.
+    spec = draw(st.sampled_from(specs))
+    arn = parse_rule_arn(spec.arn)
+    account, region = draw(st.just((arn.account, arn.region)) | st.sampled_from(PLACES))
+    name = draw(st.sampled_from(["", "a", "b"]).map(lambda part: arn.name.replace("*", part)))
+    return Case(
+        specs,
+        ref(
+            draw(st.just(name) | st.sampled_from(["a", "b", "ab", "ba", "c"])),
+            draw(st.sampled_from(spec.qualifiers) | st.sampled_from(QUALIFIERS)),
+            account=account,
+            region=region,
+        ),
+        request(
+            draw(st.sampled_from(PAYLOADS)),
+            invocation_type=draw(st.sampled_from(["RequestResponse", "Event", "DryRun"])),
+        ),
+    )
+
+
+def allowing_rules(case: Case) -> list[FunctionRule]:
+    """The rules that speak of the case's function and qualifier, read off their ARNs as shell patterns."""
+    exact = [spec for spec in case.specs if spec.arn == case.ref.function_arn]
+    matching = [spec for spec in case.specs if fnmatch.fnmatchcase(case.ref.function_arn, spec.arn)]
+    return [spec for spec in exact or matching if case.ref.qualifier in spec.qualifiers]
+
+
+def is_allowed(case: Case) -> bool:
+    speaking = allowing_rules(case)
+    if len(speaking) != 1:
+        return False
+    (spec,) = speaking
+    payload = case.request.payload
+    right_type = case.request.invocation_type in [*spec.invocation_types, "DryRun"]
+    right_size = payload is None or len(payload) <= spec.payload.max_bytes
+    right_form = spec.payload.schema_ is None or payload in INTEGERS
+    return right_type and right_size and right_form
+
+
+@given(cases())
+def test_a_request_is_allowed_exactly_when_a_naive_reading_of_the_rules_allows_it(case: Case) -> None:
+    ruling = decide(case.ref, case.request, rules(*case.specs))
+    assert ruling.decision.allowed is is_allowed(case)
+
+
+@given(cases())
+def test_a_decision_carries_its_rule_and_its_reason(case: Case) -> None:
+    ruling = decide(case.ref, case.request, rules(*case.specs))
+    speaking = allowing_rules(case)
+    assert [ruling.rule.spec if ruling.rule else None] == (speaking if len(speaking) == 1 else [None])
+    assert ruling.decision.rule == (ruling.rule.spec.arn if ruling.rule else None)
+    assert (ruling.decision.failed is None) is ruling.decision.allowed
+    assert all(check.reason for check in ruling.decision.checks)
+    first_failed = answers(ruling).index(False) if not ruling.decision.allowed else len(CHECKS)
+    assert all(answers(ruling)[:first_failed])
