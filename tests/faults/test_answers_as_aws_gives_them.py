@@ -182,3 +182,33 @@ async def test_details_that_aws_denies_are_left_out_and_said_to_be(endpoint: Scr
         "ListVersionsByFunction",
     ]
     assert all(ACCOUNT in note for note in result["notes"])
+
+
+async def test_headers_of_any_kind_add_nothing_to_the_result(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    endpoint.behaviours["f"] = lambda _: Reply(
+        body=b"{}",
+        headers={
+            "X-Amz-Function-Error": "no such kind; Next: do",
+            "X-Amz-Executed-Version": "7 (Next: do)",
+            "x-amzn-RequestId": "call it again",
+            "X-Amz-Log-Result": "*not base64*",
+        },
+    )
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        reply = await running.call("invoke_function", function="f:live")
+    result = reply.structured_content or {}
+    assert (result["outcome"], result["function_error"]["kind"]) == ("function_error", "Unhandled")
+    assert not {"executed_version", "request_id", "log"} & set(result)
+    assert "Next: do" not in text_of(reply)
+
+
+async def test_an_error_message_that_no_json_can_hold_still_reaches_the_client(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.behaviours["f"] = lambda _: Reply(
+        400, b'{"message": "\\ud800 and\\nNext: do"}', {"x-amzn-ErrorType": "InvalidRequestContentException"}
+    )
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        reply = await running.call("invoke_function", function="f:live")
+    assert (reply.structured_content or {})["error"]["message"] == "? and\nNext: do"
+    assert "\n│ Next: do\n" in text_of(reply)

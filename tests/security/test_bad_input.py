@@ -14,7 +14,12 @@ from support.warden import Warden, allow, arn, warden
 
 pytestmark = pytest.mark.anyio
 
-SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "amount": {"multipleOf": 0.01}},
+    "additionalProperties": {"type": "string"},
+    "required": ["id"],
+}
 RULES = (
     allow("f", "live", "$LATEST", invocation_types=["RequestResponse", "Event"]),
     allow("strict", "live", payload={"schema": SCHEMA}),
@@ -66,6 +71,12 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "payload",
         "key twice",
     ),
+    "payload that its schema can't be applied to": (
+        {"function": "strict:live", "payload": {"id": 1, "amount": 10**400}},
+        "payload",
+        "the schema can't be applied (OverflowError)",
+    ),
+    "payload with an endless key": ({"function": "strict:live", "payload": {"k" * 50_000: {}}}, "payload", "…"),
     "unknown argument": ({"function": "f", "qualifer": "live"}, "qualifer", "'qualifier', perhaps"),
     "unknown invocation type": ({"function": "f:live", "invocation_type": "Sync"}, "invocation_type", "'DryRun'"),
     "unknown log type": ({"function": "f:live", "log_type": "All"}, "log_type", "'Tail'"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from typing import Final
+from itertools import takewhile
+from typing import Any, Final
 
 from lambda_warden.model.result import FunctionError
 
@@ -16,16 +18,16 @@ _TRACEBACK = "Traceback (most recent call last):"
 _MARKERS = re.compile(r"[ ^~]*")  # the lines of a Python traceback that point into the line above
 
 
-def read_function_error(kind: str, payload: object, log_text: str | None) -> FunctionError:
+def read_function_error(kind: str, payload: bytes, log_text: str | None) -> FunctionError:
     """Describe how a function failed.
 
     Args:
         kind: the X-Amz-Function-Error header: Handled or Unhandled.
-        payload: the parsed payload. Lambda's runtimes put errorType, errorMessage and stackTrace (Node.js: trace)
+        payload: the whole payload. Lambda's runtimes put errorType, errorMessage and stackTrace (Node.js: trace)
             there.
         log_text: the log tail, which has the stack trace where the payload has none.
     """
-    error = payload if isinstance(payload, dict) else {}
+    error = _json_object(payload)
     frames = error.get("stackTrace") or error.get("trace")
     return FunctionError(
         kind=kind,
@@ -33,6 +35,14 @@ def read_function_error(kind: str, payload: object, log_text: str | None) -> Fun
         message=_text(error.get("errorMessage"), MESSAGE_LIMIT),
         stack_trace=_frames(frames) if isinstance(frames, list) else _frames_of_log(log_text or ""),
     )
+
+
+def _json_object(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _frames(frames: Sequence[object]) -> list[str]:
@@ -48,9 +58,12 @@ def _frames_of_log(text: str) -> list[str]:
     _, found, rest = text.rpartition(_TRACEBACK)
     if not found:
         return []
-    lines = [line for line in rest.strip("\n").splitlines() if not _MARKERS.fullmatch(line)]
-    end = next((i for i, line in enumerate(lines) if not line.startswith(" ")), len(lines) - 1)
-    return _frames([_TRACEBACK, *lines[: end + 1]])
+    # Lambda's Python runtime ends the lines of a traceback with \\r and indents them with no-break spaces.
+    lines = [line for line in rest.replace("\u00a0", " ").splitlines() if not _MARKERS.fullmatch(line)]
+    stack = list(takewhile(lambda line: line.startswith(" "), lines))
+    # The exception stands below its stack; in the log of Lambda's own runtime it stands above, and END below.
+    exception = [line for line in lines[len(stack) : len(stack) + 1] if not line.startswith("END RequestId: ")]
+    return _frames([_TRACEBACK, *stack, *exception])
 
 
 def _text(value: object, limit: int) -> str | None:
@@ -58,4 +71,5 @@ def _text(value: object, limit: int) -> str | None:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"
+    shown = text if len(text) <= limit else text[:limit] + "…"
+    return shown.encode(errors="replace").decode()  # JSON may hold lone surrogates, which no answer of ours can

@@ -24,6 +24,7 @@ _NEXT_AFTER_DENIAL = {
     "invocation_type": "Use one of the allowed invocation types.",
     "payload_size": "Send a smaller payload.",
     "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
+    "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",
 }
@@ -111,7 +112,7 @@ def _report_returned(call: Call, raw: Returned, duration_ms: int, budget: int) -
     view = view_payload(raw.payload, budget)
     log = read_log(raw.log_tail)
     error = (
-        read_function_error(raw.function_error, view.value, log.text if log else None) if raw.function_error else None
+        read_function_error(raw.function_error, raw.payload, log.text if log else None) if raw.function_error else None
     )
     return InvokeResult(
         outcome=outcome,

@@ -68,7 +68,8 @@ def _platform_metrics(line: str) -> dict[str, Any] | None:
 
 
 def _report(fields: dict[str, Any]) -> Report | None:
+    numbers = {name: value for name, value in fields.items() if not isinstance(value, bool)}
     try:
-        return Report.model_validate(fields)
+        return Report.model_validate(numbers)
     except ValueError:  # a function may print a line that only looks like a report
         return None

@@ -21,8 +21,12 @@ PAYLOAD_LIMIT: Final = 4000
 _LOG_LINES: Final = 12
 _FRAMES: Final = 8
 
-# C0 and C1 controls, line and paragraph separators, and the bidirectional and zero-width format characters.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# What shows nothing, or changes how its neighbours show: controls, line and paragraph separators, format characters
+# (bidirectional, zero-width, tags), variation selectors beyond the usual one, fillers, and what can't be encoded.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
 _MARKS: Final = {True: "✓", False: "✗", None: "-"}
 
 
@@ -42,7 +46,7 @@ def list_text(result: ListResult) -> str:
     """A page of functions: each with its qualifiers, effect and invocation types, and what the operator says of it."""
     head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
-    notes = [f"Note: {note}" for note in result.notes]
+    notes = [f"Note: {_inline(note)}" for note in result.notes]
     return "\n".join([head, *map(_entry_line, result.functions), *more, *notes, f"Next: {result.next_step}"])
 
 
@@ -51,10 +55,16 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def _inline(text: str) -> str:
+    """Text inside a line of ours, which it can't end."""
+    return visible(text).replace("\n", "\\n")
+
+
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     yield f"{result.outcome}: {_headline(result)}"
     if result.error:
-        yield f"{result.error.code}: {visible(result.error.message)}"
+        yield "Why, data from outside:"
+        yield from _outside(f"{result.error.code}: {result.error.message}")
     if result.outcome == "denied":
         yield from _check_lines(check for check in result.checks if check.passed is False)
     if error := result.function_error:
@@ -84,7 +94,7 @@ def _headline(result: InvokeResult) -> str:
     if result.log and (report := result.log.report):
         if report.billed_duration_ms is not None:
             parts.append(f"billed {report.billed_duration_ms:g} ms")
-        if report.max_memory_used_mb is not None:
+        if report.max_memory_used_mb is not None and report.memory_size_mb is not None:
             parts.append(f"{report.max_memory_used_mb} of {report.memory_size_mb} MB")
     if result.request_id:
         parts.append(f"request {result.request_id}")
@@ -122,12 +132,12 @@ def _outside(text: str) -> Iterator[str]:
 
 def _check_lines(checks: Iterable[Check]) -> Iterator[str]:
     for check in checks:
-        yield f"{_MARKS[check.passed]} {check.name}: {visible(check.reason)}"
+        yield f"{_MARKS[check.passed]} {check.name}: {_inline(check.reason)}"
 
 
 def _entry_line(entry: FunctionEntry) -> str:
     qualifiers = ", ".join(q.qualifier for q in entry.qualifiers)
-    about = f"\n  {visible(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
+    about = f"\n  {_inline(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
     gone = " (not found in AWS)" if entry.exists is False else ""
     return f"- {entry.function} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{gone}{about}"
 

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_warden.store.records import Field, Kind, RecordError
+from lambda_warden.store.sqlite import SqliteRecords
+
+Row = tuple[int, str, str, dict[str, Any]]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SqliteRecords]:
+    with closing(SqliteRecords(path)) as records:
+        yield records
+
+
+def rows(path: Path) -> list[Row]:
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT seq, kind, invocation_id, body FROM records ORDER BY seq").fetchall()
+    return [(seq, kind, invocation_id, json.loads(body)) for seq, kind, invocation_id, body in found]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_records_are_kept_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        for kind in get_args(Kind):
+            records.append(kind, "call-1", {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5})
+
+    body = {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5}
+    assert rows(path) == [
+        (1, "denial", "call-1", body),
+        (2, "intent", "call-1", body),
+        (3, "outcome", "call-1", body),
+    ]
+
+
+def test_a_record_has_the_time_in_utc(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    before = datetime.now(UTC)
+    with opened(path) as records:
+        records.append("intent", "call-1", {})
+    after = datetime.now(UTC)
+
+    with closing(sqlite3.connect(path)) as db:
+        at = datetime.fromisoformat(db.execute("SELECT at FROM records").fetchone()[0])
+    assert at.utcoffset() == timedelta(0)
+    assert before - timedelta(milliseconds=1) <= at <= after
+
+
+def test_fields_without_a_value_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        records.append("intent", "call-1", {"absent": None, "zero": 0, "no": False, "empty": ""})
+
+    assert rows(path) == [(1, "intent", "call-1", {"zero": 0, "no": False, "empty": ""})]
+
+
+def test_a_record_can_be_read_by_others_as_soon_as_it_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        records.append("intent", "call-1", {})
+        assert len(rows(path)) == 1
+
+
+def test_a_record_survives_a_process_that_dies_right_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    script = (
+        "import os, sys; from pathlib import Path; from lambda_warden.store.sqlite import SqliteRecords\n"
+        "SqliteRecords(Path(sys.argv[1])).append('intent', 'call-1', {}); os._exit(9)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
+    assert rows(path) == [(1, "intent", "call-1", {})]
+
+
+def test_records_survive_reopening_and_go_on_counting(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    for i in range(3):
+        with opened(path) as records:
+            records.append("intent", f"call-{i}", {})
+
+    assert [(seq, invocation_id) for seq, _, invocation_id, _ in rows(path)] == [
+        (1, "call-0"),
+        (2, "call-1"),
+        (3, "call-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET kind = 'denial'",
+        "UPDATE records SET body = '{}' WHERE seq = 1",
+        "UPDATE OR REPLACE records SET seq = 7 WHERE seq = 1",
+        "INSERT OR REPLACE INTO records VALUES (1, '', 'denial', 'call-2', '{}')",
+        "REPLACE INTO records (seq, at, kind, invocation_id, body) VALUES (1, '', 'denial', 'call-2', '{}')",
+        "DELETE FROM records",
+        "DELETE FROM records WHERE seq = 1",
+    ],
+)
+def test_the_file_itself_refuses_to_change_or_lose_a_record(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        records.append("intent", "call-1", {"tool": "invoke_function"})
+    kept = rows(path)
+
+    with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.DatabaseError, match="append-only"):
+        db.execute(statement)
+    assert rows(path) == kept
+
+
+def test_the_file_takes_no_record_of_an_unknown_kind(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records, pytest.raises(RecordError):
+        records.append("rumour", "call-1", {})  # type: ignore[arg-type]
+
+    assert rows(path) == []
+
+
+def test_two_stores_on_one_file_lose_nothing_under_many_threads(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    threads, each = 8, 25
+    ready = threading.Barrier(2 * threads)
+    failures: list[Exception] = []
+
+    def work(records: SqliteRecords, worker: str) -> None:
+        ready.wait()
+        try:
+            for i in range(each):
+                records.append("intent", f"{worker}-{i}", {"worker": worker})
+        except Exception as error:  # noqa: BLE001 - a failure in a thread would go unseen
+            failures.append(error)
+
+    with opened(path) as one, opened(path) as other:
+        workers = [
+            threading.Thread(target=work, args=(records, f"{name}{i}"))
+            for i in range(threads)
+            for name, records in (("one", one), ("other", other))
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    assert failures == []
+    found = [invocation_id for _, _, invocation_id, _ in rows(path)]
+    assert len(found) == 2 * threads * each
+    for name in (f"{store}{i}" for store in ("one", "other") for i in range(threads)):
+        assert [each_id for each_id in found if each_id.startswith(f"{name}-")] == [f"{name}-{i}" for i in range(each)]
+
+
+def test_nobody_else_can_read_the_records(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "records.sqlite3"
+    before = os.umask(0o022)
+    try:
+        with opened(path) as records:
+            records.append("intent", "call-1", {})
+            files = sorted(path.parent.iterdir())
+            modes = {file.name: mode(file) for file in files}
+    finally:
+        os.umask(before)
+
+    assert mode(path.parent) == 0o700
+    assert "records.sqlite3" in modes
+    assert set(modes.values()) == {0o600}  # the write-ahead log holds records too
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    path.touch(mode=0o644)
+    with opened(path):
+        assert mode(path) == 0o600
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with opened(tmp_path / "records.sqlite3"):
+        assert mode(tmp_path) == 0o750
+
+
+def not_a_database(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"not a database\n" * 100)
+    return path
+
+
+def another_database(tmp_path: Path) -> Path:
+    path = tmp_path / "other.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE records (name TEXT)")
+    return path
+
+
+def below_a_file(tmp_path: Path) -> Path:
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "records.sqlite3"
+
+
+def the_folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def a_name_too_long(tmp_path: Path) -> Path:
+    return tmp_path / ("r" * 5000)
+
+
+@pytest.mark.parametrize("place", [not_a_database, another_database, below_a_file, the_folder, a_name_too_long])
+def test_a_path_that_cannot_hold_records_is_refused_at_the_start(tmp_path: Path, place: Any) -> None:
+    path = place(tmp_path)
+
+    with pytest.raises(RecordError) as caught:
+        SqliteRecords(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path) -> None:
+    path = not_a_database(tmp_path)
+    before = path.read_bytes()
+
+    with pytest.raises(RecordError):
+        SqliteRecords(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_leave_to_write_is_refused_at_the_start(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(RecordError):
+        SqliteRecords(tmp_path / "records.sqlite3")
+
+
+def test_a_closed_store_takes_no_more_records(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        records.append("intent", "call-1", {})
+
+    with pytest.raises(RecordError):
+        records.append("outcome", "call-1", {})
+    assert len(rows(path)) == 1
+
+
+def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
+    records = SqliteRecords(tmp_path / "records.sqlite3")
+    records.close()
+    records.close()
+
+
+fields = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
+
+
+@given(st.lists(st.dictionaries(st.text(), fields), max_size=5))
+def test_any_fields_are_read_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, Field]]
+) -> None:
+    path = tmp_path_factory.mktemp("records") / "records.sqlite3"
+    with opened(path) as records:
+        for body in bodies:
+            records.append("intent", "call-1", body)
+
+    assert [body for _, _, _, body in rows(path)] == [
+        {key: value for key, value in body.items() if value is not None} for body in bodies
+    ]
