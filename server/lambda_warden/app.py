@@ -37,6 +37,7 @@ def build_server(settings: Settings, loaded: LoadedManifest) -> MCPServer[None]:
         SettingsError: if the settings don't fit the manifest, the AWS configuration or the machine.
     """
     clients = Clients(settings, loaded.manifest.targets)
+    default_region = _default_region(settings, clients, loaded.rules)
     try:
         records = SqliteRecords(settings.records)
     except RecordError as error:
@@ -45,7 +46,7 @@ def build_server(settings: Settings, loaded: LoadedManifest) -> MCPServer[None]:
         loaded.rules,
         clients,
         records,
-        default_region=_default_region(settings, clients, loaded.rules),
+        default_region=default_region,
         read_timeout=settings.read_timeout,
         concurrency=settings.concurrency,
     )

@@ -22,6 +22,8 @@ Path_ = tuple[str | int, ...]
 
 SIZE_LIMIT = 8 * 1024 * 1024
 """Bytes of a manifest or schema file. The limit guards against pointing at the wrong file."""
+DEPTH_LIMIT = 100
+"""Levels of nesting in a manifest, schemas written out in it included."""
 
 _SCALAR_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 
@@ -220,6 +222,8 @@ class _Document:
             # The node is the anchor's. The place, and so the line of its key, is that of its second use.
             raise ManifestError([self.at(place, "an anchor is used again. Expected it to be written out")])
         self._seen.add(id(node))
+        if len(place) > DEPTH_LIMIT:
+            raise ManifestError([self._at_node(node, place[:5], "is nested too deeply. Expected a manifest")])
         self._lines.setdefault(place, node.start_mark.line + 1)
         match node:
             case yaml.MappingNode(value=pairs) if node.tag == "tag:yaml.org,2002:map":
