@@ -14,7 +14,7 @@ from mcp import Client
 from mcp.client.stdio import stdio_client
 
 from lambda_warden.cli import main
-from lambda_warden.manifest_file import manifest_json_schema
+from lambda_warden.manifests.json_schema import manifest_json_schema
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 from support.warden import allow, arn, stdio, structured, write_manifest
 

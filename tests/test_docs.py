@@ -14,8 +14,11 @@ from jsonschema import Draft202012Validator
 
 from lambda_warden import __version__
 from lambda_warden.cli import main
-from lambda_warden.manifest_file import load_manifest, manifest_json_schema
+from lambda_warden.guard.iam_policy import policies
+from lambda_warden.manifests.json_schema import manifest_json_schema
+from lambda_warden.manifests.load import load_manifests
 from lambda_warden.model.manifest import FunctionRule
+from security.mutants import MUTANTS, PACKAGE, Mutant
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,11 +46,11 @@ def test_the_readmes_manifest_is_valid(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     path = tmp_path / "manifest.yaml"
     path.write_text(text)
-    assert len(load_manifest(path).rules.all) == 3
+    assert len(load_manifests([path]).rules.all) == 3
 
 
 def test_the_example_is_valid_and_fits_the_published_schema() -> None:
-    load_manifest(EXAMPLE)
+    load_manifests([EXAMPLE])
     schema = json.loads((ROOT / "manifests" / "manifest.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(yaml.safe_load(EXAMPLE.read_text()))
@@ -58,15 +61,10 @@ def test_the_published_schema_is_the_generated_one() -> None:
     assert json.loads((ROOT / "manifests" / "manifest.schema.json").read_text()) == manifest_json_schema()
 
 
-def test_the_iam_policy_permits_what_the_example_allows_in_its_account() -> None:
-    invoke, _ = json.loads((ROOT / "manifests" / "iam-policy.json").read_text())["Statement"]
-    allowed = [
-        f"{rule.spec.arn}:{qualifier}"
-        for rule in load_manifest(EXAMPLE).rules.all
-        if rule.arn.account == "123456789012"
-        for qualifier in rule.spec.qualifiers
-    ]
-    assert invoke["Resource"] == allowed
+def test_the_iam_policies_are_those_of_the_example() -> None:
+    """After a change of the example: `lambda-warden iam-policy --manifest manifests/example.yaml`."""
+    published = json.loads((ROOT / "manifests" / "iam-policy.json").read_text())
+    assert published == policies(load_manifests([EXAMPLE]).rules)
 
 
 @pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.stem)
@@ -79,7 +77,7 @@ def test_a_clients_snippet_starts_the_server_with_options_it_has(path: Path) -> 
     command, *arguments = server["args"]
     assert command == "serve"
     parsed = serve_command().make_context("serve", arguments)
-    assert parsed.params["manifest"].name == "manifest.yaml"
+    assert [path.name for path in parsed.params["manifests"]] == ["manifest.yaml"]
     assert path.name in README
 
 
@@ -98,11 +96,23 @@ def test_the_readme_names_every_option_and_every_key_of_a_rule() -> None:
         assert f"`{key}" in README
 
 
-@pytest.mark.parametrize("document", ["README.md", "SECURITY.md"])
-def test_links_into_the_project_lead_somewhere(document: str) -> None:
-    targets = re.findall(r"\]\((?!http)([^)]+)\)", (ROOT / document).read_text())
+def test_links_into_the_project_lead_somewhere() -> None:
+    targets = re.findall(r"\]\((?!http)([^)]+)\)", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_threats_name_tests_that_exist() -> None:
+    named = set(re.findall(r"`(tests/[\w/.]+)", (ROOT / "SECURITY.md").read_text()))
+    assert len(named) > 15
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_still_finds_the_guard_that_it_takes_out(mutant: Mutant) -> None:
+    """`python tests/security/mutants.py` shows that the tests notice; here, that it would take something out."""
+    assert (ROOT / PACKAGE / mutant.file).read_text().count(mutant.old) == 1
+    assert all((ROOT / path).exists() for path in mutant.tests.split())
 
 
 def test_the_changelog_speaks_of_this_version() -> None:

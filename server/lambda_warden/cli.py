@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,19 @@ from typing import Any, TypeVar, get_args
 import anyio
 import click
 import platformdirs
+from pydantic import ValidationError
 
 from lambda_warden import __version__
-from lambda_warden.manifest_file import LoadedManifest, load_manifest, manifest_json_schema
+from lambda_warden.commands.explain import explain
+from lambda_warden.commands.iam_policy import iam_policy
+from lambda_warden.commands.records import records
+from lambda_warden.manifests.json_schema import manifest_json_schema
+from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.watch import Watcher
 from lambda_warden.model.errors import ManifestError, SettingsError
+from lambda_warden.model.principal import LOCAL
 from lambda_warden.settings import (
+    APPROVAL_TIMEOUT_SECONDS,
     CONCURRENCY,
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -29,6 +38,7 @@ from lambda_warden.settings import (
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
+_PATHS = click.Path(path_type=Path)
 
 
 class _Problems(click.ClickException):
@@ -76,6 +86,19 @@ def _settings_options(command: _F) -> _F:
             help="SQLite file that every decision and outcome is recorded in.",
         ),
         click.option(
+            "--principal",
+            default=LOCAL,
+            show_default=True,
+            help="Who asks: the name that rules, limits and records go by.",
+        ),
+        click.option(
+            "--approval-timeout",
+            type=click.FloatRange(min=0, min_open=True, max=570),
+            default=APPROVAL_TIMEOUT_SECONDS,
+            show_default=True,
+            help="Seconds to wait for a person's answer.",
+        ),
+        click.option(
             "--log-level",
             type=click.Choice(get_args(LogLevel), case_sensitive=False),
             default="WARNING",
@@ -96,7 +119,14 @@ def main() -> None:
 
 # The prefix stands here and not on the group, where click would put the command's name after it.
 @main.command(context_settings={"auto_envvar_prefix": "LAMBDA_WARDEN"})
-@click.option("--manifest", type=_PATH, help="The allowlist.")
+@click.option(
+    "--manifest",
+    "manifests",
+    type=_PATHS,
+    multiple=True,
+    envvar="LAMBDA_WARDEN_MANIFEST",
+    help="The allowlist: a file, or a folder of them. May be given several times; in the variable, parted by :.",
+)
 @click.option("--demo", "demo", is_flag=True, help="Serve the embedded demo endpoint and its functions instead.")
 @click.option(
     "--transport",
@@ -107,31 +137,36 @@ def main() -> None:
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
 @_settings_options
-def serve(manifest: Path | None, demo: bool, transport: str, port: int, **options: Any) -> None:
+def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **options: Any) -> None:
     """Serve MCP: on stdin and stdout, or over HTTP on this machine.
 
     Every option is also an environment variable: --endpoint-url is LAMBDA_WARDEN_ENDPOINT_URL.
     AWS credentials and config files are found as boto3 finds them.
     """
-    if demo == (manifest is not None):
+    if demo == bool(manifests):
         raise click.UsageError("give either --manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo")
     if demo:
         from lambda_warden.local.demo import demo_environment
 
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
-            _serve(_load(environment.manifest), _settings(options), transport, port)
-    elif manifest is not None:
-        _serve(_load(manifest), _settings(options), transport, port)
+            _serve([environment.manifest], _settings(options), transport, port)
+    else:
+        _serve(manifests, _settings(options), transport, port)
+
+
+main.add_command(explain)
+main.add_command(iam_policy)
+main.add_command(records)
 
 
 @main.command()
-@click.argument("manifest", type=_PATH)
-def check(manifest: Path) -> None:
-    """Check a MANIFEST, and show what it allows."""
+@click.argument("manifests", type=_PATHS, nargs=-1, required=True, metavar="MANIFEST…")
+def check(manifests: tuple[Path, ...]) -> None:
+    """Check MANIFESTs, read as one, and show what they allow."""
     from lambda_warden.local.console import print_manifest
 
-    print_manifest(_load(manifest))
+    print_manifest(_load(manifests))
 
 
 @main.command()
@@ -149,9 +184,9 @@ def schema() -> None:
     click.echo(json.dumps(manifest_json_schema(), indent=2))
 
 
-def _load(path: Path) -> LoadedManifest:
+def _load(paths: Sequence[Path]) -> LoadedManifest:
     try:
-        return load_manifest(path)
+        return load_manifests(paths)
     except ManifestError as error:
         raise _Problems(str(error)) from None
 
@@ -171,22 +206,44 @@ def _settings(options: dict[str, Any]) -> Settings:
         **{name: value for name, value in options.items() if name != "sign_request"},
         "sign_requests": options.get("sign_requests", options.get("sign_request", True)),
     }
-    return Settings.model_validate(known)
+    try:
+        return Settings.model_validate(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise click.UsageError(f"{option}: {first['msg']}") from None
 
 
-def _serve(loaded: LoadedManifest, settings: Settings, transport: str, port: int) -> None:
+def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
+    loaded = _load(manifests)
     _configure_logging(settings.log_level)
     # Imported here: only `serve` needs boto3 and the MCP SDK's server, which take most of the start-up time.
-    from lambda_warden.app import build_server
+    from lambda_warden.app import Warden
 
     try:
-        server = build_server(settings, loaded)
+        warden = Warden(settings, loaded)
     except SettingsError as error:
         raise _Problems(str(error)) from None
-    if transport == "stdio":
-        anyio.run(server.run_stdio_async)
-    else:
-        anyio.run(partial(server.run_streamable_http_async, host="127.0.0.1", port=port))
+    with _reloading(Watcher(manifests, loaded, warden.apply)):
+        if transport == "stdio":
+            anyio.run(warden.server.run_stdio_async)
+        else:
+            anyio.run(partial(warden.server.run_streamable_http_async, host="127.0.0.1", port=port))
+
+
+@contextmanager
+def _reloading(watcher: Watcher) -> Iterator[None]:
+    """Reload on SIGHUP, unless something else answers it, and on a change of the files."""
+    answered = signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+    if not answered:
+        signal.signal(signal.SIGHUP, lambda *_: watcher.reload())
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.stop()
+        if not answered:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _configure_logging(level: LogLevel) -> None:

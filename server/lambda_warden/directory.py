@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +15,10 @@ from lambda_warden.aws.catalog import Details, FunctionFacts, Listing
 from lambda_warden.aws.clients import Clients
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
-from lambda_warden.model.function_ref import LATEST
+from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
+from lambda_warden.policy import Policy
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 
 Place = tuple[str, str]
@@ -31,19 +32,20 @@ class _Item:
     function: str
     rule: Rule
     facts: FunctionFacts | None
+    qualifiers: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """Sorts the list. The rule's first qualifier tells two rules of one function apart."""
-        return f"{self.function}:{self.rule.spec.qualifiers[0]}"
+        """Sorts the list. The first qualifier tells two rules of one function apart."""
+        return f"{self.function}:{self.qualifiers[0]}"
 
 
 class Directory:
     """Lists what may be invoked."""
 
-    def __init__(self, rules: Rules, clients: Clients) -> None:
-        self._rules = rules
-        self._clients = clients
+    def __init__(self, policy: Callable[[], Policy], principal: str) -> None:
+        self._policy = policy
+        self._principal = principal
 
     async def list_functions(self, arguments: Mapping[str, Any]) -> ListResult:
         """One page of the functions that the manifest allows.
@@ -53,20 +55,21 @@ class Directory:
         """
         wanted = parse_arguments(ListArguments, arguments)
         after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
-        rules = [rule for rule in self._rules.all if _may_match(rule, wanted)]
-        listings = await self._list_places({(rule.arn.account, rule.arn.region) for rule in rules})
+        policy = self._policy()
+        rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and self._may_call(rule)]
+        listings = await _list_places(policy.clients, {(rule.arn.account, rule.arn.region) for rule in rules})
         items = sorted(
             (
                 item
                 for rule in rules
-                for item in _expand(rule, listings[rule.arn.account, rule.arn.region], self._rules)
+                for item in _expand(rule, listings[rule.arn.account, rule.arn.region], policy.rules)
                 if wanted.name_contains is None or wanted.name_contains in item.function.rsplit(":", 1)[-1]
             ),
             key=lambda item: item.key,
         )
         indexes, cursor = page_of([item.key for item in items], wanted.limit, after)
         page = [items[i] for i in indexes]
-        details = await self._describe(page)
+        details = await _describe(policy.clients, page)
         entries = [
             _entry(item, listings[item.rule.arn.account, item.rule.arn.region], details.get(item.function, Details()))
             for item in page
@@ -81,31 +84,36 @@ class Directory:
             functions=entries, total=len(items), next_cursor=cursor, notes=notes, next_step=_next_step(items, cursor)
         )
 
-    async def _list_places(self, places: set[Place]) -> dict[Place, Listing]:
-        listings: dict[Place, Listing] = {}
+    def _may_call(self, rule: Rule) -> bool:
+        return rule.spec.principals is None or self._principal in rule.spec.principals
 
-        async def read(place: Place) -> None:
-            listings[place] = await anyio.to_thread.run_sync(partial(catalog.list_functions, self._clients, *place))
 
-        async with anyio.create_task_group() as group:
-            for place in sorted(places):
-                group.start_soon(read, place)
-        return dict(sorted(listings.items()))
+async def _list_places(clients: Clients, places: set[Place]) -> dict[Place, Listing]:
+    listings: dict[Place, Listing] = {}
 
-    async def _describe(self, page: list[_Item]) -> dict[str, Details]:
-        """Read the details of the functions that AWS has; the others have none."""
-        details: dict[str, Details] = {}
+    async def read(place: Place) -> None:
+        listings[place] = await anyio.to_thread.run_sync(partial(catalog.list_functions, clients, *place))
 
-        async def read(item: _Item) -> None:
-            arn = item.rule.arn
-            details[item.function] = await anyio.to_thread.run_sync(
-                partial(catalog.describe, self._clients, arn.account, arn.region, item.function)
-            )
+    async with anyio.create_task_group() as group:
+        for place in sorted(places):
+            group.start_soon(read, place)
+    return dict(sorted(listings.items()))
 
-        async with anyio.create_task_group() as group:
-            for item in {item.function: item for item in page if item.facts is not None}.values():
-                group.start_soon(read, item)
-        return dict(sorted(details.items()))
+
+async def _describe(clients: Clients, page: list[_Item]) -> dict[str, Details]:
+    """Read the details of the functions that AWS has; the others have none."""
+    details: dict[str, Details] = {}
+
+    async def read(item: _Item) -> None:
+        arn = item.rule.arn
+        details[item.function] = await anyio.to_thread.run_sync(
+            partial(catalog.describe, clients, arn.account, arn.region, item.function)
+        )
+
+    async with anyio.create_task_group() as group:
+        for item in {item.function: item for item in page if item.facts is not None}.values():
+            group.start_soon(read, item)
+    return dict(sorted(details.items()))
 
 
 def _may_match(rule: Rule, wanted: ListArguments) -> bool:
@@ -117,16 +125,30 @@ def _may_match(rule: Rule, wanted: ListArguments) -> bool:
 
 
 def _expand(rule: Rule, listing: Listing, rules: Rules) -> list[_Item]:
-    """The functions of one rule. A function with a rule of its own is not under a pattern, as in `decide`."""
+    """The functions of one rule, without what is denied all the same, and so as `decide` sees them: a function with
+    a rule of its own is not under a pattern."""
     if not rule.arn.is_pattern:
-        return [_Item(rule.spec.arn, rule, listing.functions.get(rule.spec.arn))]
+        return _items(rule.spec.arn, rule, listing.functions.get(rule.spec.arn), rules)
     regex, prefix = rule.arn.name_regex(), rule.spec.arn.removesuffix(rule.arn.name)
     matching = [
-        _Item(arn, rule, facts)
+        item
         for arn, facts in listing.functions.items()
         if arn.startswith(prefix) and regex.fullmatch(arn.removeprefix(prefix)) and not rules.names_exactly(arn)
+        for item in _items(arn, rule, facts, rules)
     ]
-    return [_Item(rule.spec.arn, rule, None), *matching] if listing.problem else matching
+    if listing.problem is None:
+        return matching
+    return [_Item(rule.spec.arn, rule, None, tuple(rule.spec.qualifiers)), *matching]
+
+
+def _items(function: str, rule: Rule, facts: FunctionFacts | None, rules: Rules) -> list[_Item]:
+    name, arn = function.rsplit(":", 1)[-1], rule.arn
+    allowed = tuple(
+        qualifier
+        for qualifier in rule.spec.qualifiers
+        if not rules.denial_of(FunctionRef(arn.partition, arn.region, arn.account, name, qualifier))
+    )
+    return [_Item(function, rule, facts, allowed)] if allowed else []
 
 
 def _entry(item: _Item, listing: Listing, details: Details) -> FunctionEntry:
@@ -136,7 +158,8 @@ def _entry(item: _Item, listing: Listing, details: Details) -> FunctionEntry:
     return FunctionEntry(
         function=item.function,
         is_pattern=is_pattern,
-        qualifiers=[_qualifier(qualifier, details) for qualifier in spec.qualifiers],
+        qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
+        approval=spec.asks,
         invocation_types=list(spec.invocation_types),
         effect=spec.effect,
         description=description,

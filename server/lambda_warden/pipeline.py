@@ -1,9 +1,9 @@
 """The road that every invocation walks, in one direction:
 
-    arguments → resolve → decide → record the intent → invoke → record the outcome → report
+    arguments → resolve → decide → alias → approve → admit → invoke → report
 
-Intent, invocation and outcome run in one worker thread, in that order, whatever becomes of the caller: nothing is
-sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
+Limits, intent, invocation and outcome run in one worker thread, in that order, whatever becomes of the caller: nothing
+is sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
 """
 
 from __future__ import annotations
@@ -16,35 +16,58 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from lambda_warden.aws.clients import Clients
+from lambda_warden.aws.alias import read_alias
 from lambda_warden.aws.invoke import invoke
+from lambda_warden.guard.alias import check_alias, needs_alias_check, unexpected_version
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.decide import decide, denied
 from lambda_warden.guard.encode import encode
+from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.resolve import resolve
-from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.guard.rules import Rule
+from lambda_warden.model.approval import REASONS, Answer
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.model.result import DryRunResult, InvokeResult
+from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call, outcome_of, report_denial, report_dry_run, report_outcome
-from lambda_warden.store.records import Field, RecordError, Records
+from lambda_warden.report.question import Question, question_for
+from lambda_warden.store.records import Bucket, Busy, Field, RecordError, Records
 
 logger = logging.getLogger(__name__)
 
 ToolName = Literal["invoke_function", "dry_run"]
 
+_T = TypeVar("_T")
+
 _GRACE_SECONDS = 15.0
 """How much longer than its read timeout a call is waited for: connecting, and an answer that comes in drips."""
 _PROBE_SECONDS = 30
+
+
+class Asker(Protocol):
+    """How a person is asked. The model has no part in it."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is anybody to ask."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Get a person's answer to exactly this question.
+
+        Raises:
+            RecordError: if the question can't be kept.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,40 +84,47 @@ class _Allowed:
     ref: FunctionRef
     request: EncodedRequest
     rule: Rule
+    policy: Policy
+
+    def checked(self, check: Check) -> _Allowed | _Denied:
+        """The same step with one more check, which may end it."""
+        decision = _with_check(self.decision, check)
+        if decision.allowed:
+            return replace(self, decision=decision)
+        return _Denied(self.call, decision, len(self.request.payload or b""))
 
 
 class Pipeline:
     """Carries out `invoke_function` and `dry_run`. Every ending is a result; nothing is raised for a request.
 
     Args:
-        rules: the manifest's.
-        clients: how AWS is reached.
-        records: where every decision and outcome goes.
-        default_region: chooses among the manifest's regions for names without one.
+        policy: gives what is in force when a call begins. The call goes on under it, whatever is loaded meanwhile.
+        records: where every decision and outcome goes, and where limits are kept.
+        principal: who asks, for all calls of this server.
         read_timeout: seconds; what no caller or rule can exceed.
         concurrency: how many calls may be under way at once; more wait for their turn.
     """
 
     def __init__(
         self,
-        rules: Rules,
-        clients: Clients,
+        policy: Callable[[], Policy],
         records: Records,
         *,
-        default_region: str | None,
+        principal: str,
         read_timeout: float,
         concurrency: int,
     ) -> None:
-        self._rules = rules
-        self._clients = clients
+        self._policy = policy
         self._records = records
-        self._default_region = default_region
+        self._principal = principal
         self._read_timeout = read_timeout
         self._slots = CapacityLimiter(concurrency)
 
-    async def invoke(self, arguments: Mapping[str, Any]) -> InvokeResult:
-        """Invoke a function, at most once, if the manifest allows it."""
+    async def invoke(self, arguments: Mapping[str, Any], asker: Asker) -> InvokeResult:
+        """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
         step = self._decide(arguments)
+        if isinstance(step, _Allowed):
+            step = await self._confirm(step, asker)
         if isinstance(step, _Denied):
             return report_denial(step.call, await self._record_denial("invoke_function", step))
         started = time.monotonic()
@@ -102,11 +132,17 @@ class Pipeline:
         if isinstance(ending, Decision):
             return report_denial(step.call, ending)
         duration_ms = round((time.monotonic() - started) * 1000)
-        return report_outcome(step.call, ending, duration_ms, step.rule.spec.result.max_bytes)
+        shown = step.rule.spec.result
+        result = report_outcome(step.call, ending, duration_ms, shown.max_bytes, shown.pointers)
+        return result.model_copy(update={"violation": _violation(step, ending)})
 
-    async def dry_run(self, arguments: Mapping[str, Any]) -> DryRunResult:
-        """Say whether a call would be sent, and whether AWS would take it. Starts nothing."""
+    async def dry_run(self, arguments: Mapping[str, Any], asker: Asker) -> DryRunResult:
+        """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
         step = self._decide(arguments)
+        if isinstance(step, _Allowed):
+            step = await self._check_alias(step)
+        if isinstance(step, _Allowed) and _needs_approval(step):
+            step = step.checked(_could_ask(asker))
         if isinstance(step, _Denied):
             return report_dry_run(step.call, await self._record_denial("dry_run", step), step.payload_bytes)
         # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
@@ -116,16 +152,16 @@ class Pipeline:
         return report_dry_run(step.call, decision, len(step.request.payload or b""))
 
     def _decide(self, arguments: Mapping[str, Any]) -> _Allowed | _Denied:
-        call = Call(uuid.uuid4().hex)
+        call, policy = Call(uuid.uuid4().hex), self._policy()
         reached: CheckName = "arguments"
         try:
             parsed = parse_arguments(InvokeArguments, arguments)
             call = replace(call, invocation_type=parsed.invocation_type)
             request = encode(parsed)
             reached = "resolve"
-            ref = resolve(parsed.function, parsed.qualifier, self._rules.targets, self._default_region)
+            ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
             call = replace(call, ref=ref)
-            ruling = decide(ref, request, self._rules)
+            ruling = decide(ref, request, policy.rules, self._principal)
         except ArgumentError as error:
             return _Denied(call, denied(reached, str(error)))
         except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
@@ -137,7 +173,33 @@ class Pipeline:
             return _Denied(call, ruling.decision, len(request.payload or b""))
         limits = (request.timeout_seconds, ruling.rule.spec.timeout_seconds)
         shortest = min((limit for limit in limits if limit is not None), default=None)
-        return _Allowed(call, ruling.decision, ref, replace(request, timeout_seconds=shortest), ruling.rule)
+        return _Allowed(call, ruling.decision, ref, replace(request, timeout_seconds=shortest), ruling.rule, policy)
+
+    async def _confirm(self, step: _Allowed, asker: Asker) -> _Allowed | _Denied:
+        """What has to be asked of AWS and of a person before a call."""
+        checked = await self._check_alias(step)
+        if isinstance(checked, _Denied) or not _needs_approval(checked):
+            return checked
+        approved = await self._approve(checked, asker)
+        # The alias may have been moved while the person thought.
+        return await self._check_alias(approved) if isinstance(approved, _Allowed) else approved
+
+    async def _check_alias(self, step: _Allowed) -> _Allowed | _Denied:
+        if not needs_alias_check(step.rule.spec, step.ref):
+            return step
+        versions = await anyio.to_thread.run_sync(read_alias, step.policy.clients, step.ref)
+        return step.checked(check_alias(step.rule.spec, versions))
+
+    async def _approve(self, step: _Allowed, asker: Asker) -> _Allowed | _Denied:
+        question = question_for(step.ref, step.rule.spec, step.request, self._principal)
+        try:
+            answer = await asker.ask(question)
+            body: dict[str, Field] = {"answer": answer, "function": step.ref.qualified_arn, "binding": question.binding}
+            await anyio.to_thread.run_sync(self._records.append, "approval", step.call.invocation_id, body)
+        except RecordError as error:
+            logger.error("%s not asked or not recorded: %s", step.call.invocation_id, error)
+            return step.checked(Check(name="record", passed=False, reason="the approval could not be recorded"))
+        return step.checked(Check(name="approval", passed=answer == "approved", reason=REASONS[answer]))
 
     async def _record_denial(self, tool: ToolName, step: _Denied) -> Decision:
         append = partial(self._records.append, "denial", step.call.invocation_id, _denial_record(tool, step))
@@ -149,33 +211,87 @@ class Pipeline:
         return step.decision
 
     def _call_on_record(self, tool: ToolName, step: _Allowed) -> RawOutcome | Decision:
-        """Record the intent, invoke, record the outcome. Runs in a worker thread.
+        """Take the limits and record the intent, invoke, record the outcome. Runs in a worker thread.
 
-        Returns a denial, and sends nothing, if the intent could not be recorded.
+        Returns a denial, and sends nothing, if a limit is reached or the intent could not be recorded.
         """
         invocation_id = step.call.invocation_id
+        lease = self._deadline(step.request) + _GRACE_SECONDS
         try:
-            self._records.append("intent", invocation_id, _intent_record(tool, step))
+            intent = _intent_record(tool, step, self._principal)
+            busy = self._records.admit(invocation_id, intent, self._buckets(step), lease)
+            if busy is not None:
+                full = _Denied(step.call, _with_check(step.decision, _limit_check(busy)))
+                self._records.append("denial", invocation_id, _denial_record(tool, full))
+                return full.decision
         except RecordError as error:
             logger.error("%s not sent: %s", invocation_id, error)
             return denied("record", "the call could not be recorded, so it was not sent")
         started = time.monotonic()
-        raw = invoke(self._clients, step.ref, step.request)
+        raw = invoke(step.policy.clients, step.ref, step.request)
+        outcome = _outcome_record(step, raw, time.monotonic() - started)
         try:
-            self._records.append("outcome", invocation_id, _outcome_record(step, raw, time.monotonic() - started))
+            if isinstance(raw, Unknown) and raw.status_code is None:
+                # It may still be running, so its slot is not free before its lease ends.
+                self._records.append("outcome", invocation_id, outcome)
+            else:
+                self._records.finish(invocation_id, outcome, ran=not isinstance(raw, Refused))
+            if violation := _violation(step, raw):
+                logger.error("%s: %s", invocation_id, violation)
+                self._records.append(
+                    "violation", invocation_id, {"function": step.ref.qualified_arn, "reason": violation}
+                )
         except RecordError as error:
             logger.error("the outcome of %s is not on record: %s", invocation_id, error)
         return raw
 
-    async def _in_thread(
-        self, work: Callable[[], RawOutcome | Decision], request: EncodedRequest
-    ) -> RawOutcome | Decision:
+    def _buckets(self, step: _Allowed) -> list[Bucket]:
+        """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
+        if step.request.invocation_type == "DryRun":
+            return []
+        limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
+        if limits := step.policy.rules.principals.get(self._principal):
+            limited.append((f"principal:{self._principal}", limits))
+        return [
+            Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
+            for key, limits in limited
+            if limits != Limits()
+        ]
+
+    def _deadline(self, request: EncodedRequest) -> float:
+        return min(request.timeout_seconds or self._read_timeout, self._read_timeout)
+
+    async def _in_thread(self, work: Callable[[], _T], request: EncodedRequest) -> _T | Unknown:
         """Run work in a thread of its own as soon as a slot is free, and wait no longer than its deadline."""
-        deadline = min(request.timeout_seconds or self._read_timeout, self._read_timeout)
+        deadline = self._deadline(request)
         async with self._slots:
             with anyio.move_on_after(deadline + _GRACE_SECONDS):
                 return await anyio.to_thread.run_sync(work, limiter=CapacityLimiter(1), abandon_on_cancel=True)
         return Unknown("DeadlineExceeded", f"no answer within {deadline:g} s")
+
+
+def _needs_approval(step: _Allowed) -> bool:
+    return step.rule.spec.asks and step.request.invocation_type != "DryRun"
+
+
+def _could_ask(asker: Asker) -> Check:
+    if asker.can_ask:
+        return Check(name="approval", passed=True, reason="a person will be asked first")
+    return Check(name="approval", passed=False, reason=REASONS["unavailable"])
+
+
+def _limit_check(busy: Busy) -> Check:
+    who = "this function" if busy.key.startswith("rule:") else "this principal"
+    what = {"per_minute": "calls a minute", "per_day": "calls a day", "concurrent": "calls at once"}[busy.limit]
+    when = "when one of them has ended"
+    if busy.retry_after_seconds is not None:
+        when = f"in {max(1, round(busy.retry_after_seconds)):,} s"
+    reason = f"{who} has reached its limit of {busy.allowed:,} {what}; there is room {when}"
+    return Check(name="limits", passed=False, reason=reason)
+
+
+def _violation(step: _Allowed, raw: RawOutcome) -> str | None:
+    return unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
 
 
 def _with_check(decision: Decision, check: Check) -> Decision:
@@ -202,16 +318,19 @@ def _denial_record(tool: ToolName, step: _Denied) -> dict[str, Field]:
         "invocation_type": step.call.invocation_type,
         "check": failed.name if failed else None,
         # What a schema says of a payload quotes it, and payloads are not kept.
-        "reason": failed.reason if failed and failed.name != "payload_schema" else None,
+        "reason": redact_text(failed.reason).text if failed and failed.name != "payload_schema" else None,
         "rule": step.decision.rule_source,
         "payload_bytes": step.payload_bytes,
     }
 
 
-def _intent_record(tool: ToolName, step: _Allowed) -> dict[str, Field]:
+def _intent_record(tool: ToolName, step: _Allowed, principal: str) -> dict[str, Field]:
     request = step.request
+    approved = any(check.name == "approval" and check.passed for check in step.decision.checks)
     return {
         "tool": tool,
+        "principal": principal,
+        "approved": True if approved and tool == "invoke_function" else None,
         "function": step.ref.qualified_arn,
         "invocation_type": request.invocation_type,
         "rule": step.rule.source,

@@ -7,12 +7,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambda_warden.model.manifest import PRINCIPAL
+from lambda_warden.model.principal import LOCAL
+
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 READ_TIMEOUT_SECONDS = 910.0
 """Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost."""
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONCURRENCY = 64
+APPROVAL_TIMEOUT_SECONDS = 300.0
 
 
 class Settings(BaseModel):
@@ -30,4 +34,10 @@ class Settings(BaseModel):
     connect_timeout: float = Field(default=CONNECT_TIMEOUT_SECONDS, gt=0, description="Seconds.")
     read_timeout: float = Field(default=READ_TIMEOUT_SECONDS, gt=0, description="Seconds.")
     concurrency: int = Field(default=CONCURRENCY, ge=1, le=1024, description="Invocations at once.")
+    principal: str = Field(
+        default=LOCAL, pattern=f"^{PRINCIPAL.pattern}$", description="Who asks, for all calls of this server."
+    )
+    approval_timeout: float = Field(
+        default=APPROVAL_TIMEOUT_SECONDS, gt=0, le=570, description="Seconds to wait for a person's answer."
+    )
     log_level: LogLevel = "WARNING"

@@ -8,7 +8,7 @@ import pytest
 from mcp import Client
 
 from lambda_warden.local.demo import DemoEnvironment, demo_environment
-from support.warden import Warden, stdio
+from support.warden import Warden, always_yes, stdio
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +21,6 @@ def demo() -> Iterator[DemoEnvironment]:
 async def running(demo: DemoEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Warden]:
     home = tmp_path_factory.mktemp("home")
     records = home / "records.sqlite3"
-    async with Client(stdio(demo.manifest, home, "--records", str(records))) as client:
+    server = stdio(demo.manifest, home, "--records", str(records))
+    async with Client(server, elicitation_callback=always_yes) as client:
         yield Warden(client, records)

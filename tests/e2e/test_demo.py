@@ -32,6 +32,8 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.stderr == ""
     for expected in (
         "5 of 5 functions",
+        "A person is asked:",
+        "Run the Lambda function order-refund:live?",
         "would be invoked",
         "succeeded: ",
         "accepted: ",

@@ -127,9 +127,11 @@ async def test_a_dry_run_answers_every_check_and_runs_nothing(running: Warden) -
             "resolve",
             "manifest_rule",
             "qualifier",
+            "principal",
             "invocation_type",
             "payload_size",
             "payload_schema",
+            "approval",
             "aws_dry_run",
         ),
         True,
@@ -208,8 +210,8 @@ async def test_the_list_filters_and_pages(running: Warden) -> None:
 async def test_every_call_is_on_record_without_its_payload(running: Warden) -> None:
     before = len(running.records())
     result = await running.invoke("order-refund:live", payload=REFUND)
-    (intent, intent_id, intent_body), (outcome, _, outcome_body) = running.records()[before:]
-    assert (intent, outcome, intent_id) == ("intent", "outcome", result["invocation_id"])
+    (approval, _, _), (intent, intent_id, intent_body), (outcome, _, outcome_body) = running.records()[before:]
+    assert (approval, intent, outcome, intent_id) == ("approval", "intent", "outcome", result["invocation_id"])
     assert json.loads(intent_body)["function"] == arn("order-refund") + ":live"
     sent = json.dumps(REFUND, separators=(",", ":")).encode()
     assert json.loads(intent_body)["payload_sha256"] == hashlib.sha256(sent).hexdigest()

@@ -12,18 +12,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.guard.decide import Ruling, decide, denied
+from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule, parse_rule_arn
+from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
 from lambda_warden.model.request import EncodedRequest
-from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, request, rule, rules
+from support.builders import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    OTHER_REGION,
+    REGION,
+    function_arn,
+    ref,
+    request,
+    rule,
+    rules,
+    target,
+)
 
 CHECKS = ["resolve", "manifest_rule", "qualifier", "invocation_type", "payload_size", "payload_schema"]
 
 
 def answers(ruling: Ruling) -> list[bool | None]:
-    """What each check answered, in the order of the road."""
-    checks = ruling.decision.checks
+    """What each check answered, in the order of the road. Who asks has tests of its own."""
+    checks = [check for check in ruling.decision.checks if check.name != "principal"]
     assert [check.name for check in checks] == CHECKS
     return [check.passed for check in checks]
 
@@ -33,6 +45,17 @@ def failed(ruling: Ruling) -> Check:
     assert check is not None
     assert not ruling.decision.allowed
     return check
+
+
+class UncheckedRules(Rules):
+    """Rules with patterns that overlap, which are refused when they are loaded: decide denies them by itself, too."""
+
+    def _check_conflicts(self) -> None:
+        """Take them all."""
+
+
+def unchecked(*specs: FunctionRule) -> Rules:
+    return UncheckedRules([each for spec in specs for each in rules(spec).all], [target()])
 
 
 # Allowed
@@ -87,7 +110,7 @@ def test_a_function_that_no_rule_names_is_denied_before_anything_else_is_looked_
 
 
 def test_two_patterns_that_allow_one_qualifier_are_neither_followed() -> None:
-    ruling = decide(ref("report-daily"), request(), rules(rule("report-*"), rule("*-daily")))
+    ruling = decide(ref("report-daily"), request(), unchecked(rule("report-*"), rule("*-daily")))
     assert answers(ruling) == [True, False, None, None, None, None]
     assert function_arn("report-*") in failed(ruling).reason
     assert function_arn("*-daily") in failed(ruling).reason
@@ -103,7 +126,7 @@ def test_two_patterns_are_no_matter_where_one_alone_allows_the_qualifier() -> No
 
 def test_two_patterns_are_neither_followed_even_where_one_would_deny_the_rest() -> None:
     strict = rule("*-daily", payload={"max_bytes": 0})
-    assert not decide(ref("report-daily"), request(b"x"), rules(rule("report-*"), strict)).decision.allowed
+    assert not decide(ref("report-daily"), request(b"x"), unchecked(rule("report-*"), strict)).decision.allowed
 
 
 def test_a_rule_for_the_function_is_followed_instead_of_a_pattern() -> None:
@@ -258,6 +281,59 @@ def test_every_check_of_the_rule_that_fails_is_told_at_once() -> None:
     assert failed(ruling).name == "invocation_type"
 
 
+# Who asks
+
+
+def test_a_rule_that_names_principals_is_for_them_alone() -> None:
+    shared = rules(rule("f", principals=["ops", "ci"]))
+    assert decide(ref("f"), request(), shared, "ops").decision.allowed
+    for other in ("local", "OPS", ""):
+        assert failed(decide(ref("f"), request(), shared, other)).name == "principal"
+    assert decide(ref("f"), request(), rules(rule("f")), "anybody").decision.allowed
+
+
+# What is denied whatever is allowed
+
+
+def denied_by(**fields: Any) -> Ruling:
+    spec = DenyRule.model_validate(fields)
+    deny = Deny(spec, parse_deny_arn(spec.arn), "deny.yaml:3")
+    allowed = [Rule(spec, parse_rule_arn(spec.arn), "a") for spec in (rule("f", qualifiers=["live", "7"]),)]
+    return decide(ref("f"), request(), Rules(allowed, [target()], [deny]))
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:lambda:us-east-1:123456789012:function:f",
+        "arn:*:lambda:*:*:function:*",
+        "arn:aws:lambda:us-east-1:*:function:f*",
+        "arn:aws:lambda:*:123456789012:function:*f",
+    ],
+)
+def test_a_deny_entry_wins_over_any_rule(arn: str) -> None:
+    ruling = denied_by(arn=arn, reason="frozen for the audit")
+    assert ruling.rule is None
+    assert failed(ruling).name == "manifest_rule"
+    assert "frozen for the audit" in failed(ruling).reason
+    assert (ruling.decision.rule, ruling.decision.rule_source) == (arn, "deny.yaml:3")
+    assert denied_by(arn=arn, qualifiers=["live"]).rule is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"arn": "arn:aws:lambda:us-east-1:123456789012:function:g"},
+        {"arn": "arn:aws:lambda:eu-west-1:*:function:*"},
+        {"arn": "arn:aws:lambda:*:210987654321:function:*"},
+        {"arn": "arn:aws-cn:lambda:*:*:function:*"},
+        {"arn": "arn:*:lambda:*:*:function:*", "qualifiers": ["7", "$LATEST"]},
+    ],
+)
+def test_a_deny_entry_for_something_else_denies_nothing(fields: dict[str, Any]) -> None:
+    assert denied_by(**fields).decision.allowed
+
+
 # Before the rules
 
 
@@ -267,7 +343,9 @@ def test_a_request_that_did_not_get_to_the_rules_is_denied_and_no_check_of_their
     assert not decision.allowed
     assert (decision.rule, decision.rule_source) == (None, None)
     assert decision.failed == Check(name=name, passed=False, reason="because")
-    assert [(check.name, check.passed) for check in decision.checks[1:]] == [(check, None) for check in CHECKS[1:]]
+    assert [(check.name, check.passed) for check in decision.checks[1:] if check.name != "principal"] == [
+        (check, None) for check in CHECKS[1:]
+    ]
 
 
 # Against a naive reading of the rules
@@ -351,13 +429,13 @@ def is_allowed(case: Case) -> bool:
 
 @given(cases())
 def test_a_request_is_allowed_exactly_when_a_naive_reading_of_the_rules_allows_it(case: Case) -> None:
-    ruling = decide(case.ref, case.request, rules(*case.specs))
+    ruling = decide(case.ref, case.request, unchecked(*case.specs))
     assert ruling.decision.allowed is is_allowed(case)
 
 
 @given(cases())
 def test_a_decision_carries_its_rule_and_its_reason(case: Case) -> None:
-    ruling = decide(case.ref, case.request, rules(*case.specs))
+    ruling = decide(case.ref, case.request, unchecked(*case.specs))
     speaking = allowing_rules(case)
     assert [ruling.rule.spec if ruling.rule else None] == (speaking if len(speaking) == 1 else [None])
     assert ruling.decision.rule == (ruling.rule.spec.arn if ruling.rule else None)

@@ -8,6 +8,7 @@ from hypothesis import given
 
 from lambda_warden.model.result import FunctionError
 from lambda_warden.report.function_error import FRAMES_LIMIT, MESSAGE_LIMIT, read_function_error
+from lambda_warden.report.payload import read_payload
 from support.results import hostile_texts, json_values
 
 PYTHON: Final[dict[str, Any]] = {
@@ -58,7 +59,7 @@ LOG_TRACEBACK = [
 
 
 def described(kind: str, payload: object, log: str | None) -> FunctionError:
-    return read_function_error(kind, json.dumps(payload).encode(), log)
+    return read_function_error(kind, read_payload(json.dumps(payload).encode()), log)
 
 
 def test_an_error_of_the_python_runtime_is_read() -> None:
@@ -210,7 +211,7 @@ def test_a_traceback_as_the_python_runtime_writes_it_into_the_log_is_read() -> N
 
 def test_a_payload_that_is_no_json_object_claims_nothing() -> None:
     for payload in (b"", b"text", b"\xff", b"[1]", b"[" * 100_000):
-        assert read_function_error("Unhandled", payload, None) == FunctionError(kind="Unhandled")
+        assert read_function_error("Unhandled", read_payload(payload), None) == FunctionError(kind="Unhandled")
 
 
 def test_what_no_answer_can_hold_is_replaced() -> None:

@@ -10,10 +10,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lambda_warden.model.result import Omission
-from lambda_warden.report.payload import DEPTH_LIMIT, PayloadView, view_payload
+from lambda_warden.report.payload import DEPTH_LIMIT, PayloadView, preview, read_payload
 from support.results import json_values
 
 Cut = tuple[str, int, int, str]
+
+
+def view_payload(data: bytes, budget: int) -> PayloadView:
+    return preview(read_payload(data), budget)
 
 
 def compact(value: object) -> bytes:

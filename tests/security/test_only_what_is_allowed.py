@@ -62,7 +62,7 @@ def spellings(draw: st.DrawFn) -> str:
     return text
 
 
-REQUESTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+ANY: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"function": spellings()},
     optional={
         "qualifier": st.sampled_from([*QUALIFIERS, "*", "", " live", "live:1"]),
@@ -72,6 +72,24 @@ REQUESTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "log_type": st.sampled_from(["Tail", "None", "All"]),
     },
 )
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> dict[str, Any]:
+    """Requests for something that is allowed, with one part or none of them exchanged."""
+    function, qualifier = draw(st.sampled_from(sorted(ALLOWED)))
+    if draw(st.booleans()):
+        elsewhere = function.replace("us-east-1", "eu-west-1") if "us-east-1" in function else function + "-"
+        function = draw(st.sampled_from([elsewhere, function.replace(":function:", ":function:x"), function.upper()]))
+    return {
+        "function": function,
+        "qualifier": draw(st.just(qualifier) | st.sampled_from(QUALIFIERS)),
+        "invocation_type": draw(st.sampled_from(["RequestResponse", "Event", "DryRun"])),
+        "payload": draw(st.sampled_from([None, {}, "123456789"])),
+    }
+
+
+REQUESTS: st.SearchStrategy[dict[str, Any]] = near_misses() | ANY
 
 
 @pytest.fixture(scope="module")

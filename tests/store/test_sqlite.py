@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_warden.store.records import Field, Kind, RecordError
+from lambda_warden.store.reading import verify
+from lambda_warden.store.records import Bucket, Field, Kind, RecordError
 from lambda_warden.store.sqlite import SqliteRecords
 
 Row = tuple[int, str, str, dict[str, Any]]
@@ -46,11 +47,7 @@ def test_records_are_kept_in_their_order(tmp_path: Path) -> None:
             records.append(kind, "call-1", {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5})
 
     body = {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5}
-    assert rows(path) == [
-        (1, "denial", "call-1", body),
-        (2, "intent", "call-1", body),
-        (3, "outcome", "call-1", body),
-    ]
+    assert rows(path) == [(seq, kind, "call-1", body) for seq, kind in enumerate(get_args(Kind), 1)]
 
 
 def test_a_record_has_the_time_in_utc(tmp_path: Path) -> None:
@@ -111,8 +108,11 @@ def test_records_survive_reopening_and_go_on_counting(tmp_path: Path) -> None:
         "UPDATE records SET kind = 'denial'",
         "UPDATE records SET body = '{}' WHERE seq = 1",
         "UPDATE OR REPLACE records SET seq = 7 WHERE seq = 1",
-        "INSERT OR REPLACE INTO records VALUES (1, '', 'denial', 'call-2', '{}')",
-        "REPLACE INTO records (seq, at, kind, invocation_id, body) VALUES (1, '', 'denial', 'call-2', '{}')",
+        "INSERT OR REPLACE INTO records VALUES (1, '', 'denial', 'call-2', '{}', '')",
+        "REPLACE INTO records (seq, at, kind, invocation_id, body, hash) VALUES (1, '', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO records (at, kind, invocation_id, body, hash) VALUES ('', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO records VALUES (3, '', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO records VALUES (0, '', 'denial', 'call-2', '{}', '')",
         "DELETE FROM records",
         "DELETE FROM records WHERE seq = 1",
     ],
@@ -210,6 +210,13 @@ def another_database(tmp_path: Path) -> Path:
     return path
 
 
+def a_program_of_other_tables(tmp_path: Path) -> Path:
+    path = tmp_path / "notes.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE notes (name TEXT)")
+    return path
+
+
 def below_a_file(tmp_path: Path) -> Path:
     (tmp_path / "file").touch()
     return tmp_path / "file" / "records.sqlite3"
@@ -223,7 +230,10 @@ def a_name_too_long(tmp_path: Path) -> Path:
     return tmp_path / ("r" * 5000)
 
 
-@pytest.mark.parametrize("place", [not_a_database, another_database, below_a_file, the_folder, a_name_too_long])
+@pytest.mark.parametrize(
+    "place",
+    [not_a_database, another_database, a_program_of_other_tables, below_a_file, the_folder, a_name_too_long],
+)
 def test_a_path_that_cannot_hold_records_is_refused_at_the_start(tmp_path: Path, place: Any) -> None:
     path = place(tmp_path)
 
@@ -232,13 +242,23 @@ def test_a_path_that_cannot_hold_records_is_refused_at_the_start(tmp_path: Path,
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path) -> None:
-    path = not_a_database(tmp_path)
+@pytest.mark.parametrize("place", [not_a_database, another_database, a_program_of_other_tables])
+def test_a_file_that_holds_something_else_is_left_as_it_was(tmp_path: Path, place: Any) -> None:
+    path = place(tmp_path)
     before = path.read_bytes()
 
     with pytest.raises(RecordError):
         SqliteRecords(path)
     assert path.read_bytes() == before
+
+
+def test_records_without_hashes_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE records (seq INTEGER PRIMARY KEY, at TEXT, kind TEXT, invocation_id TEXT, body TEXT)")
+
+    with pytest.raises(RecordError, match=r"another version .* move it away, or name another file with --records"):
+        SqliteRecords(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -268,6 +288,7 @@ def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
 fields = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), fields), max_size=5))
 def test_any_fields_are_read_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, Field]]
@@ -280,3 +301,110 @@ def test_any_fields_are_read_back_as_they_were(
     assert [body for _, _, _, body in rows(path)] == [
         {key: value for key, value in body.items() if value is not None} for body in bodies
     ]
+
+
+@pytest.mark.parametrize("body", [{"share": float("nan")}, {"share": float("inf")}, {"what": b"bytes"}, {"what": {1}}])
+def test_what_cannot_be_written_as_json_is_not_recorded_and_nothing_is_taken(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    path = tmp_path / "records.sqlite3"
+    bucket = Bucket("rule", per_day=1)
+    with opened(path) as records:
+        with pytest.raises(RecordError):
+            records.append("denial", "call-1", body)
+        with pytest.raises(RecordError):
+            records.admit("call-1", body, [bucket], 1)
+        assert records.admit("call-1", {}, [bucket], 1) is None
+    assert [kind for _, kind, _, _ in rows(path)] == ["intent"]
+
+
+def test_an_id_that_cannot_be_written_is_not_recorded_and_nothing_is_taken(tmp_path: Path) -> None:
+    bucket = Bucket("rule", per_day=1)
+    with opened(tmp_path / "records.sqlite3") as records:
+        with pytest.raises(RecordError):
+            records.admit("\ud800", {}, [bucket], 1)
+        assert records.admit("call-1", {}, [bucket], 1) is None
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), 1e300])
+def test_a_clock_that_tells_no_time_stops_the_calls(tmp_path: Path, now: float) -> None:
+    times = [1e9, now]
+    path = tmp_path / "records.sqlite3"
+    with closing(SqliteRecords(path, clock=lambda: times.pop(0))) as records, pytest.raises(RecordError):
+        records.admit("call-1", {}, [], 1)
+    assert rows(path) == []
+
+
+def test_no_record_is_written_after_an_end_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with opened(path) as records:
+        for i in range(3):
+            records.append("intent", f"call-{i}", {})
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("DROP TRIGGER records_no_delete")
+            db.execute("DELETE FROM records WHERE seq > 1")
+
+        with pytest.raises(RecordError, match="counted 3 records, but its last is number 1"):
+            records.append("intent", "call-4", {})
+        with pytest.raises(RecordError):
+            records.admit("call-4", {}, [], 1)
+    assert len(rows(path)) == 1
+
+
+def test_a_call_that_ends_frees_nothing_if_its_outcome_cannot_be_written(tmp_path: Path) -> None:
+    bucket = Bucket("rule", concurrent=1)
+    with opened(tmp_path / "records.sqlite3") as records:
+        assert records.admit("call-1", {}, [bucket], 1000) is None
+        with pytest.raises(RecordError):
+            records.finish("call-1", {"share": float("nan")}, ran=True)
+        assert records.admit("call-2", {}, [bucket], 1000) is not None
+
+
+@pytest.mark.parametrize("attempt", range(40))
+def test_stores_that_open_a_new_file_at_once_share_it(tmp_path: Path, attempt: int) -> None:
+    path = tmp_path / "records.sqlite3"
+    ready = threading.Barrier(6)
+    failures: list[Exception] = []
+
+    def work() -> None:
+        ready.wait()
+        try:
+            with opened(path) as records:
+                records.append("reload", "", {})
+        except Exception as error:  # noqa: BLE001 - a failure in a thread would go unseen
+            failures.append(error)
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert failures == []
+    assert verify(path).count == 6
+
+
+def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    script = (
+        "import sys; from pathlib import Path; from lambda_warden.store.sqlite import SqliteRecords\n"
+        "print('r', flush=True); sys.stdin.read(1)\n"
+        "records = SqliteRecords(Path(sys.argv[1])); records.append('intent', 'call-1', {}); records.close()"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(6)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.read(1)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"x")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0] * 6
+    assert verify(path).count == 6
+    assert verify(path).problems == ()

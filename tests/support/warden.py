@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 from mcp import Client, StdioServerParameters
-from mcp.types import CallToolResult, TextContent
+from mcp.client.session import ClientRequestContext, ElicitationFnT
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
-from lambda_warden.app import build_server
-from lambda_warden.manifest_file import load_manifest
+from lambda_warden import app
+from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
 from support import loopback_only
 
@@ -34,10 +35,14 @@ def allow(name: str, *qualifiers: str, **keys: Any) -> Rule:
     return {"arn": arn(name), "qualifiers": list(qualifiers or ["live"]), **keys}
 
 
-def write_manifest(folder: Path, url: str, rules: Sequence[Rule], regions: Sequence[str] = (REGION,)) -> Path:
-    target = {"account": ACCOUNT, "regions": list(regions), "endpoint_url": url}
+def write_manifest(
+    folder: Path, url: str, rules: Sequence[Rule], regions: Sequence[str] = (REGION,), **keys: Any
+) -> Path:
+    """A manifest with one target. `target` are further keys of it, and `keys` further keys of the manifest."""
+    target = {"account": ACCOUNT, "regions": list(regions), "endpoint_url": url, **keys.pop("target", {})}
     path = folder / "manifest.yaml"
-    path.write_text(yaml.safe_dump({"version": 1, "targets": [target], "functions": [dict(rule) for rule in rules]}))
+    functions = [dict(rule) for rule in rules]
+    path.write_text(yaml.safe_dump({"version": 1, "targets": [target], "functions": functions, **keys}))
     return path
 
 
@@ -47,6 +52,7 @@ class Warden:
 
     client: Client
     records_file: Path
+    inside: app.Warden | None = None
 
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         return await self.client.call_tool(tool, arguments)
@@ -68,14 +74,31 @@ class Warden:
 
 @asynccontextmanager
 async def warden(
-    folder: Path, url: str, *rules: Rule, regions: Sequence[str] = (REGION,), **settings: Any
+    folder: Path,
+    url: str,
+    *rules: Rule,
+    regions: Sequence[str] = (REGION,),
+    person: ElicitationFnT | None = None,
+    mode: str = "auto",
+    keys: Mapping[str, Any] | None = None,
+    target: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Warden]:
-    """A server in this process, and a client connected to it without a transport between them."""
-    loaded = load_manifest(write_manifest(folder, url, rules, regions))
+    """A server in this process, and a client connected to it without a transport between them.
+
+    `person` answers what the server asks; without one the client can't ask anybody. `keys` are further keys of the
+    manifest, and `target` of its target.
+    """
+    loaded = load_manifests([write_manifest(folder, url, rules, regions, target=target or {}, **(keys or {}))])
     records = folder / "records.sqlite3"
-    server = build_server(Settings(**{"records": records, "sign_requests": False, **settings}), loaded)
-    async with Client(server) as client:
-        yield Warden(client, records)
+    inside = app.Warden(Settings(**{"records": records, "sign_requests": False, **settings}), loaded)
+    async with Client(inside.server, elicitation_callback=person, mode=mode) as client:
+        yield Warden(client, records, inside)
+
+
+async def always_yes(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    """A person who approves everything."""
+    return ElicitResult(action="accept", content={"approve": True})
 
 
 def stdio(manifest: Path, home: Path, *arguments: str) -> StdioServerParameters:

@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
 
-from lambda_warden.app import build_server
-from lambda_warden.manifest_file import load_manifest
+from lambda_warden.app import Warden
+from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
 from support.warden import allow, write_manifest
 
@@ -53,7 +53,7 @@ async def test_schemas_are_valid_and_describe_every_argument(tmp_path: Path) -> 
 
 
 async def _surface(folder: Path, effect: str) -> dict[str, dict[str, Any]]:
-    loaded = load_manifest(write_manifest(folder, "http://127.0.0.1:9", [allow("f", effect=effect)]))
-    async with Client(build_server(Settings(records=folder / "records.sqlite3"), loaded)) as client:
+    loaded = load_manifests([write_manifest(folder, "http://127.0.0.1:9", [allow("f", effect=effect)])])
+    async with Client(Warden(Settings(records=folder / "records.sqlite3"), loaded).server) as client:
         tools = (await client.list_tools()).tools
     return {tool.name: tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools}

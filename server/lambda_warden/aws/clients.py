@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import UNSIGNED
@@ -41,6 +41,8 @@ class Clients:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
         except BotoCoreError as error:
             raise SettingsError(str(error)) from None
+        # One session for each role, whatever the region, so that its credentials are fetched and renewed once.
+        self._role_sessions: dict[tuple[str | None, ...], boto3.Session] = {}
 
     def get(self, account: str, region: str, read_timeout: float | None = None) -> LambdaClient:
         """The client for one account and region.
@@ -81,10 +83,30 @@ class Clients:
             verify = False
         elif settings.ca_bundle is not None:
             verify = str(settings.ca_bundle)
-        return self._sessions[target.profile or settings.profile].client(
+        return self._session(target, region).client(
             "lambda",
             region_name=region,
             endpoint_url=target.endpoint_url or settings.endpoint_url,
             verify=verify,
             config=config,
         )
+
+    def _session(self, target: Target, region: str) -> boto3.Session:
+        """The session of a target: the profile's, or that of the role that is assumed from it, at the first call."""
+        profile = target.profile or self._settings.profile
+        if target.role_arn is None:
+            return self._sessions[profile]
+        key = (profile, target.role_arn, target.external_id, target.role_session_name)
+        if key not in self._role_sessions:
+            from aws_assume_role_lib import assume_role  # only where roles are used
+
+            external_id: dict[str, Any] = {} if target.external_id is None else {"ExternalId": target.external_id}
+            self._role_sessions[key] = assume_role(
+                self._sessions[profile],
+                target.role_arn,
+                RoleSessionName=target.role_session_name or "lambda-warden",
+                region_name=region,
+                validate=False,  # the manifest's model has done that
+                **external_id,
+            )
+        return self._role_sessions[key]

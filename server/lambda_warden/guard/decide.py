@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.strict_json import parse_json
 
 _CHECKS: tuple[CheckName, ...] = (
     "manifest_rule",
     "qualifier",
+    "principal",
     "invocation_type",
     "payload_size",
     "payload_schema",
@@ -31,15 +33,20 @@ class Ruling:
     rule: Rule | None
 
 
-def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules) -> Ruling:
+def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: str = LOCAL) -> Ruling:
     """Decide whether a request may be sent.
 
     Args:
         ref: the canonical reference that would be sent.
         request: the exact parameters that would be sent.
-        rules: the manifest's rules.
+        rules: the manifests' rules.
+        principal: who asks.
     """
     resolved = Check(name="resolve", passed=True, reason=f"means {ref.qualified_arn}")
+    if deny := rules.denial_of(ref):
+        reason = f"the manifest denies {ref.qualified_arn}" + (f": {deny.spec.reason}" if deny.spec.reason else "")
+        decision = _decision([resolved, _failed("manifest_rule", reason)])
+        return Ruling(decision.model_copy(update={"rule": deny.spec.arn, "rule_source": deny.source}), None)
     candidates = rules.for_function(ref)
     if not candidates:
         reason = f"no rule of the manifest allows {ref.function_arn}"
@@ -63,6 +70,7 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules) -> Ruling:
             resolved,
             Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {rule.spec.arn}"),
             Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
+            _principal(principal, rule),
             _invocation_type(request, rule),
             _payload_size(request, rule),
             _payload_schema(request, rule),
@@ -90,6 +98,12 @@ def _decision(checks: list[Check], rule: Rule | None = None) -> Decision:
 
 def _failed(name: CheckName, reason: str) -> Check:
     return Check(name=name, passed=False, reason=reason)
+
+
+def _principal(principal: str, rule: Rule) -> Check:
+    if rule.spec.principals is None or principal in rule.spec.principals:
+        return Check(name="principal", passed=True, reason=f"{principal} may call it")
+    return _failed("principal", f"{principal} may not call it: the rule names other principals")
 
 
 def _invocation_type(request: EncodedRequest, rule: Rule) -> Check:

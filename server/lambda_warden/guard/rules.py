@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule, RuleArn, Target
+from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
+
+_Place = tuple[str, str, str]
+"""Partition, region and account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,48 +29,123 @@ class Rule:
     schema: PayloadSchema | None = None
 
 
-class RuleConflictError(ValueError):
-    """Two rules say something of one function and qualifier, so neither can be meant."""
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """One entry of a manifest's `deny`, ready to decide with."""
 
-    def __init__(self, first: Rule, second: Rule, qualifiers: Iterable[str]) -> None:
+    spec: DenyRule
+    arn: RuleArn
+    source: str
+    _name: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_name", self.arn.name_regex())
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it names one function: no `*` in any part."""
+        return "*" not in str(self.arn)
+
+    def covers(self, ref: FunctionRef) -> bool:
+        """Whether this entry denies a function with this qualifier."""
+        return (
+            (self.spec.qualifiers is None or ref.qualifier in self.spec.qualifiers)
+            and self.arn.partition in ("*", ref.partition)
+            and self.arn.region in ("*", ref.region)
+            and self.arn.account in ("*", ref.account)
+            and self._name.fullmatch(ref.name) is not None
+        )
+
+
+class RuleConflictError(ValueError):
+    """Two rules say something of one function and qualifier, so neither can be meant.
+
+    `name` is a function's name that both cover, one of many perhaps.
+    """
+
+    def __init__(self, first: Rule, second: Rule, qualifiers: Iterable[str], name: str) -> None:
         self.first, self.second = first, second
         self.qualifiers = sorted(qualifiers)
-        super().__init__(f"{first.source} and {second.source} both cover {', '.join(self.qualifiers)} of {first.arn}")
+        self.name = name
+        super().__init__(
+            f"{first.source} ({first.arn}) and {second.source} ({second.arn}) both cover "
+            f"{', '.join(self.qualifiers)} of {name}"
+        )
 
 
 class Rules:
-    """All rules of a manifest, and the targets they stand on.
+    """All rules of the manifests, the targets they stand on, what is denied all the same, and principals' limits.
 
     Rules that name a function exactly come before patterns: where one exists, no pattern is looked at.
 
     Raises:
-        RuleConflictError: if two rules with the same `arn` share a qualifier.
+        RuleConflictError: if two rules with the same `arn`, or two patterns that match a common name, share a
+            qualifier. It doesn't matter whether a function of that name has a rule of its own.
     """
 
-    def __init__(self, rules: Iterable[Rule], targets: Iterable[Target]) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        targets: Iterable[Target],
+        denies: Iterable[Deny] = (),
+        principals: Mapping[str, Limits] | None = None,
+    ) -> None:
         self.all = tuple(rules)
         self.targets = tuple(targets)
-        self._exact: dict[str, list[Rule]] = defaultdict(list)
-        self._patterns: dict[tuple[str, str, str], list[tuple[re.Pattern[str], Rule]]] = defaultdict(list)
-        seen: dict[tuple[str, str], Rule] = {}
+        self.denies = tuple(denies)
+        self.principals = dict(principals or {})
+        self._check_conflicts()
+        self._exact: dict[str, list[Rule]] = {}
+        self._patterns: dict[_Place, NamePatterns[Rule]] = {}
         for rule in self.all:
-            for qualifier in rule.spec.qualifiers:
-                if other := seen.get((rule.spec.arn, qualifier)):
-                    raise RuleConflictError(other, rule, set(other.spec.qualifiers) & set(rule.spec.qualifiers))
-                seen[rule.spec.arn, qualifier] = rule
             if rule.arn.is_pattern:
-                place = (rule.arn.partition, rule.arn.region, rule.arn.account)
-                self._patterns[place].append((rule.arn.name_regex(), rule))
+                self._patterns.setdefault(_place(rule.arn), NamePatterns()).add(rule.arn, rule)
             else:
-                self._exact[rule.spec.arn].append(rule)
+                self._exact.setdefault(rule.spec.arn, []).append(rule)
+        self._exact_denies: dict[str, list[tuple[int, Deny]]] = defaultdict(list)
+        self._wide_denies: list[tuple[int, Deny]] = []
+        for numbered in enumerate(self.denies):
+            deny = numbered[1]
+            (self._exact_denies[deny.spec.arn] if deny.is_exact else self._wide_denies).append(numbered)
 
     def for_function(self, ref: FunctionRef) -> list[Rule]:
         """The rules that speak of a function, whatever the qualifier: exact ones, or else patterns."""
-        if exact := self._exact.get(ref.function_arn):
-            return exact
-        patterns = self._patterns.get((ref.partition, ref.region, ref.account), [])
-        return [rule for regex, rule in patterns if regex.fullmatch(ref.name)]
+        return self._exact.get(ref.function_arn) or self.patterns_for(ref)
+
+    def patterns_for(self, ref: FunctionRef) -> list[Rule]:
+        """The rules whose patterns match a function, also where a rule names it exactly and so none is followed."""
+        patterns = self._patterns.get((ref.partition, ref.region, ref.account))
+        return patterns.matching(ref.name) if patterns else []
+
+    def denial_of(self, ref: FunctionRef) -> Deny | None:
+        """The entry that denies a function with this qualifier, whatever the rules say; the first one, if any."""
+        exact = next((each for each in self._exact_denies.get(ref.function_arn, ()) if each[1].covers(ref)), None)
+        wide = next((each for each in self._wide_denies if each[1].covers(ref)), None)
+        first = min((each for each in (exact, wide) if each), key=lambda each: each[0], default=None)
+        return first[1] if first else None
 
     def names_exactly(self, function_arn: str) -> bool:
         """Whether a rule names this function without a pattern."""
         return function_arn in self._exact
+
+    def _check_conflicts(self) -> None:
+        seen: dict[tuple[str, str], Rule] = {}
+        patterns: dict[tuple[_Place, str], list[tuple[str, Rule]]] = defaultdict(list)
+        for rule in self.all:
+            for qualifier in rule.spec.qualifiers:
+                if other := seen.get((rule.spec.arn, qualifier)):
+                    raise _conflict(other, rule, rule.arn.name.replace("*", ""))
+                seen[rule.spec.arn, qualifier] = rule
+                if rule.arn.is_pattern:
+                    patterns[_place(rule.arn), qualifier].append((rule.arn.name, rule))
+        for of_one_qualifier in patterns.values():
+            if overlap := first_overlap(of_one_qualifier):
+                raise _conflict(*overlap)
+
+
+def _place(arn: RuleArn) -> _Place:
+    return arn.partition, arn.region, arn.account
+
+
+def _conflict(first: Rule, second: Rule, name: str) -> RuleConflictError:
+    return RuleConflictError(first, second, set(first.spec.qualifiers) & set(second.spec.qualifiers), name)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.types import CallToolResult, TextContent
+from mcp.client.session import ClientRequestContext
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule as Line
 from rich.text import Text
 
-from lambda_warden.manifest_file import LoadedManifest
+from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.report.text import OUTSIDE
 
 _EFFECT_STYLES = {"read": "green", "write": "yellow", "destructive": "red"}
@@ -32,7 +33,13 @@ def print_manifest(loaded: LoadedManifest) -> None:
         ]
         console.print(Text(spec.arn, style="bold"))
         console.print(Text("  ") + Text(" · ", style="dim").join(about))
-    console.print(f"{loaded.path} is valid: {len(loaded.rules.all)} rules. Everything else is denied.")
+    for deny in loaded.rules.denies:
+        about = [Text(", ".join(deny.spec.qualifiers or ["every qualifier"])), Text("denied", style="red")]
+        console.print(Text(deny.spec.arn, style="bold"))
+        console.print(
+            Text("  ") + Text(" · ", style="dim").join([*about, Text(f"line {deny.source.rsplit(':', 1)[-1]}")])
+        )
+    console.print(f"{loaded.files[0]} is valid: {len(loaded.rules.all)} rules. Everything else is denied.")
 
 
 class Stage:
@@ -53,6 +60,14 @@ class Stage:
         self._console.print(Line(Text(f"{self._steps}. {title}", style="bold"), align="left", style="cyan"))
         call = Text.assemble((tool, "bold cyan"), " ", (json.dumps(dict(arguments)), "dim"))
         self._console.print(Padding(call, (0, 0, 0, 2)))
+
+    async def person(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002
+        """Stands in for a person at the client: shows the question, and says yes."""
+        self._line("A person is asked:", style="yellow")
+        for line in params.message.split("\n"):
+            self._line(line, "  ", "yellow")
+        self._line("and says yes.", style="yellow")
+        return ElicitResult(action="accept", content={"approve": True})
 
     def result(self, result: CallToolResult) -> None:
         """Show what a model would read."""

@@ -65,7 +65,7 @@ async def run_demo() -> None:
             command=sys.executable,
             args=[*arguments, "--records", str(environment.folder / "records.sqlite3")],
         )
-        async with Client(server) as client:
+        async with Client(server, elicitation_callback=stage.person) as client:
             stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.", "dim")
             await _walk(client, stage)
     stage.say("\nThe endpoint and the server are stopped. To point an MCP host at them: lambda-warden serve --demo")
@@ -81,7 +81,7 @@ async def _walk(client: Client, stage: Stage) -> None:
     refund = {"function": "order-refund", "qualifier": "live", "payload": {"orderId": "A-1001", "amount": 12.5}}
     await call("What may be invoked?", "list_functions", {})
     await call("Would this refund go through?", "dry_run", refund)
-    await call("Refund it", "invoke_function", refund)
+    await call("Refund it, which a person has to approve", "invoke_function", refund)
     await call(
         "A pinned version instead of the alias",
         "invoke_function",

@@ -18,11 +18,14 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    model_validator,
 )
 
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import (
     NAME_LIMIT,
+    PARTITIONS,
+    FunctionRef,
     is_account,
     is_name,
     parse_arn_prefix,
@@ -30,6 +33,7 @@ from lambda_warden.model.function_ref import (
     partition_of,
     shown,
 )
+from lambda_warden.model.pointer import Pointer, parse_pointer
 
 SYNC_PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes of a synchronous invocation's request or response (Lambda quotas: 6 MB each)."""
@@ -43,12 +47,18 @@ RESULT_BYTES_LIMIT = 1024 * 1024
 InvocationType = Literal["RequestResponse", "Event"]
 Effect = Literal["read", "write", "destructive"]
 
+PRINCIPAL = re.compile(r"[A-Za-z0-9._@+-]{1,64}", re.ASCII)
+
 _ANY = "[A-Za-z0-9_-]"
+_ROLE_ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleArn:
-    """The `arn` of a rule: one function, or, with `*` in its name, a family of functions."""
+    """The `arn` of a rule: one function, or, with `*` in its name, a family of functions.
+
+    In a `deny` entry, partition, region and account may each be `*`, too.
+    """
 
     partition: str
     region: str
@@ -70,6 +80,15 @@ class RuleArn:
             return re.compile(first)
         between = "".join(f"(?>{_ANY}*?{part})" for part in rest[:-1])
         return re.compile(f"{first}{between}{_ANY}*{rest[-1]}")
+
+    def covers(self, ref: FunctionRef) -> bool:
+        """Whether a function is the one, or one of the family, that this ARN speaks of."""
+        return (
+            self.partition in ("*", ref.partition)
+            and self.region in ("*", ref.region)
+            and self.account in ("*", ref.account)
+            and self.name_regex().fullmatch(ref.name) is not None
+        )
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
@@ -97,6 +116,34 @@ def parse_rule_arn(text: str) -> RuleArn:
             raise ArgumentError("arn", "has a qualifier", expected)
         case _:
             raise ArgumentError("arn", f"{shown(text)} is not the ARN of a function", expected)
+
+
+def parse_deny_arn(text: str) -> RuleArn:
+    """Read the `arn` of a `deny` entry: as that of a rule, and with `*` for any partition, region, account or name.
+
+    Raises:
+        ArgumentError: if it is not an unqualified function ARN.
+    """
+    expected = "arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, where each word in capitals may be *"
+    match text.split(":"):
+        case ["arn", partition, "lambda", region, account, "function", name]:
+            if partition not in ("*", *PARTITIONS):
+                raise ArgumentError("arn", f"unknown partition {shown(partition)}", expected)
+            homes = PARTITIONS if partition == "*" else (partition,)
+            if region != "*" and partition_of(region) not in homes:
+                raise ArgumentError("arn", f"unknown region {shown(region)} in partition {partition!r}", expected)
+            if account != "*" and not is_account(account):
+                raise ArgumentError("arn", f"{shown(account)} is not an AWS account id", expected)
+            if not name or not is_name(name.replace("*", "") or "x") or len(name) > NAME_LIMIT:
+                raise ArgumentError("arn", f"{shown(name)} is not a function name or a pattern of one", expected)
+            return RuleArn(partition, region, account, name)
+        case _:
+            raise ArgumentError("arn", f"{shown(text)} is not the ARN of a function without qualifier", expected)
+
+
+def _check_deny_arn(text: str) -> str:
+    parse_deny_arn(text)
+    return text
 
 
 def _check_rule_arn(text: str) -> str:
@@ -132,6 +179,31 @@ def _check_schema_kind(value: object) -> object:
     return value
 
 
+def _check_version_number(text: str) -> str:
+    if not text.isascii() or not text.isdigit():
+        raise ArgumentError(
+            "expect_version", f"{shown(text)} is not a version", 'version numbers in quotes, such as "7"'
+        )
+    return parse_qualifier(text, "expect_version")
+
+
+def _check_pointer(text: str) -> str:
+    parse_pointer(text)
+    return text
+
+
+def _check_principal(text: str) -> str:
+    if not PRINCIPAL.fullmatch(text):
+        raise ArgumentError("principal", f"{shown(text)} is not a name", "1 to 64 letters, digits and . _ @ + -")
+    return text
+
+
+def _check_role_arn(text: str) -> str:
+    if not _ROLE_ARN.fullmatch(text):
+        raise ArgumentError("role_arn", f"{shown(text)} is not the ARN of a role", "arn:aws:iam::ACCOUNT:role/NAME")
+    return text
+
+
 def _check_unique(values: list[str]) -> list[str]:
     if repeated := sorted({v for v in values if values.count(v) > 1}):
         raise ValueError(f"{', '.join(repeated)} listed twice")
@@ -156,9 +228,28 @@ class Target(_Strict):
     profile: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         default=None, description="The profile of the AWS config files to use for this account."
     )
+    role_arn: Annotated[str, AfterValidator(_check_role_arn)] | None = Field(
+        default=None, description="A role of this account to assume, starting from the profile's credentials."
+    )
+    external_id: (
+        Annotated[str, StringConstraints(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9_+=,.@:/-]+$")] | None
+    ) = Field(default=None, description="The external id that the role asks for.")
+    role_session_name: (
+        Annotated[str, StringConstraints(min_length=2, max_length=64, pattern=r"^[A-Za-z0-9_+=,.@-]+$")] | None
+    ) = Field(
+        default=None, description="The session name that AWS records for the assumed role; lambda-warden if not given."
+    )
     endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
         default=None, description="Another endpoint than AWS's own, for example a VPC endpoint or an emulator."
     )
+
+    @model_validator(mode="after")
+    def _check_role(self) -> Target:
+        if self.role_arn is None and (self.external_id or self.role_session_name):
+            raise ValueError("external_id and role_session_name are given without role_arn. Expected role_arn, too")
+        if self.role_arn is not None and self.role_arn.split(":")[4] != self.account:
+            raise ValueError(f"role_arn is of another account. Expected a role of account {self.account}")
+        return self
 
 
 class PayloadRule(_Strict):
@@ -184,6 +275,24 @@ class ResultRule(_Strict):
         le=RESULT_BYTES_LIMIT,
         description="How many bytes of the function's answer reach the model; the rest is cut and said to be cut.",
     )
+    redact: Annotated[list[Annotated[str, AfterValidator(_check_pointer)]], AfterValidator(_check_unique)] = Field(
+        default_factory=list,
+        description="Places of the answer that never reach the model: JSON pointers, in which a token * stands for "
+        "every member or item, such as /card/number or /items/*/ssn.",
+    )
+
+    @property
+    def pointers(self) -> tuple[Pointer, ...]:
+        """`redact`, read."""
+        return tuple(map(parse_pointer, self.redact))
+
+
+class Limits(_Strict):
+    """How often something may happen. A call that AWS refused before it ran does not count."""
+
+    per_minute: int | None = Field(default=None, ge=1, description="Calls in any 60 seconds.")
+    per_day: int | None = Field(default=None, ge=1, description="Calls in any 24 hours.")
+    concurrent: int | None = Field(default=None, ge=1, description="Calls under way at once.")
 
 
 class FunctionRule(_Strict):
@@ -212,6 +321,23 @@ class FunctionRule(_Strict):
         description="What an invocation does: read changes nothing, write changes something, destructive "
         "changes what can't be put back.",
     )
+    approval: Literal["always", "never"] | None = Field(
+        default=None,
+        description="Whether a person is asked before each call. If not given, destructive functions are asked for, "
+        "others not.",
+    )
+    expect_version: (
+        Annotated[list[Annotated[str, AfterValidator(_check_version_number)]], AfterValidator(_check_unique)] | None
+    ) = Field(
+        default=None,
+        min_length=1,
+        description="The versions that may run behind the aliases of this rule. An alias that leads elsewhere, also "
+        "for a share of the calls, is denied; a version that ran all the same is reported and recorded.",
+    )
+    principals: (
+        Annotated[list[Annotated[str, AfterValidator(_check_principal)]], AfterValidator(_check_unique)] | None
+    ) = Field(default=None, min_length=1, description="Who may call under this rule; everybody if not given.")
+    limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
     payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     result: ResultRule = Field(default_factory=ResultRule, description="What may come back.")
     timeout_seconds: int | None = Field(
@@ -227,10 +353,48 @@ class FunctionRule(_Strict):
         default_factory=list, max_length=10, description="Payloads that work, for the model to learn from."
     )
 
+    @property
+    def key(self) -> str:
+        """Names this rule where its limits are kept, so that they outlive a restart and a new order of the file."""
+        return f"{self.arn} {','.join(sorted(self.qualifiers))}"
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked before each call."""
+        return self.approval == "always" or (self.approval is None and self.effect == "destructive")
+
+
+class DenyRule(_Strict):
+    """What is never invoked, whatever is allowed anywhere."""
+
+    arn: Annotated[str, AfterValidator(_check_deny_arn)] = Field(
+        description="A function ARN without qualifier. Partition, region, account and name may each be *, and the name "
+        "may hold *.",
+        examples=["arn:aws:lambda:*:*:function:*-payroll"],
+    )
+    qualifiers: (
+        Annotated[list[Annotated[str, AfterValidator(_check_qualifier)]], AfterValidator(_check_unique)] | None
+    ) = Field(default=None, min_length=1, description="The aliases and versions denied; all if not given.")
+    reason: Annotated[str, StringConstraints(max_length=300)] | None = Field(
+        default=None, description="Why, for whoever is denied."
+    )
+
+
+class PrincipalRule(_Strict):
+    """What holds for one principal, whatever it calls."""
+
+    limits: Limits = Field(default_factory=Limits, description="How often this principal may call, all rules together.")
+
 
 class Manifest(_Strict):
-    """The whole allowlist."""
+    """One file of the allowlist. Several files are read as one: see `deny` and the README."""
 
     version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(description="The version of this format.")
-    targets: list[Target] = Field(min_length=1, description="The accounts and regions in use.")
-    functions: list[FunctionRule] = Field(min_length=1, description="The functions that may be invoked.")
+    targets: list[Target] = Field(default_factory=list, description="The accounts and regions in use.")
+    functions: list[FunctionRule] = Field(default_factory=list, description="The functions that may be invoked.")
+    deny: list[DenyRule] = Field(
+        default_factory=list, description="What is never invoked: these win over every rule, of this file or another."
+    )
+    principals: dict[Annotated[str, AfterValidator(_check_principal)], PrincipalRule] = Field(
+        default_factory=dict, description="What holds for a principal, by its name."
+    )

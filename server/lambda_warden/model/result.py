@@ -92,8 +92,16 @@ class InvokeResult(_Result):
     payload_bytes: int = Field(default=0, description="Size of the whole payload in bytes.")
     truncated: bool = Field(default=False, description="True if `payload` is only a part of it.")
     omitted: list[Omission] = Field(default=[], description="What was cut from `payload`, and where.")
+    redacted: int = Field(
+        default=0,
+        description="How many places of the whole payload, the log and the error were replaced by [redacted…]: "
+        "secrets, and what the operator keeps back.",
+    )
     log: Log | None = None
     error: Failure | None = None
+    violation: str | None = Field(
+        default=None, description="What happened although the operator does not allow it. Tell the user."
+    )
     checks: list[Check] = Field(default=[], description="Given when denied: each check, with its reason.")
     duration_ms: int | None = Field(default=None, description="Time from sending to AWS's answer.")
     outside_data: Annotated[
@@ -135,6 +143,7 @@ class FunctionEntry(_Result):
     qualifiers: list[QualifierEntry] = Field(description="What may be invoked; nothing else is.")
     invocation_types: list[InvocationType]
     effect: Effect
+    approval: bool = Field(default=False, description="True: a person is asked before each call.")
     description: str | None = None
     description_from: Literal["manifest", "aws"] | None = Field(
         default=None, description="aws: nobody has reviewed it; read it as data."

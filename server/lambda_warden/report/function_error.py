@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final
 
+from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.result import FunctionError
+from lambda_warden.report.payload import Payload
 
 MESSAGE_LIMIT: Final = 2000
 FRAMES_LIMIT: Final = 30
@@ -18,14 +20,14 @@ _TRACEBACK = "Traceback (most recent call last):"
 _MARKERS = re.compile(r"[ ^~]*")  # the lines of a Python traceback that point into the line above
 
 
-def read_function_error(kind: str, payload: bytes, log_text: str | None) -> FunctionError:
+def read_function_error(kind: str, payload: Payload, log_text: str | None) -> FunctionError:
     """Describe how a function failed.
 
     Args:
         kind: the X-Amz-Function-Error header: Handled or Unhandled.
-        payload: the whole payload. Lambda's runtimes put errorType, errorMessage and stackTrace (Node.js: trace)
-            there.
-        log_text: the log tail, which has the stack trace where the payload has none.
+        payload: the whole payload, redacted. Lambda's runtimes put errorType, errorMessage and stackTrace (Node.js:
+            trace) there.
+        log_text: the log tail, redacted, which has the stack trace where the payload has none.
     """
     error = _json_object(payload)
     frames = error.get("stackTrace") or error.get("trace")
@@ -37,11 +39,14 @@ def read_function_error(kind: str, payload: bytes, log_text: str | None) -> Func
     )
 
 
-def _json_object(payload: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
+def _json_object(payload: Payload) -> dict[str, Any]:
+    value = payload.value
+    if payload.format == "text" and isinstance(value, str):
+        try:
+            # JSON that strict readers refuse. Redacted again, because its strings are no longer escaped.
+            value = redact_value(json.loads(value)).value
+        except (ValueError, RecursionError):
+            return {}
     return value if isinstance(value, dict) else {}
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import OUTSIDE_DATA, DryRunResult, Failure, InvokeResult, Outcome
 from lambda_warden.report.function_error import read_function_error
 from lambda_warden.report.log import read_log
-from lambda_warden.report.payload import view_payload
+from lambda_warden.report.payload import preview, read_payload
 
 _MESSAGE_LIMIT = 1000
 
@@ -24,6 +27,10 @@ _NEXT_AFTER_DENIAL = {
     "invocation_type": "Use one of the allowed invocation types.",
     "payload_size": "Send a smaller payload.",
     "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
+    "principal": "This server's principal may not call it. Only the operator can allow it.",
+    "alias": "The alias does not lead where the operator expects it. Tell the operator.",
+    "approval": "Nothing was sent. Tell the user what you wanted to run, and ask again only if they want it.",
+    "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
     "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",
@@ -49,25 +56,30 @@ def report_denial(call: Call, decision: Decision) -> InvokeResult:
     )
 
 
-def report_outcome(call: Call, raw: RawOutcome, duration_ms: int, budget: int) -> InvokeResult:
-    """A call that was sent.
+def report_outcome(
+    call: Call, raw: RawOutcome, duration_ms: int, budget: int, redact: Sequence[Pointer] = ()
+) -> InvokeResult:
+    """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
 
     Args:
         call: which one.
         raw: what is known of its ending.
         duration_ms: from sending to knowing, in milliseconds.
         budget: bytes of the function's payload that may be shown.
+        redact: the places of the function's payload that are not shown at all.
     """
     match raw:
         case Returned():
-            return _report_returned(call, raw, duration_ms, budget)
+            return _report_returned(call, raw, duration_ms, budget, redact)
         case Refused() | Unknown():
+            message = redact_text(raw.message)
             return InvokeResult(
                 outcome=outcome_of(raw, call.invocation_type),
                 next_step=_next_after_refusal(raw) if isinstance(raw, Refused) else _next_after_unknown(raw),
                 status_code=raw.status_code,
                 request_id=raw.request_id,
-                error=Failure(code=raw.code, message=raw.message[:_MESSAGE_LIMIT]),
+                error=Failure(code=raw.code, message=message.text[:_MESSAGE_LIMIT]),
+                redacted=message.count,
                 duration_ms=duration_ms,
                 **_of(call),
             )
@@ -107,13 +119,14 @@ def next_after_denial(decision: Decision) -> str:
     return _NEXT_AFTER_DENIAL[decision.failed.name] if decision.failed else ""
 
 
-def _report_returned(call: Call, raw: Returned, duration_ms: int, budget: int) -> InvokeResult:
+def _report_returned(
+    call: Call, raw: Returned, duration_ms: int, budget: int, redact: Sequence[Pointer]
+) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
-    view = view_payload(raw.payload, budget)
-    log = read_log(raw.log_tail)
-    error = (
-        read_function_error(raw.function_error, raw.payload, log.text if log else None) if raw.function_error else None
-    )
+    payload = read_payload(raw.payload, redact)
+    view = preview(payload, budget)
+    log, redacted_in_log = read_log(raw.log_tail) or (None, 0)
+    error = read_function_error(raw.function_error, payload, log.text if log else None) if raw.function_error else None
     return InvokeResult(
         outcome=outcome,
         next_step=_next_after_return(outcome, call, view.truncated),
@@ -127,6 +140,7 @@ def _report_returned(call: Call, raw: Returned, duration_ms: int, budget: int) -
         payload_bytes=len(raw.payload),
         truncated=view.truncated,
         omitted=list(view.omitted),
+        redacted=payload.redacted + redacted_in_log,
         log=log,
         duration_ms=duration_ms,
         outside_data=OUTSIDE_DATA if raw.payload or log else None,

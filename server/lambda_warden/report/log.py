@@ -1,4 +1,4 @@
-"""Log tails: the bytes of LogResult → text, and Lambda's REPORT line → numbers with units.
+"""Log tails: the bytes of LogResult → text without secrets, and Lambda's REPORT line → numbers with units.
 
 Formats: "Viewing CloudWatch logs for Lambda functions" (text: REPORT) and the Telemetry API's `platform.report`
 (JSON log format).
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from lambda_warden.guard.redaction.text import redact_cut_text, redact_text
 from lambda_warden.model.result import Log, Report
 
 TAIL_LIMIT: Final = 4096
@@ -32,19 +33,26 @@ _METRICS: Final = {
 }
 
 
-def read_log(tail: bytes | None) -> Log | None:
-    """Decode a log tail; None where there is none.
+class RedactedLog(NamedTuple):
+    """A log without its secrets, and how many places were replaced."""
+
+    log: Log
+    redacted: int
+
+
+def read_log(tail: bytes | None) -> RedactedLog | None:
+    """Decode and redact a log tail; None where there is none.
 
     Args:
-        tail: the decoded bytes of LogResult. A character cut by AWS's 4 KB limit at its start is dropped.
+        tail: the decoded bytes of LogResult. A word cut by AWS's 4 KB limit at its start is dropped, as it may be the
+            rest of a secret, and so is what may be the value of a name that was cut.
     """
     if not tail:
         return None
     truncated = len(tail) >= TAIL_LIMIT
-    if truncated:
-        tail = tail.lstrip(bytes(range(0x80, 0xC0)))
     text = tail.decode(errors="replace")
-    return Log(text=text, truncated=truncated, report=read_report(text))
+    redacted = redact_cut_text(text) if truncated else redact_text(text)
+    return RedactedLog(Log(text=redacted.text, truncated=truncated, report=read_report(text)), redacted.count)
 
 
 def read_report(text: str) -> Report | None:

@@ -1,4 +1,4 @@
-"""Payloads: bytes → JSON, text or base64 within a byte budget, saying what was left out.
+"""Payloads: bytes → JSON, text or base64 without secrets, within a byte budget, saying what was left out.
 
 JSON that is too large becomes a preview that is JSON itself: arrays and objects keep their first entries, strings
 their first characters, and each cut is listed with its place and size.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from pydantic import JsonValue
 
+from lambda_warden.guard.redaction.text import redact_text
+from lambda_warden.guard.redaction.value import redact_value
+from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.model.strict_json import parse_json
 
@@ -22,6 +25,19 @@ DEPTH_LIMIT: Final = 64
 """Levels of nesting shown. Clients' own JSON readers give up at a few hundred."""
 _OMISSIONS_LISTED: Final = 20
 _PATH_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A payload, decoded and redacted, at its whole length; `format` is None where there were no bytes.
+
+    `size` is that of JSON, written compactly, in bytes; `redacted` is how many places were replaced.
+    """
+
+    value: JsonValue | bytes
+    format: PayloadFormat | None
+    size: int = 0
+    redacted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +50,59 @@ class PayloadView:
     omitted: tuple[Omission, ...] = ()
 
 
-def view_payload(data: bytes, budget: int) -> PayloadView:
-    """Show a payload within a budget.
+_WITHHELD: Final = Payload(
+    "[redacted: the answer is not JSON, so the places that must not be shown can't be found in it]",
+    "text",
+    redacted=1,
+)
+
+
+def read_payload(data: bytes, redact: Sequence[Pointer] = ()) -> Payload:
+    """Decode a payload and take out what must not be shown.
+
+    What is neither JSON nor text is left as it is: nobody can tell a secret in it, and base64 shows none as such.
 
     Args:
         data: what the function returned.
-        budget: bytes of compact JSON (or of text, or of base64) that the view may take; at least 16.
+        redact: the places of the answer that are replaced. If there are any, and the payload is not JSON in which
+            they could be found, all of it is withheld.
     """
     if not data:
-        return PayloadView(None, None)
+        return Payload(None, None)
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return _base64_view(data, budget)
+        return _WITHHELD if redact else Payload(data, "base64")
     try:
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
-        whole = _json_size(value)
+        encoded = _encoded(value)
+        redacted = redact_value(value, redact, encoded)
+        size = len(_encoded(redacted.value)) if redacted.count else len(encoded)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
-        return _text_view(text, budget)
-    if whole <= budget and _depth_within(value, DEPTH_LIMIT):
-        return PayloadView(value, "json")
-    return _json_preview(value, budget) or _text_view(text, budget)
+        if redact:
+            return _WITHHELD
+        shown = redact_text(text)
+        return Payload(shown.text, "text", redacted=shown.count)
+    return Payload(redacted.value, "json", size, redacted.count)
+
+
+def preview(payload: Payload, budget: int) -> PayloadView:
+    """Show a payload within a budget.
+
+    Args:
+        payload: decoded and redacted: what is cut off here can't leave half a secret behind.
+        budget: bytes of compact JSON (or of text, or of base64) that the view may take; at least 16.
+    """
+    match payload.value:
+        case bytes() as data:
+            return _base64_view(data, budget)
+        case str() as text if payload.format == "text":
+            return _text_view(text, budget)
+        case value:
+            if payload.size <= budget and _depth_within(value, DEPTH_LIMIT):
+                return PayloadView(value, payload.format)
+            # A lone number has no parts.
+            return _json_preview(value, budget) or _text_view(_encoded(value).decode(), budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +126,9 @@ def _json_preview(value: JsonValue, budget: int) -> PayloadView | None:
     """A part of the value that fits, or None: a lone number has no parts."""
     for bounds in _bounds():
         cut = _Cut(bounds)
-        preview = cut.apply(value, "", bounds.depth)
-        if _json_size(preview) <= budget:
-            return PayloadView(preview, "json", bool(cut.omitted), tuple(cut.omitted[:_OMISSIONS_LISTED]))
+        part = cut.apply(value, "", bounds.depth)
+        if len(_encoded(part)) <= budget:
+            return PayloadView(part, "json", bool(cut.omitted), tuple(cut.omitted[:_OMISSIONS_LISTED]))
     return None
 
 
@@ -136,8 +184,8 @@ def _base64_view(data: bytes, budget: int) -> PayloadView:
     return PayloadView(value, "base64", True, (Omission(path="", kept=len(kept), total=len(data), unit="bytes"),))
 
 
-def _json_size(value: JsonValue) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+def _encoded(value: JsonValue) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _depth_within(value: JsonValue, limit: int) -> bool:

@@ -62,6 +62,8 @@ def _inline(text: str) -> str:
 
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     yield f"{result.outcome}: {_headline(result)}"
+    if result.violation:
+        yield f"Violation: {_inline(result.violation)}"
     if result.error:
         yield "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")

@@ -1,29 +1,119 @@
-"""Records: what was decided and what came of it, kept before anybody acts on it."""
+"""Records: what was decided and what came of it, kept before anybody acts on it.
+
+Limits and approvals are kept beside them, since they are taken in the same transactions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Kind = Literal["denial", "intent", "outcome"]
-"""denial: not sent. intent: about to be sent. outcome: what came of an intent; without one, it is unknown."""
+Kind = Literal["denial", "intent", "outcome", "approval", "violation", "reload"]
+"""denial: not sent. intent: about to be sent. outcome: what came of an intent; without one, it is unknown.
+approval: what a person answered. violation: what happened although it was not allowed. reload: another manifest."""
 
 Field = str | int | float | bool | None
 
+Limit = Literal["per_minute", "per_day", "concurrent"]
+
+Answer = Literal["valid", "unknown", "used", "expired", "changed"]
+
 
 class RecordError(Exception):
-    """A record could not be written, so what it speaks of must not happen."""
+    """A record could not be written or read, so what it speaks of must not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What is counted together, and how much of it is allowed. None: no such limit.
+
+    Attributes:
+        key: names what is counted, such as `rule:ARN` or `principal:NAME`.
+        per_minute: calls admitted within any 60 seconds.
+        per_day: calls admitted within any 86,400 seconds.
+        concurrent: calls under way at once.
+    """
+
+    key: str
+    per_minute: int | None = None
+    per_day: int | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A call was not admitted: a limit has no room.
+
+    Attributes:
+        key: of the bucket. Where several have no room, the one that is to be waited for longest.
+        limit: which of its limits.
+        allowed: what that limit allows.
+        retry_after_seconds: when there is room again if no other call is admitted before. None where nobody can say:
+            for `concurrent`, a call must end first, and a limit of 0 never has room.
+    """
+
+    key: str
+    limit: Limit
+    allowed: int
+    retry_after_seconds: float | None
 
 
 class Records(Protocol):
-    """An append-only list of records. Safe to use from any thread."""
+    """An append-only list of records, with the limits and approvals that go with it. Safe to use from any thread.
+
+    Every method returns only once what it wrote would survive a crash. Each one raises `RecordError` if it could not
+    do its work, and then it has done nothing.
+    """
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
-        """Write one record, and return only once it would survive a crash.
+        """Write one record. Fields that are None are left out."""
 
-        Raises:
-            RecordError: if it was not written.
+    def admit(
+        self, invocation_id: str, body: Mapping[str, Field], buckets: Sequence[Bucket], lease_seconds: float
+    ) -> Busy | None:
+        """Take a unit of every limit and write the intent, both or neither.
+
+        Args:
+            invocation_id: of a call that was not admitted before.
+            body: of the intent. `lease_seconds` is added to it.
+            buckets: what the call counts in. All of them must have room.
+            lease_seconds: how long the call can be under way at the most. Its concurrent slots come back when it is
+                finished, or after this time: a call goes on when the server that made it is killed.
+
+        Returns:
+            None if admitted, else what had no room: then nothing was taken, and no intent written.
+        """
+
+    def finish(self, invocation_id: str, body: Mapping[str, Field], *, ran: bool) -> None:
+        """Write the outcome and free the concurrent slots, both or neither.
+
+        Args:
+            invocation_id: of a call that was admitted.
+            body: of the outcome.
+            ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
+                back too.
+        """
+
+    def ask(self, approval_id: str, binding: str, expires_at: float) -> None:
+        """Keep a question to a person until it is answered.
+
+        Args:
+            approval_id: of a question that was not asked before.
+            binding: what exactly is asked for, such as a digest of the call: an answer is valid for nothing else.
+            expires_at: when an answer comes too late, in seconds since the epoch.
+        """
+
+    def answer(self, approval_id: str, binding: str) -> Answer:
+        """Use up a question, whatever comes of it. Only one answer ever finds it.
+
+        Returns:
+            valid: asked for exactly this, in time, and answered for the first time.
+            unknown: never asked, or long expired.
+            used: answered before, also where that answer was expired or changed.
+            expired: it comes too late.
+            changed: something else was asked for.
         """
 
     def close(self) -> None:
-        """Release the store."""
+        """Release the store. It may be closed twice."""

@@ -1,81 +1,211 @@
-"""Records in a SQLite file: one table, append-only, committed to disk record by record."""
+"""Records in a SQLite file: an append-only chain, and beside it limits and approvals, all committed to disk.
+
+Every write is one transaction that holds the file's write lock from its start: threads and processes take their turns,
+so what was read of the chain and the limits is still true when the new rows are written.
+"""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final, get_args
 
-from lambda_warden.store.records import Field, Kind, RecordError
+from lambda_warden.store import approvals, chain, limits
+from lambda_warden.store.records import Answer, Bucket, Busy, Field, Kind, RecordError
+
+COLUMNS: Final = ("seq", "at", "kind", "invocation_id", "body", "hash")
 
 _BUSY_SECONDS = 10.0
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('denial', 'intent', 'outcome')),
-    invocation_id TEXT NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS records_by_invocation ON records (invocation_id);
-CREATE TRIGGER IF NOT EXISTS records_no_replace BEFORE INSERT ON records
-    WHEN EXISTS (SELECT 1 FROM records WHERE seq = NEW.seq)
-    BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
-CREATE TRIGGER IF NOT EXISTS records_no_update BEFORE UPDATE ON records
-    BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
-CREATE TRIGGER IF NOT EXISTS records_no_delete BEFORE DELETE ON records
-    BEGIN SELECT RAISE(ABORT, 'records are append-only'); END;
-"""
+_KINDS = ", ".join(f"'{kind}'" for kind in get_args(Kind))
+_REFUSE = "BEGIN SELECT RAISE(ABORT, 'records are append-only'); END"
+_NOT_NEXT = "NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM records)"
+_SCHEMA = (
+    f"""CREATE TABLE IF NOT EXISTS records (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ({_KINDS})),
+        invocation_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS records_by_invocation ON records (invocation_id)",
+    f"CREATE TRIGGER IF NOT EXISTS records_only_append BEFORE INSERT ON records WHEN {_NOT_NEXT} {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS records_no_update BEFORE UPDATE ON records {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS records_no_delete BEFORE DELETE ON records {_REFUSE}",
+    *limits.SCHEMA,
+    *approvals.SCHEMA,
+)
+_END = """SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'records'), 0), coalesce(max(seq), 0), hash
+    FROM records"""
 
 
 class SqliteRecords:
-    """The default store. Several processes may share one file.
+    """The default store; see `Records`. Several processes may share one file.
+
+    Args:
+        path: of the file. It is made, readable by its owner alone, if it isn't there.
+        clock: seconds since the epoch.
 
     Raises:
         RecordError: if the file can't be opened or is not a store of records.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
             path.chmod(0o600)
-            self._db = _open(path)
+            self._db = _connect(path)
         except (OSError, sqlite3.Error) as error:
+            raise RecordError(f"the records' file {path} can't be used: {error}") from error
+        try:
+            with self._transaction() as db:
+                for statement in _SCHEMA:
+                    db.execute(statement)
+                now = clock()
+                limits.prune(db, _microseconds(now))
+                approvals.prune(db, now)
+        except RecordError as error:
+            self._db.close()
             raise RecordError(f"the records' file {path} can't be used: {error}") from error
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one record; see `Records.append`."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        text = json.dumps({key: value for key, value in body.items() if value is not None}, separators=(",", ":"))
-        try:
-            with self._lock:
-                self._db.execute(
-                    "INSERT INTO records (at, kind, invocation_id, body) VALUES (?, ?, ?, ?)",
-                    (at, kind, invocation_id, text),
-                )
-        except sqlite3.Error as error:
-            raise RecordError(f"a record could not be written: {error}") from error
+        text = _text(body)
+        with self._transaction() as db:
+            _append(db, self._clock(), kind, invocation_id, text)
+
+    def admit(
+        self, invocation_id: str, body: Mapping[str, Field], buckets: Sequence[Bucket], lease_seconds: float
+    ) -> Busy | None:
+        """Take a unit of every limit and write the intent; see `Records.admit`."""
+        text = _text({**body, "lease_seconds": lease_seconds})
+        with self._transaction() as db:
+            # The clock is read under the lock, so that times are in the order of the records.
+            now = self._clock()
+            busy = limits.take(db, _microseconds(now), invocation_id, buckets, _microseconds(lease_seconds))
+            if busy is None:
+                _append(db, now, "intent", invocation_id, text)
+            return busy
+
+    def finish(self, invocation_id: str, body: Mapping[str, Field], *, ran: bool) -> None:
+        """Write the outcome and free the slots; see `Records.finish`."""
+        text = _text(body)
+        with self._transaction() as db:
+            limits.release(db, invocation_id, ran=ran)
+            _append(db, self._clock(), "outcome", invocation_id, text)
+
+    def ask(self, approval_id: str, binding: str, expires_at: float) -> None:
+        """Keep a question to a person; see `Records.ask`."""
+        with self._transaction() as db:
+            approvals.keep(db, self._clock(), approval_id, binding, expires_at)
+
+    def answer(self, approval_id: str, binding: str) -> Answer:
+        """Use up a question; see `Records.answer`."""
+        with self._transaction() as db:
+            return approvals.use(db, self._clock(), approval_id, binding)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it is on disk in the end, or none."""
+        try:
+            with self._lock:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+        except (sqlite3.Error, ValueError, TypeError, OverflowError, OSError) as error:
+            raise RecordError(f"a record could not be written: {error}") from error
 
-def _open(path: Path) -> sqlite3.Connection:
-    # Autocommit: each record is a transaction of its own.
+
+def _append(db: sqlite3.Connection, now: float, kind: Kind, invocation_id: str, body: str) -> None:
+    written, last, head = db.execute(_END).fetchone()
+    if written != last:
+        # To go on would hide in time that something was cut off.
+        raise RecordError(
+            f"the records' file has counted {written} records, but its last is number {last}: it was tampered with. "
+            "Move it away, keep it, and start with a new one"
+        )
+    seq, previous = last + 1, head or chain.GENESIS
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    row = (seq, at, kind, invocation_id, body, chain.link(previous, seq, at, kind, invocation_id, body))
+    db.execute("INSERT INTO records (seq, at, kind, invocation_id, body, hash) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _text(body: Mapping[str, Field]) -> str:
+    try:
+        return chain.body_text(body)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"a record could not be written: {error}") from error
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * limits.SECOND)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        check_layout(db, path)
+        _write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it returns
-        db.executescript(_SCHEMA)
-    except sqlite3.Error:
+    except (sqlite3.Error, RecordError):
         db.close()
         raise
     return db
+
+
+def check_layout(db: sqlite3.Connection, path: Path) -> bool:
+    """Refuse a file that holds something else.
+
+    Returns:
+        Whether there are records' tables; if not, the file is empty.
+
+    Raises:
+        RecordError: if it has tables, and not those of this version's records.
+        sqlite3.Error: if it is no database.
+    """
+    # One snapshot: another process may be making the tables.
+    db.execute("BEGIN")
+    try:
+        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            return False
+        about = db.execute("SELECT * FROM records LIMIT 0").description if "records" in tables else ()
+    finally:
+        db.execute("ROLLBACK")
+    if tuple(column[0] for column in about) == COLUMNS:
+        return True
+    what = "has records of another version of lambda-warden" if about else "is another program's database"
+    raise RecordError(f"the records' file {path} {what}: move it away, or name another file with --records")
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Turn on the write-ahead log, which lasts. SQLite does not wait for the lock that this takes."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
@@ -23,7 +24,7 @@ payload schema and working examples, and its state in AWS. Nothing else can be i
 def list_functions_tool(directory: Directory) -> Tool:
     """The tool."""
 
-    async def list_functions(arguments: Mapping[str, Any]) -> CallToolResult:
+    async def list_functions(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:  # noqa: ARG001
         try:
             result = await directory.list_functions(arguments)
         except ArgumentError as error:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-Handler = Callable[[Mapping[str, Any]], Awaitable[CallToolResult]]
+Handler = Callable[[Mapping[str, Any], Context[Any, Any]], Awaitable[CallToolResult | InputRequiredResult]]
 
 
 class _AsSent(FuncMetadata):
@@ -47,7 +48,8 @@ def make_tool(
     """Put a tool together.
 
     Args:
-        handler: takes the arguments as the client sent them; returns a result that fits `result`.
+        handler: takes the arguments as the client sent them, and the context of the call; returns a result that fits
+            `result`, or a question to answer first.
         name: as clients call it.
         title: as people see it.
         description: as the model reads it.
@@ -63,7 +65,7 @@ def make_tool(
         parameters=_schema(arguments, "validation"),
         fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=_schema(result, "serialization")),
         is_async=True,
-        context_kwarg=None,
+        context_kwarg="context",
         annotations=annotations,
     )
 

@@ -9,7 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from lambda_warden.manifest_file import SIZE_LIMIT, load_manifest, manifest_json_schema
+from lambda_warden.manifests.document import SIZE_LIMIT
+from lambda_warden.manifests.json_schema import manifest_json_schema
+from lambda_warden.manifests.load import load_manifests
 from lambda_warden.model.errors import ManifestError
 from support.builders import function_arn, ref
 
@@ -42,7 +44,7 @@ def written(folder: Path, text: str | bytes) -> Path:
 def refusal(path: Path) -> list[str]:
     """The problems of a manifest, with FILE for its path."""
     with pytest.raises(ManifestError) as caught:
-        load_manifest(path)
+        load_manifests([path])
     problems = caught.value.problems
     assert str(caught.value) == "\n".join(problems)
     return [problem.replace(str(path), "FILE") for problem in problems]
@@ -75,10 +77,9 @@ def test_a_manifest_becomes_rules_that_know_their_lines(tmp_path: Path) -> None:
       schema: {type: integer}
 """,
     )
-    loaded = load_manifest(path)
-    assert loaded.path == path
-    assert loaded.manifest.targets[0].regions == ["us-east-1", "eu-west-1"]
-    assert loaded.rules.targets == tuple(loaded.manifest.targets)
+    loaded = load_manifests([path])
+    assert loaded.files == (path, tmp_path / "schemas/refund.json")
+    assert [target.regions for target in loaded.rules.targets] == [["us-east-1", "eu-west-1"]]
     refund, reports = loaded.rules.all
     assert (refund.source, reports.source) == (f"{path}:6", f"{path}:13")
     assert (refund.spec.qualifiers, refund.spec.effect) == (["live", "7"], "destructive")
@@ -94,19 +95,19 @@ def test_a_manifest_becomes_rules_that_know_their_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [GOOD.replace("\n", "\r\n"), "\ufeff" + GOOD], ids=["CRLF", "byte order mark"])
 def test_lines_are_counted_whatever_editor_wrote_them(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, text)
-    assert [rule.source for rule in load_manifest(path).rules.all] == [f"{path}:6"]
+    assert [rule.source for rule in load_manifests([path]).rules.all] == [f"{path}:6"]
 
 
 def test_values_keep_the_types_that_yaml_gives_them(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD + '    examples: [1, 1.5, true, null, "1", text, {a: [yes]}]\n')
-    (rule,) = load_manifest(path).rules.all
+    (rule,) = load_manifests([path]).rules.all
     assert repr(rule.spec.examples) == "[1, 1.5, True, None, '1', 'text', {'a': [True]}]"
 
 
 def test_a_schema_path_may_wander_as_long_as_it_ends_below_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "refund.json").write_text(json.dumps(REFUND_SCHEMA))
     path = written(tmp_path, GOOD + f"    payload: {{schema: ../{tmp_path.name}/./refund.json}}\n")
-    (rule,) = load_manifest(path).rules.all
+    (rule,) = load_manifests([path]).rules.all
     assert rule.schema is not None
     assert rule.schema.schema == REFUND_SCHEMA
 
@@ -118,7 +119,7 @@ def test_the_schema_is_found_from_the_manifest_and_not_from_where_the_server_was
     (tmp_path / "refund.json").write_text(json.dumps(REFUND_SCHEMA))
     written(tmp_path, GOOD + "    payload: {schema: refund.json}\n")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert load_manifest(Path("../manifest.yaml")).rules.all[0].schema is not None
+    assert load_manifests([Path("../manifest.yaml")]).rules.all[0].schema is not None
 
 
 # Files that are no manifest
@@ -129,8 +130,59 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert problem == "FILE: No such file or directory. Expected a manifest that can be read."
 
 
-def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
-    assert problem_of(tmp_path) == "FILE: Is a directory. Expected a manifest that can be read."
+def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
+    assert problem_of(tmp_path) == "FILE: holds no manifest. Expected .yaml or .yml files in the folder."
+
+
+# Several files
+
+
+def test_the_manifests_of_a_folder_add_up(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    (tmp_path / "more.yml").write_text(
+        edited("orders-refund", "orders-lookup") + "deny: [{arn: 'arn:aws:lambda:*:*:function:*-payroll'}]\n"
+    )
+    (tmp_path / "notes.txt").write_text("not: a manifest")
+    loaded = load_manifests([tmp_path])
+    assert [rule.arn.name for rule in loaded.rules.all] == ["orders-refund", "orders-lookup"]
+    assert [rule.source for rule in loaded.rules.all] == [f"{tmp_path}/manifest.yaml:6", f"{tmp_path}/more.yml:6"]
+    assert [deny.source for deny in loaded.rules.denies] == [f"{tmp_path}/more.yml:9"]
+    assert len(loaded.rules.targets) == 1, "the same target in two files is one"
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (GOOD, "already allowed 7, live by the rule at FILE/a.yaml:6"),
+        (
+            GOOD.replace("eu-west-1]", "eu-west-1]\n    profile: other").replace("refund", "x"),
+            "already a target at FILE/a.yaml:3",
+        ),
+        ("version: 1\nprincipals: {ops: {}}\n", "is already described at FILE/a.yaml:9"),
+    ],
+    ids=["a rule", "a target", "a principal"],
+)
+def test_what_two_files_say_of_one_thing_is_refused(tmp_path: Path, second: str, problem: str) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "principals: {ops: {limits: {per_day: 5}}}\n")
+    (tmp_path / "b.yaml").write_text(second)
+    assert problem in "\n".join(refusal(tmp_path))
+
+
+def test_the_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(edited("version: 1", "version: 2"))
+    (tmp_path / "b.yaml").write_text(edited("effect: destructive", "effect: harmless"))
+    first, second = refusal(tmp_path)
+    assert first.startswith("FILE/a.yaml:1: version: ")
+    assert second.startswith("FILE/b.yaml:8: functions[0].effect: ")
+
+
+@pytest.mark.parametrize("key", ["targets", "functions"])
+def test_manifests_that_allow_nothing_are_refused(tmp_path: Path, key: str) -> None:
+    document = yaml.safe_load(GOOD)
+    del document[key]
+    if key == "targets":
+        document["functions"] = []
+    assert f"{key}: is missing" in refusal(written(tmp_path, yaml.safe_dump(document)))[0]
 
 
 def test_a_file_that_is_not_utf8_is_refused_with_the_place_of_the_byte(tmp_path: Path) -> None:
@@ -140,7 +192,7 @@ def test_a_file_that_is_not_utf8_is_refused_with_the_place_of_the_byte(tmp_path:
 
 def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD + "#" * (SIZE_LIMIT - len(GOOD)))
-    assert len(load_manifest(path).rules.all) == 1
+    assert len(load_manifests([path]).rules.all) == 1
     with path.open("ab") as file:
         file.write(b"#")
     assert problem_of(path) == "FILE: is over 8,388,608 bytes. Expected a manifest."
@@ -183,7 +235,7 @@ def test_a_control_character_is_not_yaml(tmp_path: Path) -> None:
 def test_a_manifest_nested_beyond_all_reason_is_refused(tmp_path: Path, depth: int) -> None:
     problem = problem_of(written(tmp_path, GOOD + f"    examples: {'[' * depth}{']' * depth}\n"))
     assert "nested too deeply" in problem or "maximum nesting depth" in problem  # ours, or the parser's own
-    load_manifest(written(tmp_path, GOOD + f"    examples: {'[' * 90}{']' * 90}\n"))
+    load_manifests([written(tmp_path, GOOD + f"    examples: {'[' * 90}{']' * 90}\n")])
 
 
 # YAML that says less or more than it seems to
@@ -264,19 +316,21 @@ def test_a_billion_laughs_stay_one(tmp_path: Path) -> None:
 
 WRONG: dict[str, tuple[str, str, str]] = {
     "unknown key": (
-        GOOD + "limits: {}\n",
-        "FILE:9: limits: ",
-        "unknown key 'limits'. Expected one of: version, targets, functions.",
+        GOOD + "limit: {}\n",
+        "FILE:9: limit: ",
+        "unknown key 'limit'. Expected one of: version, targets, functions, deny, principals.",
     ),
     "unknown key of a target": (
-        edited("functions:", "    role_arn: x\nfunctions:"),
-        "FILE:5: targets[0].role_arn: ",
-        "unknown key 'role_arn'. Expected one of: account, regions, profile, endpoint_url.",
+        edited("functions:", "    role: x\nfunctions:"),
+        "FILE:5: targets[0].role: ",
+        "unknown key 'role'. Expected one of: account, regions, profile, role_arn, external_id, role_session_name, "
+        "endpoint_url.",
     ),
     "unknown key of a function": (
-        GOOD + "    approval: always\n",
-        "FILE:9: functions[0].approval: ",
-        "unknown key 'approval'. Expected one of: arn, qualifiers, invocation_types, effect, payload, result, "
+        GOOD + "    approve: always\n",
+        "FILE:9: functions[0].approve: ",
+        "unknown key 'approve'. Expected one of: arn, qualifiers, invocation_types, effect, approval, expect_version, "
+        "principals, limits, payload, result, "
         "timeout_seconds, description, examples.",
     ),
     "unknown key of a payload": (
@@ -285,9 +339,9 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "unknown key 'maximum'. Expected one of: schema, max_bytes.",
     ),
     "unknown key of a result": (
-        GOOD + "    result: {redact: []}\n",
-        "FILE:9: functions[0].result.redact: ",
-        "unknown key 'redact'. Expected one of: max_bytes.",
+        GOOD + "    result: {hide: []}\n",
+        "FILE:9: functions[0].result.hide: ",
+        "unknown key 'hide'. Expected one of: max_bytes, redact.",
     ),
     "version as text": (edited("version: 1", 'version: "1"'), "FILE:1: version: ", "1, not '1'"),
     "another version": (edited("version: 1", "version: 2"), "FILE:1: version: ", "1, not 2"),
@@ -359,7 +413,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "target twice": (
         edited("functions:", '  - account: "123456789012"\n    regions: [us-west-2, us-east-1]\nfunctions:'),
         "FILE:5: targets[1]: ",
-        "account 123456789012 in us-east-1 is already target 1. Expected one target each.",
+        "account 123456789012 in us-east-1 is already a target at FILE:3. Expected one target each.",
     ),
     "invalid schema": (
         GOOD + "    payload:\n      schema:\n        type: objekt\n",
@@ -400,7 +454,7 @@ def test_two_rules_for_one_function_and_qualifier_are_refused_with_both_lines(tm
 
 def test_two_rules_for_one_function_and_different_qualifiers_are_read(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD + ANOTHER_RULE.replace('"7"', '"8"'))
-    assert [rule.source for rule in load_manifest(path).rules.all] == [f"{path}:6", f"{path}:9"]
+    assert [rule.source for rule in load_manifests([path]).rules.all] == [f"{path}:6", f"{path}:9"]
 
 
 def test_several_problems_of_form_are_told_at_once(tmp_path: Path) -> None:
@@ -560,3 +614,13 @@ def test_a_schema_that_is_no_schema_is_one_problem_with_its_key(tmp_path: Path) 
 
 def test_a_key_by_its_name_in_python_is_unknown(tmp_path: Path) -> None:
     assert "unknown key 'schema_'" in problem_of(written(tmp_path, GOOD + "    payload: {schema_: x.json}\n"))
+
+
+def test_patterns_that_a_function_could_both_fit_are_refused_with_such_a_function(tmp_path: Path) -> None:
+    text = (
+        edited("orders-refund", "orders-*")
+        + "  - {arn: 'arn:aws:lambda:us-east-1:123456789012:function:*-refund', qualifiers: [live]}\n"
+    )
+    problem = problem_of(written(tmp_path, text))
+    assert problem.startswith("FILE:9: functions: ")
+    assert "both allow live of orders--refund" in problem or "both allow live of orders-refund" in problem

@@ -1,0 +1,31 @@
+"""alias: which versions an alias leads to, for rules that expect certain ones."""
+
+from __future__ import annotations
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambda_warden.aws.answer import token
+from lambda_warden.aws.clients import Clients
+from lambda_warden.model.function_ref import FunctionRef
+
+READ_SECONDS = 10.0
+
+
+def read_alias(clients: Clients, ref: FunctionRef) -> frozenset[str] | str:
+    """Ask AWS (GetAlias) which versions a call of an alias may run: its own, and those it routes a share to.
+
+    Raises nothing. Blocks for at most a few seconds.
+
+    Returns:
+        The versions, or why they are not known.
+    """
+    try:
+        alias = clients.get(ref.account, ref.region, READ_SECONDS).get_alias(
+            FunctionName=ref.function_arn, Name=ref.qualifier
+        )
+    except ClientError as error:
+        return token(error.response.get("Error", {}).get("Code")) or "unknown error"
+    except (BotoCoreError, KeyError) as error:
+        return type(error).__name__
+    routed = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+    return frozenset([alias["FunctionVersion"], *routed])

@@ -1,0 +1,1 @@
+"""The subcommands of `lambda-warden`, a file each."""

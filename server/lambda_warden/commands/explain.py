@@ -1,0 +1,167 @@
+"""`lambda-warden explain`: what the manifests say of a request, and on which line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+
+from lambda_warden.commands.manifests import load_rules, manifest_option
+from lambda_warden.guard.alias import needs_alias_check
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.guard.decide import decide, denied
+from lambda_warden.guard.encode import encode
+from lambda_warden.guard.resolve import resolve
+from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.decision import Check, CheckName, Decision
+from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import PRINCIPAL, Limits
+from lambda_warden.model.principal import LOCAL
+from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
+from lambda_warden.model.strict_json import parse_json
+from lambda_warden.report.invocation import Call, report_dry_run
+from lambda_warden.report.text import visible
+
+_MARKS: Final = {True: "✓", False: "✗", None: "-"}
+_NOT_RECORDED: Final = "explain"
+"""Stands in the result where a call would have its id: nothing is recorded."""
+
+
+@click.command()
+@manifest_option
+@click.argument("function")
+@click.option("--qualifier", help="Alias or version, if FUNCTION does not name it.")
+@click.option("--payload", help="The payload, as JSON.")
+@click.option(
+    "--payload-file", type=click.Path(path_type=Path, dir_okay=False), help="A file with the payload, as JSON."
+)
+@click.option(
+    "--invocation-type",
+    type=click.Choice(get_args(RequestedInvocationType)),
+    default="RequestResponse",
+    show_default=True,
+)
+@click.option("--principal", default=LOCAL, show_default=True, help="Who asks.")
+@click.option(
+    "--region",
+    envvar=["LAMBDA_WARDEN_REGION", "AWS_DEFAULT_REGION"],
+    help="Region of names without one, where the manifests have several.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what dry_run would answer, and the rule's line.")
+@click.pass_context
+def explain(
+    context: click.Context,
+    manifests: tuple[Path, ...],
+    function: str,
+    qualifier: str | None,
+    payload: str | None,
+    payload_file: Path | None,
+    invocation_type: RequestedInvocationType,
+    principal: str,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Say what the manifests decide on a call of FUNCTION, by which rule, and why. Nothing is sent.
+
+    Exit code 0: it would be allowed. 1: it would be denied. 2: the question can't be answered.
+    """
+    if not PRINCIPAL.fullmatch(principal):
+        raise click.BadParameter("expected 1 to 64 letters, digits and . _ @ + -", param_hint="'--principal'")
+    rules = load_rules(manifests)
+    arguments = {
+        "function": function,
+        "qualifier": qualifier,
+        "payload": _payload(payload, payload_file),
+        "invocation_type": invocation_type,
+    }
+    answer = _explain(arguments, rules, principal, region)
+    click.echo(answer.json() if as_json else "\n".join(answer.lines()))
+    context.exit(0 if answer.decision.allowed else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    call: Call
+    decision: Decision
+    payload_bytes: int | None = None
+
+    def json(self) -> str:
+        """What the tool dry_run gives, and where the rule stands."""
+        result = report_dry_run(self.call, self.decision, self.payload_bytes).model_dump(mode="json")
+        return json.dumps(result | {"rule_source": self.decision.rule_source}, indent=2)
+
+    def lines(self) -> Iterator[str]:
+        """The verdict, the rule and every check, for people."""
+        name = self.call.ref.qualified_arn if self.call.ref else "The call"
+        yield f"{name} would be {'allowed' if self.decision.allowed else 'denied'}. Nothing was sent."
+        if self.decision.rule:
+            yield f"Rule: {self.decision.rule} ({self.decision.rule_source})"
+        else:
+            yield "Rule: none"
+        for check in self.decision.checks:
+            reason = visible(check.reason).replace("\n", "\\n")
+            yield f"{_MARKS[check.passed]} {check.name}: {reason}"
+
+
+def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: str | None) -> _Answer:
+    """Walk the road of a call as far as it leads offline."""
+    call = Call(_NOT_RECORDED)
+    reached: CheckName = "arguments"
+    try:
+        parsed = parse_arguments(InvokeArguments, arguments)
+        call = replace(call, invocation_type=parsed.invocation_type)
+        request = encode(parsed)
+        reached = "resolve"
+        ref = resolve(parsed.function, parsed.qualifier, rules.targets, region)
+    except ArgumentError as error:
+        return _Answer(call, denied(reached, str(error)))
+    ruling = decide(ref, request, rules, principal)
+    decision = ruling.decision
+    if decision.allowed and ruling.rule is not None:
+        later = _asked_later(ruling.rule, ref, request.invocation_type, rules.principals.get(principal))
+        decision = decision.model_copy(update={"checks": (*decision.checks, *later)})
+    return _Answer(replace(call, ref=ref), decision, len(request.payload or b""))
+
+
+def _asked_later(
+    rule: Rule, ref: FunctionRef, invocation_type: RequestedInvocationType, principal: Limits | None
+) -> Iterator[Check]:
+    """What only a call itself can answer, where the rule asks for it. A DryRun needs no approval and has no limits."""
+    if needs_alias_check(rule.spec, ref):
+        expected = ", ".join(rule.spec.expect_version or ())
+        yield _open("alias", f"AWS is asked before a call: the alias has to lead to version {expected} alone")
+    if invocation_type == "DryRun":
+        return
+    if rule.spec.asks:
+        yield _open("approval", "a person is asked before a call")
+    if rule.spec.limits != Limits() or principal not in (None, Limits()):
+        yield _open("limits", "limits are set, and a call counts against them")
+
+
+def _open(name: CheckName, reason: str) -> Check:
+    return Check(name=name, passed=None, reason=reason)
+
+
+def _payload(text: str | None, file: Path | None) -> object:
+    """The payload that is given, or None.
+
+    Raises:
+        click.UsageError: if it is given twice, can't be read or is not JSON.
+    """
+    if file is None and text is None:
+        return None
+    if file is not None and text is not None:
+        raise click.UsageError("give either --payload or --payload-file")
+    try:
+        data = file.read_bytes() if file is not None else (text or "").encode(errors="surrogateescape")
+        return parse_json(data)
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror or error}", param_hint="'--payload-file'") from None
+    except ValueError as error:
+        hint = "'--payload'" if file is None else "'--payload-file'"
+        raise click.BadParameter(f"is not JSON: {error}", param_hint=hint) from None

@@ -1,0 +1,254 @@
+"""`lambda-warden records`: what was decided and done, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Final, get_args
+
+import click
+import platformdirs
+
+from lambda_warden.report.text import visible
+from lambda_warden.store.chain import Record
+from lambda_warden.store.reading import Entry, Reader, verify
+from lambda_warden.store.records import Kind, RecordError
+
+_POLL_SECONDS: Final = 0.5
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
+_CALLS: Final = ("denial", "intent")
+_WIDTHS: Final = (20, 15, 32, 14, 9, 0)
+"""Of the columns where the rows to come are not known."""
+
+
+def _time(value: str) -> datetime:
+    """A time: ISO 8601, UTC unless it says otherwise, or how long ago."""
+    try:
+        if ago := re.fullmatch(r"(\d+)([smhd])", value, re.ASCII):
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        read = datetime.fromisoformat(value)
+        return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        expected = "a time such as 2026-11-05T14:00 or an age such as 15m, 2h or 3d"
+        raise click.BadParameter(f"{value!r} is not {expected}") from None
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        raise click.BadParameter(f"{value!r} is not the 64 hexadecimal digits that `verify` prints")
+    return value.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What is shown of a call, or of a record that stands for itself."""
+
+    seq: int
+    at: str
+    kind: str
+    invocation_id: str
+    tool: str | None
+    function: str | None
+    outcome: str
+    duration_ms: float | None
+    request_id: str | None
+
+    def cells(self) -> tuple[str, ...]:
+        at = self.at.replace(".", "+", 1).split("+", 1)[0] + "Z"
+        took = f"{self.duration_ms:,} ms" if isinstance(self.duration_ms, (int, float)) else None
+        # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
+        name = str(self.function).split(":", 6)[-1] if self.function else None
+        return tuple(map(_shown, (at, self.tool, name, self.outcome, took, self.request_id)))
+
+    def json(self) -> str:
+        return _json_line({name: getattr(self, name) for name in self.__slots__})
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
+
+
+@click.group()
+@click.option(
+    "--records",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=lambda: platformdirs.user_state_path("lambda-warden") / "records.sqlite3",
+    show_default="records.sqlite3 in the user's state folder",
+    envvar="LAMBDA_WARDEN_RECORDS",
+    show_envvar=True,
+    help="The file to read. A server may be writing to it.",
+)
+@click.pass_context
+def records(context: click.Context, path: Path) -> None:
+    """Read the records of every decision and outcome, and check that none was changed."""
+    context.obj = path
+
+
+@records.command("list")
+@click.option(
+    "--since", type=_time, metavar="TIME", help="Not before: a time (UTC unless it says otherwise) or 15m, 2h, 3d ago."
+)
+@click.option("--function", help="Only functions whose ARN, with its qualifier, has this in it.")
+@click.option("--kind", "kinds", type=click.Choice(_LISTED), multiple=True, help="Instead of calls, records of a kind.")
+@click.option("--outcome", help="Only calls that ended so, such as succeeded, denied, running or unknown.")
+@click.option("--invocation", help="Only the call with this invocation id.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@_as_json
+@click.pass_obj
+def list_records(
+    path: Path,
+    since: datetime | None,
+    function: str | None,
+    kinds: Sequence[Kind],
+    outcome: str | None,
+    invocation: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List calls, the newest last: time, tool, function, outcome, duration, request id.
+
+    A call that has not ended is running, or unknown once it must have ended.
+    """
+    with _reading(path) as reader:
+        now = datetime.now(UTC)
+        rows = (_row(entry, now) for entry in reader.entries(kinds or _CALLS, since, invocation))
+        wanted = (
+            row
+            for row in rows
+            if (function is None or function in str(row.function or "")) and outcome in (None, row.outcome)
+        )
+        found = list(islice(wanted, limit))[::-1]
+    if as_json:
+        for row in found:
+            click.echo(row.json())
+        return
+    table = [row.cells() for row in found]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        click.echo(_line(cells, widths))
+
+
+@records.command()
+@click.option("--lines", type=click.IntRange(min=0), default=0, show_default=True, help="Old records to start with.")
+@_as_json
+@click.pass_obj
+def follow(path: Path, lines: int, as_json: bool) -> None:
+    """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
+    with _reading(path) as reader:
+        seen = max(reader.last() - lines, 0)
+        try:
+            while True:
+                # The list ends the reading before it waits for the terminal, so that it never holds up a server.
+                for record in list(reader.records(seen)):
+                    seen = record.seq
+                    row = _new_row(reader, record)
+                    click.echo(row.json() if as_json else _line(row.cells(), _WIDTHS))
+                time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+
+@records.command()
+@click.pass_obj
+def export(path: Path) -> None:
+    """Print all records as JSON lines, with their hashes."""
+    with _reading(path) as reader:
+        for record in reader.records():
+            click.echo(
+                _json_line(
+                    {
+                        "seq": record.seq,
+                        "at": record.at,
+                        "kind": record.kind,
+                        "invocation_id": record.invocation_id,
+                        "body": _body(record),
+                        "hash": record.hash,
+                    }
+                )
+            )
+
+
+@records.command("verify")
+@click.option("--head", type=_digest, metavar="HASH", help="A hash printed earlier. It must still be there.")
+@click.pass_obj
+def verify_records(path: Path, head: str | None) -> None:
+    """Check that no record was altered, removed, reordered or inserted.
+
+    Note the hash printed, away from this machine: given as --head later, it proves that nothing before it was
+    rewritten.
+    """
+    with _problems():
+        verification = verify(path, head)
+    if verification.problems:
+        raise click.ClickException(
+            "\n".join((f"{path}: the records are not as they were written", *verification.problems))
+        )
+    click.echo(f"{verification.count} records, head {verification.head}")
+
+
+def _row(entry: Entry, now: datetime) -> _Row:
+    record, begun = entry.record, entry.record.fields()
+    ended = entry.ending.fields() if entry.ending else {}
+    return _Row(
+        seq=record.seq,
+        at=record.at,
+        kind=record.kind,
+        invocation_id=record.invocation_id,
+        tool=begun.get("tool"),
+        function=begun.get("function"),
+        outcome=entry.outcome(now),
+        duration_ms=ended.get("duration_ms"),
+        request_id=ended.get("request_id"),
+    )
+
+
+def _new_row(reader: Reader, record: Record) -> _Row:
+    """A record on its own: an intent as it begins, an outcome with what its intent says."""
+    now = datetime.now(UTC)
+    if record.kind != "outcome":
+        return _row(Entry(record), now)
+    intent = reader.intent_of(record)
+    row = _row(Entry(intent or record, record), now)
+    return _Row(**{name: getattr(row, name) for name in _Row.__slots__} | {"seq": record.seq, "at": record.at})
+
+
+def _body(record: Record) -> object:
+    """The fields or, where somebody changed them into what can't be read, the text that stands there."""
+    fields = record.fields()
+    return fields if fields or record.body == "{}" else record.body
+
+
+def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _shown(value: object) -> str:
+    """Recorded text in a cell of a line of ours, which it can't end."""
+    return "-" if value is None else visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _json_line(value: object) -> str:
+    # JSON in ASCII escapes every control character but this one.
+    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Reader]:
+    with _problems(), Reader(path) as reader:
+        yield reader
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except RecordError as error:
+        raise click.ClickException(_shown(str(error))) from None

@@ -1,0 +1,123 @@
+"""iam_policy: the rules → the IAM identity policies that allow what the guard allows, and no more.
+
+Sources: "Actions, resources, and condition keys for AWS Lambda" (Service Authorization Reference), "Fine-tuning the
+Resources and Conditions sections of policies" (Lambda Developer Guide), "IAM JSON policy elements: Resource" (IAM
+User Guide).
+"""
+
+# How IAM reads these ARNs: `*` stands for any characters, `:` included; a Deny wins over every Allow.
+#
+# Invoke is checked against the ARN with the qualifier that was sent, and lambda-warden always sends one. Such an ARN
+# has exactly one `:` after the function's name: neither names nor qualifiers have any. A resource
+# `…:function:PATTERN:QUALIFIER` has one there, too, and it is literal. So it matches at that place, and the `*` of the
+# pattern can't reach beyond the name. In ARNs without qualifier, which the read calls are checked against, nothing
+# bounds the pattern: `…:function:*-daily` is also an alias `x-daily` of any function. Only GetFunctionConfiguration
+# takes a qualifier, so it is denied on every ARN that has one.
+#
+# `?` stands in no name or qualifier. `$` starts a variable only before `{`, so `$LATEST` is plain text.
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lambda_warden.guard.alias import is_alias
+from lambda_warden.guard.rules import Deny, Rule, Rules
+from lambda_warden.model.function_ref import FunctionRef, partition_of
+from lambda_warden.model.manifest import RuleArn
+
+INVOKE: Final = "lambda:InvokeFunction"
+"""The action of every kind of Invoke, DryRun included."""
+
+_DESCRIBE: Final = ("lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction")
+
+
+def policies(rules: Rules) -> dict[str, dict[str, Any]]:
+    """The least that the server's credentials need in each account that a rule stands in.
+
+    On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` exactly where the guard allows a
+    call by its rules and denials. Who asks, payloads and limits are beyond IAM. Beside it stand the reads that
+    list_functions makes, and those of aliases where a rule expects certain versions.
+
+    Args:
+        rules: the manifests' rules.
+
+    Returns:
+        A policy document (version 2012-10-17) by account. Accounts, statements and resources are in a stable order.
+    """
+    drafts: dict[str, _Draft] = defaultdict(_Draft)
+    for rule in rules.all:
+        drafts[rule.arn.account].add_rule(rule, rules)
+    for target in rules.targets:
+        if draft := drafts.get(target.account):
+            draft.places.update((home, region) for region in target.regions if (home := partition_of(region)))
+    for account, draft in drafts.items():
+        for deny in rules.denies:
+            draft.denied.update(_denied_resources(deny, account, draft.places))
+    return {account: drafts[account].document() for account in sorted(drafts)}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One account's partitions and regions, and the resources of its policy by what is allowed or denied on them."""
+
+    places: set[tuple[str, str]] = field(default_factory=set)
+    invoked: set[str] = field(default_factory=set)
+    shadowed: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+    described: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    qualified: set[str] = field(default_factory=set)
+
+    def add_rule(self, rule: Rule, rules: Rules) -> None:
+        arn = rule.arn
+        self.places.add((arn.partition, arn.region))
+        self.described.add(str(arn))
+        if rule.spec.expect_version is not None and any(map(is_alias, rule.spec.qualifiers)):
+            self.aliases.add(str(arn))
+        if arn.is_pattern:
+            self.invoked.update(f"{arn}:{qualifier}" for qualifier in rule.spec.qualifiers)
+            self.qualified.add(f"{RuleArn(arn.partition, arn.region, arn.account, '*')}:*")
+            return
+        for qualifier in rule.spec.qualifiers:
+            ref = FunctionRef(arn.partition, arn.region, arn.account, arn.name, qualifier)
+            if rules.denial_of(ref) is None:
+                self.invoked.add(ref.qualified_arn)
+        self.shadowed.update(_shadowed_resources(arn, rules))
+
+    def document(self) -> dict[str, Any]:
+        statements = [
+            _statement("InvokeWhatTheManifestAllows", "Allow", [INVOKE], self.invoked),
+            _statement("NoPatternWhereARuleNamesTheFunction", "Deny", [INVOKE], self.shadowed),
+            _statement("NeverWhatTheManifestDenies", "Deny", [INVOKE], self.denied),
+            _statement("ListFunctions", "Allow", ["lambda:ListFunctions"], ["*"]),
+            _statement("DescribeFunctions", "Allow", _DESCRIBE, self.described),
+            _statement("DescribeNoQualifier", "Deny", _DESCRIBE[:1], self.qualified),
+            _statement("ReadAliases", "Allow", ["lambda:GetAlias"], self.aliases),
+        ]
+        return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement["Resource"]]}
+
+
+def _statement(sid: str, effect: str, actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": effect, "Action": list(actions), "Resource": sorted(resources)}
+
+
+def _shadowed_resources(arn: RuleArn, rules: Rules) -> Iterator[str]:
+    """What patterns would allow of a function that rules name: their qualifiers, where none of these rules has it."""
+    ref = FunctionRef(arn.partition, arn.region, arn.account, arn.name, "")
+    own = {qualifier for rule in rules.for_function(ref) for qualifier in rule.spec.qualifiers}
+    for pattern in rules.patterns_for(ref):
+        yield from (f"{arn}:{qualifier}" for qualifier in pattern.spec.qualifiers if qualifier not in own)
+
+
+def _denied_resources(deny: Deny, account: str, places: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A deny entry in the partitions and regions of an account, `*` in place of qualifiers that it does not name."""
+    arn = deny.arn
+    if arn.account not in ("*", account):
+        return
+    for partition, region in places:
+        if arn.partition in ("*", partition) and arn.region in ("*", region):
+            function = RuleArn(partition, region, account, arn.name)
+            yield from (f"{function}:{qualifier}" for qualifier in deny.spec.qualifiers or ("*",))

@@ -1,0 +1,1 @@
+"""The operator's manifests as files: read, checked, merged, watched."""

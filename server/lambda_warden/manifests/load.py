@@ -1,0 +1,224 @@
+"""Manifests in, rules out: several files are read as one, and every problem has its file, line and key.
+
+The rule of merging: everything adds up, nothing overrides. What two files say of one thing is a problem, `deny`
+entries of any file win over the rules of all, and a file counts whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lambda_warden.guard.payload_schema import PayloadSchema
+from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
+from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
+from lambda_warden.model.errors import ManifestError
+from lambda_warden.model.function_ref import partition_of
+from lambda_warden.model.manifest import (
+    FunctionRule,
+    Limits,
+    Manifest,
+    Target,
+    parse_deny_arn,
+    parse_rule_arn,
+)
+from lambda_warden.model.strict_json import parse_json
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedManifest:
+    """Manifests that passed every check, as rules ready to decide. `files` are all that was read, schemas included."""
+
+    files: tuple[Path, ...]
+    rules: Rules
+
+
+def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
+    """Read and check manifests, and the schema files they name.
+
+    Args:
+        paths: files, or folders of which every .yaml and .yml file is read.
+
+    Raises:
+        ManifestError: with all problems found, one line each: `FILE:LINE: KEY: problem. Expected …`.
+    """
+    merged = _Merged()
+    for path in _files(paths):
+        try:
+            merged.add(_read_file(path))
+        except ManifestError as error:
+            merged.problems.extend(error.problems)
+    return merged.loaded()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    document: Document
+    manifest: Manifest
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+            if not found:
+                raise ManifestError([f"{path}: holds no manifest. Expected .yaml or .yml files in the folder."])
+            yield from found
+        else:
+            yield path
+
+
+def _read_file(path: Path) -> _File:
+    document = Document(path)
+    try:
+        return _File(path, document, Manifest.model_validate(document.data))
+    except ValidationError as error:
+        raise ManifestError([document.describe(problem) for problem in error.errors()]) from None
+
+
+@dataclass(slots=True)
+class _Merged:
+    """What was read so far, and what is wrong with it."""
+
+    files: list[_File] = field(default_factory=list)
+    schema_files: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, file: _File) -> None:
+        self.files.append(file)
+
+    def loaded(self) -> LoadedManifest:
+        """Check what the files say together.
+
+        Raises:
+            ManifestError: with the problems of all files.
+        """
+        targets = self._targets()
+        rules = list(self._rules(targets))
+        denies = [
+            Deny(spec, parse_deny_arn(spec.arn), file.document.source(("deny", i)))
+            for file in self.files
+            for i, spec in enumerate(file.manifest.deny)
+        ]
+        principals = self._principals()
+        if not self.problems:
+            self._require_something(targets, rules)
+        if self.problems:
+            raise ManifestError(self.problems)
+        try:
+            files = (*(file.path for file in self.files), *self.schema_files)
+            return LoadedManifest(files, Rules(rules, targets, denies, principals))
+        except RuleConflictError as error:
+            raise ManifestError([_conflict(error)]) from None
+
+    def _targets(self) -> list[Target]:
+        """All targets. One that stands in two files is the same there, or a problem."""
+        first: dict[tuple[str, str], tuple[Target, str]] = {}
+        targets: list[Target] = []
+        for file in self.files:
+            for i, target in enumerate(file.manifest.targets):
+                source = file.document.source(("targets", i))
+                clashes = False
+                for region in target.regions:
+                    other, where = first.setdefault((target.account, region), (target, source))
+                    if other is not target:
+                        clashes = True
+                        if other != target or where.startswith(f"{file.path}:"):
+                            problem = f"account {target.account} in {region} is already a target at {where}"
+                            self.problems.append(
+                                file.document.at(("targets", i), f"{problem}. Expected one target each")
+                            )
+                if not clashes:
+                    targets.append(target)
+        return targets
+
+    def _rules(self, targets: Sequence[Target]) -> Iterator[Rule]:
+        places = {(target.account, region) for target in targets for region in target.regions}
+        for file in self.files:
+            for i, spec in enumerate(file.manifest.functions):
+                place: Place = ("functions", i)
+                arn = parse_rule_arn(spec.arn)
+                if (arn.account, arn.region) not in places or partition_of(arn.region) != arn.partition:
+                    problem = f"no target reaches account {arn.account} in {arn.region}. Expected it under `targets`"
+                    self.problems.append(file.document.at((*place, "arn"), problem))
+                try:
+                    schema = self._schema(spec, file.path.parent)
+                except ValueError as error:
+                    self.problems.append(file.document.at((*place, "payload", "schema"), str(error)))
+                    continue
+                self.problems.extend(_unfit_examples(spec, schema, place, file.document))
+                yield Rule(spec, arn, file.document.source(place), schema)
+
+    def _schema(self, spec: FunctionRule, folder: Path) -> PayloadSchema | None:
+        match spec.payload.schema_:
+            case None:
+                return None
+            case dict() as schema:
+                return PayloadSchema(schema)
+            case str() as name:
+                self.schema_files.append(folder / name)
+                return PayloadSchema(_read_schema(name, folder))
+
+    def _principals(self) -> dict[str, Limits]:
+        found: dict[str, tuple[Limits, str]] = {}
+        for file in self.files:
+            for name, spec in file.manifest.principals.items():
+                place: Place = ("principals", name)
+                _, where = found.setdefault(name, (spec.limits, file.document.source(place)))
+                if where != file.document.source(place):
+                    problem = f"is already described at {where}. Expected one description each"
+                    self.problems.append(file.document.at(place, problem))
+        return {name: limits for name, (limits, _) in found.items()}
+
+    def _require_something(self, targets: Sequence[Target], rules: Sequence[Rule]) -> None:
+        for key, present in (("targets", targets), ("functions", rules)):
+            if not present:
+                where = ", ".join(str(file.path) for file in self.files)
+                self.problems.append(f"{where}:1: {key}: is missing. Expected at least one.")
+
+
+def _conflict(error: RuleConflictError) -> str:
+    first, second, qualifiers = error.first, error.second, ", ".join(error.qualifiers)
+    problem = f"{second.spec.arn} is already allowed {qualifiers} by the rule at {first.source}"
+    if first.spec.arn != second.spec.arn:
+        problem = f"{second.spec.arn} and {first.spec.arn} ({first.source}) both allow {qualifiers} of {error.name}"
+    return f"{second.source}: functions: {problem}. Expected one rule for a function and qualifier."
+
+
+def _read_schema(name: str, folder: Path) -> dict[str, Any]:
+    """Read a schema file below a manifest's folder: links that lead out of it are not followed."""
+    try:
+        root = folder.resolve()
+        path = (root / name).resolve()
+        if path.is_relative_to(root):
+            with path.open("rb") as file:
+                data = file.read(SIZE_LIMIT + 1)
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{name!r} can't be read: {problem}. Expected a JSON Schema file") from None
+    if not path.is_relative_to(root):
+        raise ValueError(f"{name!r} leads out of the manifest's folder. Expected a file below it")
+    if len(data) > SIZE_LIMIT:
+        raise ValueError(f"{name!r} is over {SIZE_LIMIT:,} bytes. Expected a JSON Schema file")
+    try:
+        schema = parse_json(data)
+    except ValueError as error:
+        raise ValueError(f"{name!r} is not JSON: {error}. Expected a JSON Schema file") from None
+    if not isinstance(schema, dict):
+        raise ValueError(f"{name!r} holds no JSON object. Expected a JSON Schema")
+    return schema
+
+
+def _unfit_examples(spec: FunctionRule, schema: PayloadSchema | None, place: Place, document: Document) -> list[str]:
+    if schema is None:
+        return []
+    return [
+        document.at((*place, "examples", i), f"does not fit the rule's own schema: {problems[0]}")
+        for i, example in enumerate(spec.examples)
+        if (problems := schema.problems(example))
+    ]

@@ -1,0 +1,96 @@
+"""Watching manifests: a change, or SIGHUP, puts a new policy into force, whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.model.errors import ManifestError, SettingsError
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 2.0
+
+_State = tuple[tuple[str, int, int, int], ...]
+"""Of each file: its path, and the inode, size and time of change (nanoseconds) that it was seen with."""
+
+
+class Watcher:
+    """Looks at the files of a manifest in a thread of its own.
+
+    Args:
+        paths: as given to `load_manifests`.
+        loaded: what they said when they were last read.
+        apply: puts newly loaded manifests into force; SettingsError if they can't be.
+        poll_seconds: how often the files are looked at.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        loaded: LoadedManifest,
+        apply: Callable[[LoadedManifest], None],
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._paths = paths
+        self._files = loaded.files
+        self._apply = apply
+        self._poll_seconds = poll_seconds
+        self._seen = self._state()
+        self._asked = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="manifest-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching, and wait until a reload under way has ended."""
+        self._ended = True
+        self._asked.set()
+        self._thread.join()
+
+    def reload(self) -> None:
+        """Read the files again soon, changed or not. Safe to call from a signal handler."""
+        self._asked.set()
+
+    def _run(self) -> None:
+        while True:
+            asked = self._asked.wait(self._poll_seconds)
+            if self._ended:
+                return
+            self._asked.clear()
+            state = self._state()
+            if asked or state != self._seen:
+                self._seen = state
+                self._load()
+
+    def _load(self) -> None:
+        try:
+            loaded = load_manifests(self._paths)
+            self._apply(loaded)
+        except (ManifestError, SettingsError) as error:
+            logger.error("the manifest was not reloaded, and what was in force stays in force:\n%s", error)
+        except Exception:
+            logger.exception("the manifest was not reloaded, and what was in force stays in force")
+        else:
+            self._files = loaded.files
+            self._seen = self._state()
+            logger.warning("the manifest was reloaded: %s rules", len(loaded.rules.all))
+
+    def _state(self) -> _State:
+        # Folders, too: a file that is new in one changes it.
+        return tuple(_look(path) for path in dict.fromkeys([*self._paths, *self._files]))
+
+
+def _look(path: Path) -> tuple[str, int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), 0, 0, 0
+    return str(path), found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,18 @@
+"""What became of asking a person."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Answer = Literal["approved", "declined", "cancelled", "timed_out", "unavailable", "replayed"]
+"""approved is the only one that lets a call go on. unavailable: the client can't ask anybody. replayed: the answer was
+given for a call that was made already."""
+
+REASONS: dict[Answer, str] = {
+    "approved": "a person approved this call",
+    "declined": "a person declined this call",
+    "cancelled": "the question was dismissed without an answer",
+    "timed_out": "nobody answered in time",
+    "unavailable": "this call has to be approved by a person, and this client can't ask one (MCP elicitation)",
+    "replayed": "the approval was used already, and it is good for one call",
+}

@@ -1,0 +1,294 @@
+"""The IAM policy of the manifests allows what the guard allows: held against an evaluator that is not ours, moto's.
+
+More requests than usual: `IAM_REQUESTS=1000000 pytest -s tests/guard/test_iam_policy.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.iam.access_control import IAMPolicy, PermissionResult
+
+from lambda_warden.guard.decide import decide
+from lambda_warden.guard.iam_policy import INVOKE, policies
+from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
+from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, request, rule, target
+from support.strategies import function_refs
+
+TARGETS = [target(ACCOUNT, REGION, OTHER_REGION), target(OTHER_ACCOUNT, REGION)]
+PLACES = [(ACCOUNT, REGION), (ACCOUNT, OTHER_REGION), (OTHER_ACCOUNT, REGION)]
+NAMES = ["".join(letters) for length in (1, 2, 3) for letters in itertools.product("ab", repeat=length)]
+# `b` is also a name and the end of patterns; `-` stands in no name here, so that some names are in no rule.
+QUALIFIERS = ["live", "b", "7", "$LATEST", "$LATEST.PUBLISHED"]
+REFS = [
+    ref(name, qualifier, account=account, region=region)
+    for (account, region), name, qualifier in itertools.product(PLACES, [*NAMES, "a-b"], QUALIFIERS)
+]
+REQUESTS = int(os.environ.get("IAM_REQUESTS", "20000"))
+
+
+def made(specs: Iterable[FunctionRule], denies: Iterable[DenyRule] = ()) -> Rules:
+    """Rules of whole manifests, without those that are in conflict with an earlier one."""
+    kept: list[Rule] = []
+    for spec in specs:
+        added = [*kept, Rule(spec, parse_rule_arn(spec.arn), "")]
+        try:
+            Rules(added, TARGETS)
+        except RuleConflictError:
+            continue
+        kept = added
+    return Rules(kept, TARGETS, [Deny(spec, parse_deny_arn(spec.arn), "") for spec in denies])
+
+
+def deny(arn: str, *qualifiers: str) -> DenyRule:
+    return DenyRule(arn=arn, qualifiers=list(qualifiers) or None)
+
+
+class Evaluator:
+    """moto's reading of the policies of all accounts.
+
+    It takes resources for regular expressions, in which `$` is the end: so it stands for another letter here.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.documents = policies(rules)
+        self._policies = {
+            account: IAMPolicy(json.dumps(document).replace("$", "=")) for account, document in self.documents.items()
+        }
+
+    def allows(self, account: str, resource: str, action: str = INVOKE) -> bool:
+        policy = self._policies.get(account)
+        answer = policy.is_action_permitted(action, resource.replace("$", "=")) if policy else None
+        return answer is PermissionResult.PERMITTED
+
+
+def guard_allows(asked: FunctionRef, rules: Rules) -> bool:
+    return decide(asked, request(None), rules).decision.allowed
+
+
+def statement(document: dict[str, Any], sid: str) -> list[str] | None:
+    """The resources of one statement of a policy."""
+    return next((each["Resource"] for each in document["Statement"] if each["Sid"] == sid), None)
+
+
+# The proof
+
+qualifier_lists = st.lists(st.sampled_from(QUALIFIERS), min_size=1, max_size=4, unique=True)
+rule_names = st.sampled_from(NAMES) | st.text("ab*", min_size=2, max_size=4).filter(
+    lambda text: "*" in text and text.strip("*") != ""
+)
+
+
+@st.composite
+def function_rules(draw: st.DrawFn) -> FunctionRule:
+    account, region = draw(st.sampled_from(PLACES))
+    return rule(draw(rule_names), qualifiers=draw(qualifier_lists), account=account, region=region)
+
+
+@st.composite
+def deny_rules(draw: st.DrawFn) -> DenyRule:
+    account, region = draw(st.sampled_from(PLACES))
+    partition, region = draw(
+        st.sampled_from([("aws", region), ("aws", "*"), ("*", region), ("*", "*"), ("aws-cn", "*")])
+    )
+    arn = function_arn(
+        draw(rule_names | st.just("*")),
+        region=region,
+        account=draw(st.sampled_from(["*", account])),
+        partition=partition,
+    )
+    return deny(arn, *(draw(qualifier_lists) if draw(st.booleans()) else ()))
+
+
+manifests = st.builds(
+    made, st.lists(function_rules(), min_size=4, max_size=12), st.just([]) | st.lists(deny_rules(), max_size=2)
+)
+
+
+def test_for_every_request_iam_and_the_guard_answer_the_same() -> None:
+    compared: Counter[bool] = Counter()
+
+    @settings(max_examples=max(20, -(-REQUESTS // len(REFS))), deadline=None)
+    @given(manifests)
+    def compare(rules: Rules) -> None:
+        evaluator = Evaluator(rules)
+        for asked in REFS:
+            allowed = guard_allows(asked, rules)
+            assert evaluator.allows(asked.account, asked.qualified_arn) is allowed, asked
+            compared[allowed] += 1
+
+    compare()
+    share = compared[True] / compared.total()
+    print(f"{compared.total():,} requests compared, {share:.1%} of them allowed")
+    assert 0.02 < share < 0.98
+
+
+@given(function_refs(), st.data())
+def test_iam_and_the_guard_agree_on_functions_of_any_partition_name_and_qualifier(
+    asked: FunctionRef, data: st.DataObject
+) -> None:
+    where = {"partition": asked.partition, "region": asked.region, "account": asked.account}
+    start = asked.name[: data.draw(st.integers(1, len(asked.name)))]
+    specs = [rule(f"{start}*"[:64], qualifiers=[asked.qualifier, "other"], **where)]
+    if data.draw(st.booleans()):
+        specs.append(rule(asked.name, qualifiers=[data.draw(st.sampled_from([asked.qualifier, "another"]))], **where))
+    denies = [deny("arn:*:lambda:*:*:function:*-x"), deny(function_arn("*", **where), "other")]
+    rules = Rules(
+        [Rule(spec, parse_rule_arn(spec.arn), str(number)) for number, spec in enumerate(specs)],
+        [target(asked.account, asked.region)],
+        [Deny(spec, parse_deny_arn(spec.arn), "") for spec in denies],
+    )
+    evaluator = Evaluator(rules)
+    for qualifier in {asked.qualifier, "other", "another", "$LATEST"}:
+        for name in {asked.name, asked.name[:62] + "-x", start, start[:-1] + "z"}:
+            each = FunctionRef(**where, name=name, qualifier=qualifier)
+            assert evaluator.allows(asked.account, each.qualified_arn) is guard_allows(each, rules)
+
+
+# The form
+
+
+@given(manifests)
+def test_a_policy_is_in_the_form_that_iam_takes(rules: Rules) -> None:
+    for account, document in policies(rules).items():
+        assert list(document) == ["Version", "Statement"]
+        assert document["Version"] == "2012-10-17"
+        statements = document["Statement"]
+        assert len({each["Sid"] for each in statements}) == len(statements)
+        for each in statements:
+            assert list(each) == ["Sid", "Effect", "Action", "Resource"]
+            assert re.fullmatch("[A-Za-z0-9]+", each["Sid"])
+            assert each["Effect"] in ("Allow", "Deny")
+            assert each["Action"]
+            assert each["Resource"]
+            assert each["Resource"] == sorted(set(each["Resource"]))
+            # Each names its account, and no text in it is a variable or matches any one character.
+            for resource in each["Resource"]:
+                assert resource == "*" or f":{account}:function:" in resource
+                assert "${" not in resource
+                assert "?" not in resource
+
+
+@given(manifests)
+def test_policies_do_not_depend_on_the_order_of_the_manifest(rules: Rules) -> None:
+    other = Rules(reversed(rules.all), reversed(rules.targets), reversed(rules.denies))
+    assert json.dumps(policies(other)) == json.dumps(policies(rules))
+
+
+# What stands in it
+
+
+def test_each_account_has_a_policy_with_its_own_functions_and_their_qualifiers() -> None:
+    documents = policies(
+        made([rule("b", qualifiers=["live", "$LATEST", "7"]), rule("a-*"), rule("c", account=OTHER_ACCOUNT)])
+    )
+    assert list(documents) == [ACCOUNT, OTHER_ACCOUNT]
+    assert statement(documents[ACCOUNT], "InvokeWhatTheManifestAllows") == [
+        function_arn("a-*") + ":live",
+        function_arn("b") + ":$LATEST",
+        function_arn("b") + ":7",
+        function_arn("b") + ":live",
+    ]
+    assert statement(documents[OTHER_ACCOUNT], "InvokeWhatTheManifestAllows") == [
+        function_arn("c", account=OTHER_ACCOUNT) + ":live"
+    ]
+
+
+def test_nothing_is_denied_that_was_not_allowed() -> None:
+    (document,) = policies(made([rule("a", qualifiers=["live"]), rule("b*a", qualifiers=["7"])])).values()
+    assert statement(document, "NoPatternWhereARuleNamesTheFunction") is None
+    assert statement(document, "NeverWhatTheManifestDenies") is None
+
+
+def test_a_function_with_rules_of_its_own_has_only_their_qualifiers() -> None:
+    specs = [
+        rule("report-*", qualifiers=["live", "7", "8"]),
+        rule("*-daily", qualifiers=["9"]),
+        rule("report-daily", qualifiers=["7"]),
+        rule("report-daily", qualifiers=["$LATEST"]),
+    ]
+    (document,) = policies(made(specs)).values()
+    arn = function_arn("report-daily")
+    assert statement(document, "NoPatternWhereARuleNamesTheFunction") == [f"{arn}:8", f"{arn}:9", f"{arn}:live"]
+
+
+def test_a_deny_entry_is_written_out_for_the_regions_of_the_account() -> None:
+    denies = [
+        deny("arn:*:lambda:*:*:function:*-payroll"),
+        deny(f"arn:aws:lambda:{REGION}:*:function:f", "7"),
+        deny("arn:aws-cn:lambda:*:*:function:g"),
+        deny(f"arn:*:lambda:*:{'0' * 12}:function:g"),
+    ]
+    documents = policies(made([rule("a*"), rule("c", account=OTHER_ACCOUNT)], denies))
+    assert statement(documents[ACCOUNT], "NeverWhatTheManifestDenies") == [
+        function_arn("*-payroll", region=OTHER_REGION) + ":*",
+        function_arn("*-payroll") + ":*",
+        function_arn("f") + ":7",
+    ]
+    assert statement(documents[OTHER_ACCOUNT], "NeverWhatTheManifestDenies") == [
+        function_arn("*-payroll", account=OTHER_ACCOUNT) + ":*",
+        function_arn("f", account=OTHER_ACCOUNT) + ":7",
+    ]
+
+
+def test_what_is_denied_by_its_name_is_not_allowed_first() -> None:
+    (document,) = policies(made([rule("f", qualifiers=["live", "7"])], [deny(function_arn("f"), "7")])).values()
+    assert statement(document, "InvokeWhatTheManifestAllows") == [function_arn("f") + ":live"]
+    (document,) = policies(made([rule("f")], [deny(function_arn("*"))])).values()
+    assert statement(document, "InvokeWhatTheManifestAllows") is None
+
+
+# What is read
+
+
+@pytest.mark.parametrize(
+    "action", ["lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction"]
+)
+def test_functions_of_the_rules_may_be_described_and_no_others(action: str) -> None:
+    evaluator = Evaluator(made([rule("report-*"), rule("f"), rule("g", region=OTHER_REGION)]))
+    for arn in (function_arn("report-daily"), function_arn("f"), function_arn("g", region=OTHER_REGION)):
+        assert evaluator.allows(ACCOUNT, arn, action)
+    for arn in (function_arn("reports"), function_arn("g"), function_arn("f", account=OTHER_ACCOUNT), "*"):
+        assert not evaluator.allows(ACCOUNT, arn, action)
+
+
+def test_the_star_of_a_pattern_describes_no_version_or_alias() -> None:
+    evaluator = Evaluator(made([rule("*-daily")]))
+    describe = "lambda:GetFunctionConfiguration"
+    assert evaluator.allows(ACCOUNT, function_arn("x-daily"), describe)
+    for arn in (function_arn("payroll") + ":x-daily", function_arn("x-daily") + ":7"):
+        assert not evaluator.allows(ACCOUNT, arn, describe)
+
+
+def test_functions_may_be_listed_and_nothing_else_is_allowed_on_everything() -> None:
+    (document,) = policies(made([rule("report-*")])).values()
+    on_everything = [each["Action"] for each in document["Statement"] if each["Resource"] == ["*"]]
+    assert on_everything == [["lambda:ListFunctions"]]
+
+
+def test_an_alias_may_be_read_only_where_a_rule_expects_versions_behind_one() -> None:
+    specs = [
+        rule("a", expect_version=["7"]),
+        rule("b-*", qualifiers=["live", "7"], expect_version=["7"]),
+        rule("c"),
+        rule("d", qualifiers=["7", "$LATEST"], expect_version=["7"]),
+    ]
+    evaluator = Evaluator(made(specs))
+    assert statement(evaluator.documents[ACCOUNT], "ReadAliases") == [function_arn("a"), function_arn("b-*")]
+    assert evaluator.allows(ACCOUNT, function_arn("b-1"), "lambda:GetAlias")
+    assert not evaluator.allows(ACCOUNT, function_arn("c"), "lambda:GetAlias")
+
+
+def test_no_rules_need_no_policy() -> None:
+    assert policies(made([])) == {}

@@ -1,0 +1,112 @@
+"""A changed manifest comes into force whole, or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.stdio import stdio_client
+
+from lambda_warden.manifests.load import load_manifests
+from lambda_warden.manifests.watch import Watcher
+from support.scripted_endpoint import ScriptedEndpoint
+from support.warden import Warden, allow, check_of, stdio, structured, warden, write_manifest
+
+pytestmark = pytest.mark.anyio
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        while not condition():
+            await anyio.sleep(0.01)
+
+
+def watching(running: Warden, folder: Path) -> Watcher:
+    assert running.inside is not None
+    path = folder / "manifest.yaml"
+    watcher = Watcher([path], load_manifests([path]), running.inside.apply, poll_seconds=0.02)
+    watcher.start()
+    return watcher
+
+
+async def test_a_changed_file_comes_into_force_and_is_recorded(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        watcher = watching(running, tmp_path)
+        assert (await running.invoke("g:live"))["outcome"] == "denied"
+        write_manifest(tmp_path, endpoint.url, [allow("g", effect="read")])
+        await until(lambda: any(kind == "reload" for kind, _, _ in running.records()))
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+        tools = {tool.name: tool for tool in (await running.client.list_tools(cache_mode="bypass")).tools}
+        annotations = tools["invoke_function"].annotations
+        assert annotations is not None
+        assert annotations.read_only_hint is True
+        watcher.stop()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["", "functions: [", "version: 1\ntargets: []\nfunctions: []\n", None],
+    ids=["empty", "half written", "nothing allowed", "gone"],
+)
+async def test_a_broken_file_leaves_the_old_one_in_force_and_says_so(
+    broken: str | None, endpoint: ScriptedEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "manifest.yaml"
+    with caplog.at_level(logging.ERROR):
+        async with warden(tmp_path, endpoint.url, allow("f")) as running:
+            watcher = watching(running, tmp_path)
+            if broken is None:
+                path.unlink()
+            else:
+                path.write_text(broken)
+            await until(lambda: "stays in force" in caplog.text)
+            assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+            assert (await running.invoke("g:live"))["outcome"] == "denied"
+            write_manifest(tmp_path, endpoint.url, [allow("f"), allow("g")])
+            await until(lambda: any(kind == "reload" for kind, _, _ in running.records()))
+            assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+            watcher.stop()
+    assert str(path) in caplog.text
+
+
+async def test_a_changed_schema_file_comes_into_force(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    schema = tmp_path / "f.json"
+    schema.write_text('{"type": "string"}')
+    async with warden(tmp_path, endpoint.url, allow("f", payload={"schema": "f.json"})) as running:
+        watcher = watching(running, tmp_path)
+        assert (await running.invoke("f:live", payload=1))["outcome"] == "denied"
+        schema.write_text('{"type": "integer"}')
+        await until(lambda: any(kind == "reload" for kind, _, _ in running.records()))
+        assert (await running.invoke("f:live", payload=1))["outcome"] == "succeeded"
+        watcher.stop()
+
+
+async def test_sighup_reloads_a_running_server(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    server = stdio(path, tmp_path)
+    log = tmp_path / "stderr.log"
+    with log.open("w") as errlog:
+        async with Client(stdio_client(server, errlog)) as client:
+            result = structured(await client.call_tool("invoke_function", {"function": "g:live"}))
+            assert check_of(result, "manifest_rule")["passed"] is False
+            write_manifest(tmp_path, endpoint.url, [allow("g")])
+            pid = _server_pid(path)
+            os.kill(pid, signal.SIGHUP)
+            await until(lambda: "the manifest was reloaded: 1 rules" in log.read_text())
+            assert (
+                structured(await client.call_tool("invoke_function", {"function": "g:live"}))["outcome"] == "succeeded"
+            )
+
+
+def _server_pid(manifest: Path) -> int:
+    import psutil
+
+    (found,) = [child.pid for child in psutil.Process().children() if str(manifest) in child.cmdline()]
+    return found

@@ -1,0 +1,345 @@
+"""Takes each guard out, one at a time, in a copy of the tree, and sees whether the tests notice.
+
+    python tests/security/mutants.py [WORD…]
+
+Runs the mutants whose name holds every WORD. Exit code 1 if one survives. The table in SECURITY.md names the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "server/lambda_warden/"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard taken out: `old` becomes `new` in `file`, and `tests` have to fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant(
+        "no rule is no denial",
+        "guard/decide.py",
+        "    if not candidates:\n",
+        "    if not candidates and rules.all:\n        candidates = list(rules.all)\n    if not candidates:\n",
+        "tests/security/test_only_what_is_allowed.py tests/security/test_hostile_requests.py",
+    ),
+    Mutant(
+        "any qualifier",
+        "guard/decide.py",
+        "[rule for rule in candidates if ref.qualifier in rule.spec.qualifiers]",
+        "candidates[:1]",
+        "tests/security/test_only_what_is_allowed.py",
+    ),
+    Mutant(
+        "any invocation type",
+        "guard/decide.py",
+        "    if asked in rule.spec.invocation_types:\n",
+        "    if asked:\n",
+        "tests/security/test_only_what_is_allowed.py",
+    ),
+    Mutant(
+        "deny entries do nothing",
+        "guard/decide.py",
+        "if deny := rules.denial_of(ref):",
+        "if deny := None:",
+        "tests/security/test_hostile_requests.py",
+    ),
+    Mutant(
+        "any principal",
+        "guard/decide.py",
+        "rule.spec.principals is None or principal in",
+        "True or principal in",
+        "tests/guard/test_decide.py",
+    ),
+    Mutant(
+        "payload of any size",
+        "guard/decide.py",
+        "    if size <= limit:\n",
+        "    if True:\n",
+        "tests/guard/test_decide.py",
+    ),
+    Mutant(
+        "no schema",
+        "guard/decide.py",
+        "    if rule.schema is None:\n",
+        "    if True:\n",
+        "tests/security/test_bad_input.py",
+    ),
+    Mutant(
+        "the last of two keys counts",
+        "guard/decide.py",
+        "payload = parse_json(request.payload)",
+        "payload = __import__('json').loads(request.payload)",
+        "tests/security/test_hostile_requests.py",
+    ),
+    Mutant(
+        "a schema that fails is passed",
+        "guard/payload_schema.py",
+        'return [f"the schema can\'t be applied ({type(error).__name__})"]',
+        "return []",
+        "tests/security/test_bad_input.py",
+    ),
+    Mutant(
+        "exact rules do not shadow patterns",
+        "guard/rules.py",
+        "return self._exact.get(ref.function_arn) or self.patterns_for(ref)",
+        "return [*self._exact.get(ref.function_arn, []), *self.patterns_for(ref)]",
+        "tests/security/test_only_what_is_allowed.py",
+    ),
+    Mutant(
+        "names are trimmed",
+        "model/function_ref.py",
+        "    if len(text) > SPELLING_LIMIT:\n",
+        "    text = text.strip()\n    if len(text) > SPELLING_LIMIT:\n",
+        "tests/security/test_hostile_requests.py",
+    ),
+    Mutant(
+        "control characters pass",
+        "model/function_ref.py",
+        "if not text.isascii() or any(c.isspace() or not c.isprintable() for c in text):",
+        "if False:",
+        "tests/model/test_function_ref.py",
+    ),
+    Mutant(
+        "any partition",
+        "model/function_ref.py",
+        "    if pattern is None:\n",
+        "    if pattern is None:\n        pattern = PARTITIONS['aws']\n    if pattern is None:\n",
+        "tests/model/test_function_ref.py",
+    ),
+    Mutant(
+        "any service",
+        "model/function_ref.py",
+        'if service != "lambda":',
+        "if False:",
+        "tests/model/test_function_ref.py",
+    ),
+    Mutant(
+        "the qualifier beside wins",
+        "guard/resolve.py",
+        "if in_name is not None and in_name != argument:",
+        "if False:",
+        "tests/guard/test_resolve.py",
+    ),
+    Mutant(
+        "several places, the first wins",
+        "guard/resolve.py",
+        "    if len(places) > 1:\n",
+        "    if False:\n",
+        "tests/guard/test_resolve.py",
+    ),
+    Mutant(
+        "unknown arguments pass",
+        "model/request.py",
+        'extra="forbid", frozen=True',
+        'extra="ignore", frozen=True',
+        "tests/security/test_bad_input.py",
+    ),
+    Mutant(
+        "boto3 retries",
+        "aws/clients.py",
+        '"total_max_attempts": 1',
+        '"total_max_attempts": 3',
+        "tests/faults/test_never_twice.py",
+    ),
+    Mutant(
+        "a 500 is a refusal",
+        "aws/errors.py",
+        "    if code in MAY_HAVE_RUN:\n",
+        "    if False:\n",
+        "tests/aws/test_errors.py",
+    ),
+    Mutant(
+        "a lost connection is a refusal",
+        "aws/errors.py",
+        '    return Unknown(code, message if isinstance(error, BotoCoreError) else f"unexpected {code}")',
+        "    return Refused(code, message)",
+        "tests/faults/test_never_twice.py",
+    ),
+    Mutant(
+        "the qualifier is not sent",
+        "aws/invoke.py",
+        '        "Qualifier": ref.qualifier,\n',
+        "",
+        "tests/security/test_only_what_is_allowed.py",
+    ),
+    Mutant(
+        "a record that fails is ignored",
+        "pipeline.py",
+        '            return denied("record", "the call could not be recorded, so it was not sent")\n',
+        "            pass\n",
+        "tests/security/test_only_what_is_allowed.py",
+    ),
+    Mutant(
+        "nobody is asked",
+        "pipeline.py",
+        "    return step.rule.spec.asks and",
+        "    return False and",
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "any answer is a yes",
+        "tools/approval.py",
+        'return "approved" if isinstance(form, Approval) and form.approve is True else "declined"',
+        'return "approved"',
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "a yes is good for many calls",
+        "tools/approval.py",
+        'return "replayed"',
+        "return _result_of(answer)",
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "a late yes counts",
+        "tools/approval.py",
+        '            case "expired":\n                return "timed_out"',
+        '            case "expired":\n                return _result_of(answer)',
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "a yes without a question counts",
+        "tools/approval.py",
+        "        if answer is None or asked is None:\n",
+        "        if answer is not None:\n            return _result_of(answer)\n        if asked is None:\n",
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "limits are not taken",
+        "pipeline.py",
+        "            if limits != Limits()\n",
+        "            if False\n",
+        "tests/security/test_limits.py",
+    ),
+    Mutant(
+        "a lost call frees its slot",
+        "pipeline.py",
+        "if isinstance(raw, Unknown) and raw.status_code is None:",
+        "if False:",
+        "tests/security/test_limits.py",
+    ),
+    Mutant(
+        "an alias is not looked at",
+        "guard/alias.py",
+        "    return spec.expect_version is not None and is_alias(ref.qualifier)",
+        "    return False",
+        "tests/security/test_expected_versions.py",
+    ),
+    Mutant(
+        "an alias that can't be read passes",
+        "guard/alias.py",
+        '        return Check(name="alias", passed=False, reason=reason)\n    if unexpected',
+        '        return Check(name="alias", passed=True, reason=reason)\n    if unexpected',
+        "tests/security/test_expected_versions.py",
+    ),
+    Mutant(
+        "shares of an alias do not count",
+        "aws/alias.py",
+        'frozenset([alias["FunctionVersion"], *routed])',
+        'frozenset([alias["FunctionVersion"]])',
+        "tests/security/test_expected_versions.py",
+    ),
+    Mutant(
+        "an unexpected version is not reported",
+        "guard/alias.py",
+        "executed_version is None or executed_version in spec.expect_version",
+        "True",
+        "tests/security/test_expected_versions.py",
+    ),
+    Mutant(
+        "outside data without its mark",
+        "report/text.py",
+        "        yield OUTSIDE + line",
+        "        yield line",
+        "tests/report/test_text.py",
+    ),
+    Mutant(
+        "control characters reach the text",
+        "report/text.py",
+        '    return _INVISIBLE.sub(lambda match: f"\\\\u{ord(match[0]):04x}", text)',
+        "    return text",
+        "tests/report/test_text.py",
+    ),
+    Mutant(
+        "a schema outside the folder is read",
+        "manifests/load.py",
+        "    if not path.is_relative_to(root):\n        raise",
+        "    if False:\n        raise",
+        "tests/manifests/test_load.py",
+    ),
+    Mutant(
+        "unknown keys in a manifest pass",
+        "model/manifest.py",
+        'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',
+        'model_config = ConfigDict(extra="ignore", frozen=True, strict=True)',
+        "tests/manifests/test_load.py",
+    ),
+    Mutant(
+        "a broken reload takes effect",
+        "manifests/watch.py",
+        "        except (ManifestError, SettingsError) as error:\n",
+        "        except SettingsError as error:\n",
+        "tests/manifests/test_watch.py",
+    ),
+]
+
+
+def main(words: list[str]) -> int:
+    """Run the mutants, and print which the tests killed."""
+    survivors = 0
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "tree"
+        shutil.copytree(
+            ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
+        )
+        chosen = [mutant for mutant in MUTANTS if all(word in mutant.name for word in words)]
+        for mutant in chosen:
+            started = time.monotonic()
+            killed = _is_killed(mutant, copy)
+            survivors += not killed
+            print(
+                f"{'killed  ' if killed else 'SURVIVED'} {time.monotonic() - started:5.1f} s  {mutant.name}", flush=True
+            )
+    print(f"{len(chosen) - survivors} of {len(chosen)} killed")
+    return 1 if survivors else 0
+
+
+def _is_killed(mutant: Mutant, copy: Path) -> bool:
+    path = copy / PACKAGE / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        print(f"{mutant.file} holds {mutant.old!r} {text.count(mutant.old)} times: the mutant has to be rewritten")
+        return False
+    path.write_text(text.replace(mutant.old, mutant.new))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(copy / "server"), os.environ.get("PYTHONPATH", "")])},
+            capture_output=True,
+            check=False,
+        )
+    finally:
+        path.write_text(text)
+    return done.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""Limits of a rule and of a principal, taken before the call and given back where AWS refused it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, echo, refused
+from support.warden import Warden, allow, check_of, warden
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_rules_calls_a_minute_are_counted_over_all_spellings(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    rule = allow("f", "live", "7", limits={"per_minute": 3})
+    async with warden(tmp_path, endpoint.url, rule, allow("g")) as running:
+        for spelling in ("f:live", "f:7", "123456789012:function:f:live"):
+            assert (await running.invoke(spelling))["outcome"] == "succeeded"
+        denied = await running.invoke("f:live")
+        assert denied["outcome"] == "denied"
+        assert "limit of 3 calls a minute; there is room in " in check_of(denied, "limits")["reason"]
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        assert (await running.invoke("f:live", invocation_type="DryRun"))["outcome"] == "accepted"
+        kinds = [kind for kind, _, _ in running.records()]
+    assert len(endpoint.started) == 4
+    assert kinds.count("denial") == 1
+
+
+async def test_limits_survive_a_restart(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    rule = allow("f", limits={"per_day": 1})
+    async with warden(tmp_path, endpoint.url, rule) as running:
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+    async with warden(tmp_path, endpoint.url, rule) as running:
+        assert "1 calls a day" in check_of(await running.invoke("f:live"), "limits")["reason"]
+    assert len(endpoint.started) == 1
+
+
+async def test_a_principals_limit_counts_all_its_rules(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    keys = {"principals": {"chat-ops": {"limits": {"per_minute": 2}}}}
+    async with warden(tmp_path, endpoint.url, allow("f"), allow("g"), keys=keys, principal="chat-ops") as running:
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        assert "this principal" in check_of(await running.invoke("f:live"), "limits")["reason"]
+    async with warden(tmp_path, endpoint.url, allow("f"), allow("g"), keys=keys, principal="other") as running:
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(("code", "status"), [("TooManyRequestsException", 429), ("AccessDeniedException", 403)])
+async def test_what_aws_refused_does_not_count(
+    code: str, status: int, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.behaviours["f"] = lambda _: refused(status, code)
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"per_day": 1, "concurrent": 1})) as running:
+        for _ in range(3):
+            assert (await running.invoke("f:live"))["outcome"] == "refused"
+        endpoint.behaviours.clear()
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+
+
+async def test_what_may_have_run_counts(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    endpoint.behaviours["f"] = lambda _: refused(500, "ServiceException")
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"per_day": 1})) as running:
+        assert (await running.invoke("f:live"))["outcome"] == "unknown"
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+
+
+async def test_a_lost_call_keeps_its_slot(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """The connection broke, so the function may still be running."""
+    endpoint.behaviours["f"] = lambda _: Reply(fault="reset")
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        assert (await running.invoke("f:live"))["outcome"] == "unknown"
+        assert "calls at once" in check_of(await running.invoke("f:live"), "limits")["reason"]
+
+
+async def test_no_more_than_so_many_run_at_once(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    arrived, released = threading.Semaphore(0), threading.Event()
+
+    def hold(received: Received) -> Reply:
+        arrived.release()
+        released.wait(30)
+        return echo(received)
+
+    endpoint.behaviours["f"] = hold
+    results: list[dict[str, Any]] = []
+
+    async def call(running: Warden) -> None:
+        results.append(await running.invoke("f:live"))
+
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 3})) as running:
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(call, running)
+            for _ in range(3):
+                await anyio.to_thread.run_sync(arrived.acquire)
+            with anyio.fail_after(30):
+                while len(results) < 5:
+                    await anyio.sleep(0.01)
+            released.set()
+        outcomes = sorted(result["outcome"] for result in results)
+        assert outcomes == ["denied"] * 5 + ["succeeded"] * 3
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+    assert len(endpoint.started) == 4
