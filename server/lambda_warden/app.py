@@ -54,6 +54,7 @@ class Warden:
             self._current,
             self._records,
             principal=settings.principal,
+            record_payloads=settings.record_payloads,
             read_timeout=settings.read_timeout,
             concurrency=settings.concurrency,
         )

@@ -86,6 +86,12 @@ def _settings_options(command: _F) -> _F:
             help="SQLite file that every decision and outcome is recorded in.",
         ),
         click.option(
+            "--record-payloads/--no-record-payloads",
+            default=False,
+            show_default=True,
+            help="Keep payloads in the records too, redacted and up to 64 KB, and not their digests alone.",
+        ),
+        click.option(
             "--principal",
             default=LOCAL,
             show_default=True,

@@ -9,11 +9,12 @@ is sent that was not recorded first, and a call that its client gave up still en
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
@@ -37,10 +38,12 @@ from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call, outcome_of, report_denial, report_dry_run, report_outcome
+from lambda_warden.report.payload import preview, read_payload
 from lambda_warden.report.question import Question, question_for
 from lambda_warden.store.records import Bucket, Busy, Field, RecordError, Records
 
@@ -53,6 +56,8 @@ _T = TypeVar("_T")
 _GRACE_SECONDS = 15.0
 """How much longer than its read timeout a call is waited for: connecting, and an answer that comes in drips."""
 _PROBE_SECONDS = 30
+_KEPT_BYTES = 64 * 1024
+"""Of a payload in the records, where payloads are kept."""
 
 
 class Asker(Protocol):
@@ -101,6 +106,7 @@ class Pipeline:
         policy: gives what is in force when a call begins. The call goes on under it, whatever is loaded meanwhile.
         records: where every decision and outcome goes, and where limits are kept.
         principal: who asks, for all calls of this server.
+        record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
         read_timeout: seconds; what no caller or rule can exceed.
         concurrency: how many calls may be under way at once; more wait for their turn.
     """
@@ -111,12 +117,14 @@ class Pipeline:
         records: Records,
         *,
         principal: str,
+        record_payloads: bool,
         read_timeout: float,
         concurrency: int,
     ) -> None:
         self._policy = policy
         self._records = records
         self._principal = principal
+        self._record_payloads = record_payloads
         self._read_timeout = read_timeout
         self._slots = CapacityLimiter(concurrency)
 
@@ -219,6 +227,8 @@ class Pipeline:
         lease = self._deadline(step.request) + _GRACE_SECONDS
         try:
             intent = _intent_record(tool, step, self._principal)
+            if self._record_payloads:
+                intent["payload"] = _kept(step.request.payload, ())
             busy = self._records.admit(invocation_id, intent, self._buckets(step), lease)
             if busy is not None:
                 full = _Denied(step.call, _with_check(step.decision, _limit_check(busy)))
@@ -230,6 +240,8 @@ class Pipeline:
         started = time.monotonic()
         raw = invoke(step.policy.clients, step.ref, step.request)
         outcome = _outcome_record(step, raw, time.monotonic() - started)
+        if self._record_payloads and isinstance(raw, Returned):
+            outcome["payload"] = _kept(raw.payload, step.rule.spec.result.pointers)
         try:
             if isinstance(raw, Unknown) and raw.status_code is None:
                 # It may still be running, so its slot is not free before its lease ends.
@@ -360,6 +372,13 @@ def _outcome_record(step: _Allowed, raw: RawOutcome, seconds: float) -> dict[str
             }
         case Refused() | Unknown():
             return common | {"error": raw.code}
+
+
+def _kept(payload: bytes | None, redact: Sequence[Pointer]) -> str | None:
+    """A payload as it may be kept: redacted, then cut, as JSON text."""
+    if not payload:
+        return None
+    return json.dumps(preview(read_payload(payload, redact), _KEPT_BYTES).value, ensure_ascii=False)
 
 
 def _digest(data: bytes | None) -> str | None:

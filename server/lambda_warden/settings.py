@@ -25,6 +25,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     records: Path = Field(description="The SQLite file that every decision and outcome is recorded in.")
+    record_payloads: bool = Field(default=False, description="Whether payloads are kept in the records, redacted.")
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None

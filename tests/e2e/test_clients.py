@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from mcp import Client
+from mcp.client.session import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult
 
 from lambda_warden.local.demo import DemoEnvironment
 from support import loopback_only
 from support.processes import listeners
-from support.warden import stdio, structured
+from support.warden import check_of, stdio, structured
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,28 @@ async def test_streamable_http(mode: str, revision: str, http_url: str) -> None:
     async with Client(http_url, mode=mode) as client:
         assert client.protocol_version == revision
         await _check(client)
+
+
+@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_a_person_is_asked_through_the_client(
+    transport: str, mode: str, demo: DemoEnvironment, http_url: str, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"approve": len(asked) == 1})
+
+    server = stdio(demo.manifest, tmp_path) if transport == "stdio" else http_url
+    refund = {"function": "order-refund:live", "payload": {"orderId": "A-1001", "amount": 1}}
+    async with Client(server, mode=mode, elicitation_callback=person) as client:
+        approved = structured(await client.call_tool("invoke_function", refund))
+        declined = structured(await client.call_tool("invoke_function", refund))
+    assert approved["payload"]["refunded"] == 1
+    assert (declined["outcome"], check_of(declined, "approval")["reason"]) == ("denied", "a person declined this call")
+    assert len(asked) == 2
+    assert all('"amount":1' in question for question in asked)
 
 
 async def test_streamable_http_listens_on_this_machine_only(http_url: str) -> None:
