@@ -292,10 +292,10 @@ MUTANTS = [
         "tests/manifests/test_load.py",
     ),
     Mutant(
-        "a broken reload takes effect",
-        "manifests/watch.py",
-        "        except (ManifestError, SettingsError) as error:\n",
-        "        except SettingsError as error:\n",
+        "a manifest with problems takes effect",
+        "manifests/load.py",
+        "        if self.problems:\n            raise ManifestError(self.problems)\n",
+        "",
         "tests/manifests/test_watch.py",
     ),
 ]

@@ -91,15 +91,15 @@ _BARE: Final = (
 )
 _SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate")
 
-_KEY_BLOCK: Final = r"----[- ]{0,2}%s [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
-_KEY_BEGIN: Final = re.compile(_KEY_BLOCK % "BEGIN")
-_KEY_END: Final = re.compile(_KEY_BLOCK % "END")
+_KEY_KIND: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
+_KEY_BEGIN: Final = re.compile(rf"----(?:-| )BEGIN {_KEY_KIND}")
+_KEY_END: Final = re.compile(rf"----[- ]{{0,2}}END {_KEY_KIND}")
 
 _FORMS: Final = (
     # RFC 7468 (PEM), RFC 9580 (OpenPGP), RFC 4716 (SSH2). One that is cut at its end goes to the end of the text.
     _form(
         "private-key",
-        ["----[- ]{0,2}begin [a-z0-9 ]{0,40}private key"],
+        ["----(?:-| )begin [a-z0-9 ]{0,40}private key"],
         rf"{_KEY_BEGIN.pattern}(?:[^-]++|(?!{_KEY_END.pattern})-)*+(?:{_KEY_END.pattern}|\Z)",
     ),
     # PuTTY documentation, appendix "PPK file format".
@@ -112,7 +112,7 @@ _FORMS: Final = (
     _form(
         "password",
         ["://", r":\\{1,8}/"],
-        r"""(?P<keep>:\\{0,4}/\\{0,4}/[^\s/:@?#"'`<>\\]*+:)"""
+        rf"""(?P<keep>:\\{{0,4}}/\\{{0,4}}/(?:{_MARK}|[^\s/:@?#"'`<>\\])*+:)"""
         rf"""(?!{_MARK}@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=@(?!sha256:))"""
         r"""|(?!\d{1,5}[/?#])(?:[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\]))++(?=@(?!sha256:)))""",
     ),
@@ -202,6 +202,7 @@ _FORMS: Final = (
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([0-7][0-9A-Fa-f])")
 _ESCAPE_ANCHOR: Final = Anchor(re.compile(r"\\u00"), re.compile(rb"\\u00"))
 _ESCAPE_LEVELS: Final = 4
+_ROUNDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +251,20 @@ def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:
     if among.escapes and "\\u00" in text:
         redacted = _redact(_unescaped(text), _FORMS)
         if redacted.count:
-            return redacted
-    return _redact(text, among.forms)
+            return _settled(redacted)
+    return _settled(_redact(text, among.forms))
+
+
+def _settled(redacted: RedactedText) -> RedactedText:
+    """Redact what is left until nothing more is found: what stands beside a mark may look like a pair only now."""
+    found = redacted.count
+    for _ in range(_ROUNDS):
+        if not found:
+            break
+        again = _redact(redacted.text, _FORMS)
+        found = again.count
+        redacted = RedactedText(again.text, redacted.count + found)
+    return redacted
 
 
 def _redact(text: str, forms: tuple[Form, ...]) -> RedactedText:
