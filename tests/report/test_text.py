@@ -394,3 +394,9 @@ def test_no_message_of_aws_begins_a_line_of_its_own(text: str) -> None:
 def test_a_report_of_half_the_memory_figures_shows_neither() -> None:
     log = Log(text="", truncated=False, report=Report(max_memory_used_mb=12))
     assert " MB" not in invocation_text(invoked(log=log))
+
+
+def test_what_was_redacted_is_said() -> None:
+    assert "\nRedacted: 1 place.\nNext: " in invocation_text(invoked(redacted=1))
+    assert "\nRedacted: 1,200 places.\nNext: " in invocation_text(invoked(redacted=1200))
+    assert "Redacted" not in invocation_text(invoked())

@@ -298,6 +298,55 @@ MUTANTS = [
         "",
         "tests/manifests/test_watch.py",
     ),
+    Mutant(
+        "secrets by form are shown",
+        "guard/redaction/text.py",
+        "    return _settled(_redact(text, among.forms))\n",
+        "    return RedactedText(text, 0)\n",
+        "tests/report/test_invocation.py tests/guard/test_redact_text.py",
+    ),
+    Mutant(
+        "secrets by place are shown",
+        "report/invocation.py",
+        "    payload = read_payload(raw.payload, redact)\n",
+        "    payload = read_payload(raw.payload)\n",
+        "tests/report tests/security/test_records_keep.py",
+    ),
+    Mutant(
+        "what AWS says is not redacted",
+        "report/invocation.py",
+        "            message = redact_text(raw.message)\n",
+        "            message = type(redact_text(''))(raw.message, 0)\n",
+        "tests/report",
+    ),
+    Mutant(
+        "a question can be answered twice",
+        "store/approvals.py",
+        '    if used:\n        return "used"\n',
+        "",
+        "tests/store tests/security/test_approval.py",
+    ),
+    Mutant(
+        "writers do not take turns",
+        "store/sqlite.py",
+        'self._db.execute("BEGIN IMMEDIATE")',
+        'self._db.execute("BEGIN")',
+        "tests/store",
+    ),
+    Mutant(
+        "records are not chained",
+        "store/chain.py",
+        'f"{start},{body}]".encode',
+        'f"{body}]".encode',
+        "tests/store",
+    ),
+    Mutant(
+        "the policy denies nothing",
+        "guard/iam_policy.py",
+        '            _statement("NeverWhatTheManifestDenies", "Deny", [INVOKE], self.denied),\n',
+        "",
+        "tests/guard/test_iam_policy.py",
+    ),
 ]
 
 

@@ -82,6 +82,8 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     if log_lines := _log_lines(result):
         yield "End of its log, data from outside:"
         yield from _outside("\n".join(log_lines))
+    if result.redacted:
+        yield f"Redacted: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
     yield f"Next: {result.next_step}"
 
 
