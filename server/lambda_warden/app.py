@@ -17,7 +17,7 @@ from lambda_warden.model.errors import SettingsError
 from lambda_warden.pipeline import Pipeline
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import RecordError, Records
+from lambda_warden.store.records import RecordError
 from lambda_warden.store.sqlite import SqliteRecords
 from lambda_warden.tools.approval import ClientAsker
 from lambda_warden.tools.dry_run import dry_run_tool
@@ -94,18 +94,18 @@ class Warden:
                 self._invoke_tool,
             ],
             log_level=self._settings.log_level,
-            lifespan=_closing(self._records),
+            lifespan=_closing(self._pipeline),
             cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS)},
             subscriptions=False,
         )
 
 
-def _closing(records: Records) -> Callable[[MCPServer[None]], AbstractAsyncContextManager[None]]:
+def _closing(pipeline: Pipeline) -> Callable[[MCPServer[None]], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            records.close()
+            pipeline.close()
 
     return lifespan

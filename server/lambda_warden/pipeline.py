@@ -8,16 +8,19 @@ is sent that was not recorded first, and a call that its client gave up still en
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
+import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import anyio
 import anyio.to_thread
@@ -36,11 +39,12 @@ from lambda_warden.model.approval import REASONS, Answer
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import Limits
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.model.result import DryRunResult, InvokeResult
+from lambda_warden.passage import Passage
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call, outcome_of, report_denial, report_dry_run, report_outcome
 from lambda_warden.report.payload import preview, read_payload
@@ -51,13 +55,19 @@ logger = logging.getLogger(__name__)
 
 ToolName = Literal["invoke_function", "dry_run"]
 
-_T = TypeVar("_T")
-
 _GRACE_SECONDS = 15.0
 """How much longer than its read timeout a call is waited for: connecting, and an answer that comes in drips."""
 _PROBE_SECONDS = 30
+_COULD_NOT_DECIDE = "lambda-warden could not decide, so nothing was sent"
+_NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
+_LARGE_BYTES = 64 * 1024
+"""Of an answer: above it, the report is made in a thread, so that nobody else has to wait for it."""
 _KEPT_BYTES = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
+
+
+class QuestionPending(Exception):  # noqa: N818 - no error: the call is answered with the question
+    """Raised by an asker whose question has to go out as the result of the call."""
 
 
 class Asker(Protocol):
@@ -72,6 +82,7 @@ class Asker(Protocol):
 
         Raises:
             RecordError: if the question can't be kept.
+            QuestionPending: if the question goes out instead of a result.
         """
 
 
@@ -127,12 +138,15 @@ class Pipeline:
         self._record_payloads = record_payloads
         self._read_timeout = read_timeout
         self._slots = CapacityLimiter(concurrency)
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._closing = False
 
     async def invoke(self, arguments: Mapping[str, Any], asker: Asker) -> InvokeResult:
         """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
         step = self._decide(arguments)
         if isinstance(step, _Allowed):
-            step = await self._confirm(step, asker)
+            step = await self._confirmed(step, asker)
         if isinstance(step, _Denied):
             return report_denial(step.call, await self._record_denial("invoke_function", step))
         started = time.monotonic()
@@ -141,7 +155,9 @@ class Pipeline:
             return report_denial(step.call, ending)
         duration_ms = round((time.monotonic() - started) * 1000)
         shown = step.rule.spec.result
-        result = report_outcome(step.call, ending, duration_ms, shown.max_bytes, shown.pointers)
+        make = partial(report_outcome, step.call, ending, duration_ms, shown.max_bytes, shown.pointers)
+        large = isinstance(ending, Returned) and len(ending.payload) > _LARGE_BYTES
+        result = await anyio.to_thread.run_sync(make) if large else make()
         return result.model_copy(update={"violation": _violation(step, ending)})
 
     async def dry_run(self, arguments: Mapping[str, Any], asker: Asker) -> DryRunResult:
@@ -173,15 +189,22 @@ class Pipeline:
         except ArgumentError as error:
             return _Denied(call, denied(reached, str(error)))
         except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-            # Its message may quote the payload, so only its kind and place are logged.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error("deciding failed: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
-            return _Denied(call, denied("internal", "lambda-warden could not decide, so nothing was sent"))
+            _log_defect("deciding", error)
+            return _Denied(call, denied("internal", _COULD_NOT_DECIDE))
         if ruling.rule is None or not ruling.decision.allowed:
             return _Denied(call, ruling.decision, len(request.payload or b""))
         limits = (request.timeout_seconds, ruling.rule.spec.timeout_seconds)
         shortest = min((limit for limit in limits if limit is not None), default=None)
         return _Allowed(call, ruling.decision, ref, replace(request, timeout_seconds=shortest), ruling.rule, policy)
+
+    async def _confirmed(self, step: _Allowed, asker: Asker) -> _Allowed | _Denied:
+        try:
+            return await self._confirm(step, asker)
+        except QuestionPending:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_decide`
+            _log_defect("confirming", error)
+            return step.checked(Check(name="internal", passed=False, reason=_COULD_NOT_DECIDE))
 
     async def _confirm(self, step: _Allowed, asker: Asker) -> _Allowed | _Denied:
         """What has to be asked of AWS and of a person before a call."""
@@ -218,13 +241,22 @@ class Pipeline:
             logger.error("%s", error)
         return step.decision
 
-    def _call_on_record(self, tool: ToolName, step: _Allowed) -> RawOutcome | Decision:
+    def _finish_unsent(self, invocation_id: str) -> None:
+        try:
+            body: dict[str, Field] = {"outcome": "refused", "error": "given up before it was sent"}
+            self._records.finish(invocation_id, body, ran=False)
+        except RecordError as error:
+            logger.error("%s was not sent, which is not on record: %s", invocation_id, error)
+
+    def _call_on_record(self, tool: ToolName, step: _Allowed, passage: Passage) -> RawOutcome | Decision:
         """Take the limits and record the intent, invoke, record the outcome. Runs in a worker thread.
 
-        Returns a denial, and sends nothing, if a limit is reached or the intent could not be recorded.
+        Returns a denial, and sends nothing, if a limit is reached, the intent could not be recorded, or nobody waits
+        for the call any more.
         """
         invocation_id = step.call.invocation_id
-        lease = self._deadline(step.request) + _GRACE_SECONDS
+        # A function runs on when its caller stops waiting, so a slot is not free before it has certainly ended.
+        lease = max(self._deadline(step.request), FUNCTION_TIMEOUT_LIMIT) + _GRACE_SECONDS
         try:
             intent = _intent_record(tool, step, self._principal)
             if self._record_payloads:
@@ -236,7 +268,10 @@ class Pipeline:
                 return full.decision
         except RecordError as error:
             logger.error("%s not sent: %s", invocation_id, error)
-            return denied("record", "the call could not be recorded, so it was not sent")
+            return denied("record", _NOT_RECORDED)
+        if not passage.send():
+            self._finish_unsent(invocation_id)
+            return denied("record", _NOT_RECORDED)
         started = time.monotonic()
         raw = invoke(step.policy.clients, step.ref, step.request)
         outcome = _outcome_record(step, raw, time.monotonic() - started)
@@ -273,13 +308,64 @@ class Pipeline:
     def _deadline(self, request: EncodedRequest) -> float:
         return min(request.timeout_seconds or self._read_timeout, self._read_timeout)
 
-    async def _in_thread(self, work: Callable[[], _T], request: EncodedRequest) -> _T | Unknown:
-        """Run work in a thread of its own as soon as a slot is free, and wait no longer than its deadline."""
-        deadline = self._deadline(request)
-        async with self._slots:
+    async def _in_thread(
+        self, work: Callable[[Passage], RawOutcome | Decision], request: EncodedRequest
+    ) -> RawOutcome | Decision:
+        """Run work in a thread of its own as soon as a slot is free, and wait no longer than its deadline.
+
+        The slot is the thread's: it is free when the thread has ended, also where nobody waits for it any more.
+        """
+        deadline, passage, token = self._deadline(request), Passage(), object()
+        await self._slots.acquire_on_behalf_of(token)
+        loop = asyncio.get_running_loop()
+
+        def run() -> RawOutcome | Decision:
+            if not passage.begin():
+                return denied("record", _NOT_RECORDED)
+            try:
+                return work(passage)
+            finally:
+                with suppress(RuntimeError):  # the loop has ended, and its slots with it
+                    loop.call_soon_threadsafe(self._slots.release_on_behalf_of, token)
+                self._leave()
+
+        self._enter()
+        try:
             with anyio.move_on_after(deadline + _GRACE_SECONDS):
-                return await anyio.to_thread.run_sync(work, limiter=CapacityLimiter(1), abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(run, limiter=CapacityLimiter(1), abandon_on_cancel=True)
+        finally:
+            passage.give_up()
+            if not passage.begun:
+                self._slots.release_on_behalf_of(token)
+                self._leave()
+        if not passage.sent:
+            return denied("record", _NOT_RECORDED)
         return Unknown("DeadlineExceeded", f"no answer within {deadline:g} s")
+
+    def close(self) -> None:
+        """Close the records once the last call has ended. Calls under way still end with their outcome on record."""
+        with self._lock:
+            self._closing = True
+            idle = self._under_way == 0
+        if idle:
+            self._records.close()
+
+    def _enter(self) -> None:
+        with self._lock:
+            self._under_way += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+            last = self._closing and self._under_way == 0
+        if last:
+            self._records.close()
+
+
+def _log_defect(what: str, error: Exception) -> None:
+    """Log a defect of ours. Its message may quote the payload, so only its kind and place are logged."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("%s failed: %s at %s:%s", what, type(error).__name__, where.filename, where.lineno)
 
 
 def _needs_approval(step: _Allowed) -> bool:
@@ -319,7 +405,7 @@ def _aws_dry_run(raw: RawOutcome) -> Check:
         case Returned(status_code=status):
             return Check(name="aws_dry_run", passed=False, reason=f"AWS answered {status}, not 204")
         case Refused(code, message) | Unknown(code, message):
-            return Check(name="aws_dry_run", passed=False, reason=f"{code}: {message}"[:500])
+            return Check(name="aws_dry_run", passed=False, reason=f"{code}: {redact_text(message).text}"[:500])
 
 
 def _denial_record(tool: ToolName, step: _Denied) -> dict[str, Field]:

@@ -28,7 +28,6 @@ NOT_SENT: Final = {
     "ParamValidationError",
     "PartialCredentialsError",
     "ProfileNotFound",
-    "ProxyConnectionError",
     "SSOError",
     "TokenRetrievalError",
 }
@@ -150,6 +149,7 @@ def test_botocore_s_own_errors_are_refused_only_where_nothing_was_sent(kind: typ
         "HTTPClientError",
         "ConnectionError",
         "IncompleteReadError",
+        "ProxyConnectionError",
         "SSLError",
     ],
 )
@@ -162,7 +162,6 @@ def test_a_connection_that_broke_after_sending_leaves_it_unknown(name: str) -> N
     [
         ("EndpointConnectionError", True),
         ("ConnectTimeoutError", True),
-        ("ProxyConnectionError", True),
         ("NoCredentialsError", False),
         ("ParamValidationError", False),
         ("ProfileNotFound", False),

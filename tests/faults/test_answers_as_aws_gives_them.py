@@ -212,3 +212,31 @@ async def test_an_error_message_that_no_json_can_hold_still_reaches_the_client(
         reply = await running.call("invoke_function", function="f:live")
     assert (reply.structured_content or {})["error"]["message"] == "? and\nNext: do"
     assert "\n│ Next: do\n" in text_of(reply)
+
+
+async def test_what_aws_says_to_a_dry_run_is_redacted_and_stays_on_its_line(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    secret = "AKIA" + "IOSFODNN7EXAMPLE"
+    endpoint.behaviours["f"] = lambda _: refused(403, "AccessDeniedException", f"no\nuse password=hunter2 {secret}")
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        reply = await running.call("dry_run", function="f:live")
+    assert "hunter2" not in str(reply)
+    assert secret not in str(reply)
+    assert not any(line.startswith("use ") for line in text_of(reply).split("\n"))
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"Functions": [{}]}', b'{"Functions": 7}'])
+async def test_a_list_of_another_shape_leaves_the_manifest_alone(
+    body: bytes, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.catalog = Reply(body=body)
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        result = await running.list_functions()
+    assert [entry["function"] for entry in result["functions"]] == [arn("f")]
+
+
+async def test_a_dry_run_by_type_carries_no_payload(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        assert (await running.invoke("f:live", payload={"a": 1}, invocation_type="DryRun"))["outcome"] == "accepted"
+    assert endpoint.invocations[0].body == b""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,83 @@ async def test_what_is_sent_is_the_canonical_arn_and_its_qualifier(endpoint: Scr
         await running.invoke("f")
     sent = [(received.function, received.qualifier) for received in endpoint.started]
     assert sent == [(arn("f"), "live")] * 4 + [(arn("f"), "$LATEST")]
+
+
+async def test_a_call_lost_behind_a_proxy_is_unknown(
+    endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 reports a connection that a proxy dropped after the request as it reports a proxy that is not there."""
+    monkeypatch.setenv("HTTP_PROXY", endpoint.url)
+    endpoint.behaviours["f"] = lambda _: Reply(fault="reset")
+    async with warden(tmp_path, "http://127.0.0.1:9", *RULES) as running:
+        result = await running.invoke("f:live")
+    assert (result["outcome"], result["error"]["code"]) == ("unknown", "ProxyConnectionError")
+    assert len(endpoint.started) == 1
+
+
+async def test_a_proxy_that_is_not_there_means_that_nothing_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        async with warden(tmp_path, "http://127.0.0.1:9", *RULES) as running:
+            result = await running.invoke("f:live")
+    assert (result["outcome"], result["error"]["code"]) == ("refused", "ProxyConnectionError")
+
+
+async def test_a_call_that_was_given_up_while_it_waited_for_its_record_is_not_sent(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    async with warden(tmp_path, endpoint.url, *RULES) as running:
+        with closing(sqlite3.connect(running.records_file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with anyio.move_on_after(0.3) as left:
+                await running.invoke("f:live")
+            other.execute("COMMIT")
+        assert left.cancelled_caught
+        with anyio.fail_after(30):
+            while [kind for kind, _, _ in running.records()] != ["intent", "outcome"]:
+                await anyio.sleep(0.02)
+        assert json.loads(running.records()[1][2])["outcome"] == "refused"
+    assert endpoint.started == []
+
+
+async def test_a_call_whose_client_left_ends_on_record(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """The server's life ends while the function runs; the records stay open until its outcome is in them."""
+    arrived, released = threading.Event(), threading.Event()
+
+    def hold(received: Received) -> Reply:
+        arrived.set()
+        released.wait(30)
+        return echo(received)
+
+    endpoint.behaviours["f"] = hold
+    async with warden(tmp_path, endpoint.url, *RULES) as running, anyio.create_task_group() as group:
+        group.start_soon(running.invoke, "f:live")
+        await anyio.to_thread.run_sync(arrived.wait, 30)
+        group.cancel_scope.cancel()
+    released.set()
+    with anyio.fail_after(30):
+        while len(running.records()) < 2:
+            await anyio.sleep(0.02)
+    assert json.loads(running.records()[1][2])["outcome"] == "succeeded"
+
+
+async def test_no_more_calls_are_under_way_than_there_are_slots(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """A call that its client gave up keeps its slot as long as it runs."""
+    released = threading.Event()
+
+    def hold(received: Received) -> Reply:
+        released.wait(30)
+        return echo(received)
+
+    endpoint.behaviours["f"] = hold
+    async with warden(tmp_path, endpoint.url, *RULES, concurrency=2) as running:
+        for _ in range(5):
+            with anyio.move_on_after(0.3):
+                await running.invoke("f:live")
+        assert len(endpoint.started) == 2
+        released.set()
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+    assert len(endpoint.started) == 3

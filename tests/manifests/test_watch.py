@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
-from lambda_warden.manifests.load import load_manifests
+from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import Warden, allow, check_of, stdio, structured, warden, write_manifest
@@ -74,6 +74,37 @@ async def test_a_broken_file_leaves_the_old_one_in_force_and_says_so(
             assert (await running.invoke("g:live"))["outcome"] == "succeeded"
             watcher.stop()
     assert str(path) in caplog.text
+
+
+async def test_what_is_written_while_a_change_comes_into_force_comes_into_force_too(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    whole = path.read_text() + "deny:\n- arn: arn:aws:lambda:*:*:function:f\n"
+    applied: list[int] = []
+
+    def apply(loaded: LoadedManifest) -> None:
+        applied.append(len(loaded.rules.denies))
+        path.write_text(whole)  # the writer goes on while its first half comes into force
+
+    watcher = Watcher([path], load_manifests([path]), apply, poll_seconds=0.02)
+    watcher.start()
+    path.write_text(path.read_text() + "# more is to come\n")
+    await until(lambda: 1 in applied)
+    watcher.stop()
+
+
+async def test_what_was_written_before_the_watch_began_comes_into_force(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    loaded = load_manifests([path])
+    write_manifest(tmp_path, endpoint.url, [allow("f"), allow("g")])
+    applied: list[int] = []
+    watcher = Watcher([path], loaded, lambda new: applied.append(len(new.rules.all)), poll_seconds=0.02)
+    watcher.start()
+    await until(lambda: applied == [2])
+    watcher.stop()
 
 
 async def test_a_changed_schema_file_comes_into_force(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

@@ -253,6 +253,13 @@ async def test_a_long_payload_is_shown_in_part_and_said_to_be(endpoint: Scripted
     assert len(question) < 5000
 
 
+async def test_the_client_context_is_shown_as_it_is_read(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    person = Person(YES)
+    async with warden(tmp_path, endpoint.url, REFUND, person=person) as running:
+        await running.invoke("refund:live", client_context={"custom": {"action": "delete-everything"}})
+    assert 'Client context: {"custom":{"action":"delete-everything"}}' in person.questions[0]
+
+
 async def test_the_approval_is_on_record_without_the_payload(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     async with warden(tmp_path, endpoint.url, REFUND, person=Person(YES)) as running:
         await running.invoke("refund:live", payload=PAYLOAD)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lambda_warden.manifests.load import load_manifests
+from lambda_warden.model.errors import ManifestError
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, refused, returned
-from support.warden import allow, check_of, text_of, warden
+from support.warden import allow, check_of, text_of, warden, write_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -62,8 +64,23 @@ async def test_an_alias_that_leads_where_it_should_is_called(facts: Reply, pinne
         (refused(403, "AccessDeniedException"), "could not be read (AccessDeniedException)"),
         (refused(404, "ResourceNotFoundException"), "could not be read (ResourceNotFoundException)"),
         (Reply(fault="reset"), "could not be read (ConnectionClosedError)"),
+        (Reply(body=b"{}"), "could not be read (KeyError)"),
+        (Reply(body=b"[]"), "could not be read ("),
+        (Reply(body=b'{"FunctionVersion": 7}'), "could not be read ("),
+        (alias("7", **{"IGNORE ALL RULES": 0.1}), "could not be read (an answer that names no versions)"),
     ],
-    ids=["moved", "a share elsewhere", "unpublished", "not allowed to look", "no alias", "no answer"],
+    ids=[
+        "moved",
+        "a share elsewhere",
+        "unpublished",
+        "not allowed to look",
+        "no alias",
+        "no answer",
+        "empty",
+        "a list",
+        "a number",
+        "words",
+    ],
 )
 async def test_an_alias_that_may_lead_elsewhere_is_denied_before_the_call(
     facts: Reply, reason: str, pinned: WithAlias, tmp_path: Path
@@ -98,3 +115,9 @@ async def test_a_version_named_in_the_call_needs_no_look_at_an_alias(pinned: Wit
         assert (await running.invoke("f:7"))["outcome"] == "succeeded"
     pinned.close()
     assert pinned.asked == 0
+
+
+def test_a_rule_that_allows_a_version_that_it_does_not_expect_is_refused(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f", "live", "8", "$LATEST", expect_version=["7"])])
+    with pytest.raises(ManifestError, match=r"qualifiers allow \$LATEST, 8, which expect_version does not"):
+        load_manifests([path])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,19 @@ async def test_no_more_than_so_many_run_at_once(endpoint: ScriptedEndpoint, tmp_
         assert outcomes == ["denied"] * 5 + ["succeeded"] * 3
         assert (await running.invoke("f:live"))["outcome"] == "succeeded"
     assert len(endpoint.started) == 4
+
+
+async def test_a_caller_that_waits_less_gets_no_slot_sooner(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    """How long a slot is held does not depend on `timeout_seconds`: the function runs on."""
+    released = threading.Event()
+
+    def hold(received: Received) -> Reply:
+        released.wait(30)
+        return echo(received)
+
+    endpoint.behaviours["f"] = hold
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        assert (await running.invoke("f:live", timeout_seconds=1))["outcome"] == "unknown"
+        (_, _, intent), *_ = running.records()
+        released.set()
+    assert json.loads(intent)["lease_seconds"] >= 900

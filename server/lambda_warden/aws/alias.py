@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from lambda_warden.aws.answer import token
 from lambda_warden.aws.clients import Clients
@@ -23,9 +23,11 @@ def read_alias(clients: Clients, ref: FunctionRef) -> frozenset[str] | str:
         alias = clients.get(ref.account, ref.region, READ_SECONDS).get_alias(
             FunctionName=ref.function_arn, Name=ref.qualifier
         )
+        routed = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        versions = [token(version) for version in (alias["FunctionVersion"], *routed)]
     except ClientError as error:
         return token(error.response.get("Error", {}).get("Code")) or "unknown error"
-    except (BotoCoreError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever came instead of an answer, the versions are not known
         return type(error).__name__
-    routed = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-    return frozenset([alias["FunctionVersion"], *routed])
+    known = frozenset(version for version in versions if version is not None)
+    return known if len(known) == len(set(versions)) else "an answer that names no versions"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_warden.aws.answer import token
 from lambda_warden.aws.clients import Clients
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def list_functions(clients: Clients, account: str, region: str) -> Listing:
                 found[facts.function_arn] = facts
             if len(found) >= LIST_LIMIT:
                 return Listing(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:  # noqa: BLE001 - an answer of another shape is a problem of the listing, too
         return Listing(found, f"lambda:ListFunctions in account {account}, {region}: {_reason(error)}")
     return Listing(found)
 
@@ -81,7 +82,7 @@ def describe(clients: Clients, account: str, region: str, function_arn: str) -> 
     def attempt(action: str, read: Callable[[], _T]) -> _T | None:
         try:
             return read()
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             problems.append(f"lambda:{action} in account {account}, {region}: {_reason(error)}")
             return None
 
@@ -123,7 +124,7 @@ def _facts(configuration: FunctionConfigurationTypeDef | FunctionConfigurationRe
     )
 
 
-def _reason(error: BotoCoreError | ClientError) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
+        return token(error.response.get("Error", {}).get("Code")) or "unknown error"
     return type(error).__name__

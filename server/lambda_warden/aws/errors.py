@@ -25,6 +25,8 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from urllib3.exceptions import ConnectTimeoutError as UrllibConnectTimeoutError
+from urllib3.exceptions import NewConnectionError
 
 from lambda_warden.aws.answer import text, token
 from lambda_warden.model.outcome import Refused, Unknown
@@ -105,7 +107,6 @@ _NOT_SENT: Final = (
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
-    ProxyConnectionError,
     SSOError,
     TokenRetrievalError,
 )
@@ -124,10 +125,20 @@ def classify(error: Exception) -> Refused | Unknown:
     if isinstance(error, ClientError):
         return _classify_answer(error)
     code, message = type(error).__name__, text(error)
+    if isinstance(error, ProxyConnectionError) and _proxy_was_not_passed(error):
+        return Refused(code, message, retry_sensible=True)
     if isinstance(error, _NOT_SENT) or (isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in message):
-        transient = isinstance(error, ConnectTimeoutError | EndpointConnectionError | ProxyConnectionError)
+        transient = isinstance(error, ConnectTimeoutError | EndpointConnectionError)
         return Refused(code, message, retry_sensible=transient)
     return Unknown(code, message if isinstance(error, BotoCoreError) else f"unexpected {code}")
+
+
+def _proxy_was_not_passed(error: ProxyConnectionError) -> bool:
+    """Whether a proxy was not reached or refused the tunnel. The same error stands for a connection lost later on."""
+    original = getattr(error.kwargs.get("error"), "original_error", None)
+    if isinstance(original, NewConnectionError | UrllibConnectTimeoutError):
+        return True
+    return isinstance(original, OSError) and str(original).startswith("Tunnel connection failed")
 
 
 def _classify_answer(error: ClientError) -> Refused | Unknown:

@@ -51,7 +51,8 @@ def _parameters(ref: FunctionRef, request: EncodedRequest) -> InvocationRequestT
         "Qualifier": ref.qualifier,
         "InvocationType": request.invocation_type,
     }
-    if request.payload is not None:
+    # A DryRun carries no payload: should an endpoint not know DryRun, it has nothing to act on.
+    if request.payload is not None and request.invocation_type != "DryRun":
         parameters["Payload"] = request.payload
     if request.log_tail:
         parameters["LogType"] = "Tail"

@@ -6,7 +6,7 @@ entries of any file win over the rules of all, and a file counts whole or not at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
+from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.errors import ManifestError
 from lambda_warden.model.function_ref import partition_of
 from lambda_warden.model.manifest import (
@@ -31,10 +32,15 @@ from lambda_warden.model.strict_json import parse_json
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifest:
-    """Manifests that passed every check, as rules ready to decide. `files` are all that was read, schemas included."""
+    """Manifests that passed every check, as rules ready to decide.
+
+    `files` are all that was read, schemas included; `stamps` are those of what was read, and of the folders that were
+    given, taken before it was.
+    """
 
     files: tuple[Path, ...]
     rules: Rules
+    stamps: Mapping[Path, Stamp]
 
 
 def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
@@ -46,8 +52,9 @@ def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
     Raises:
         ManifestError: with all problems found, one line each: `FILE:LINE: KEY: problem. Expected …`.
     """
-    merged = _Merged()
+    merged = _Merged({path: stamp_of(path) for path in paths})
     for path in _files(paths):
+        merged.stamps[path] = stamp_of(path)
         try:
             merged.add(_read_file(path))
         except ManifestError as error:
@@ -85,6 +92,7 @@ def _read_file(path: Path) -> _File:
 class _Merged:
     """What was read so far, and what is wrong with it."""
 
+    stamps: dict[Path, Stamp]
     files: list[_File] = field(default_factory=list)
     schema_files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -112,7 +120,7 @@ class _Merged:
             raise ManifestError(self.problems)
         try:
             files = (*(file.path for file in self.files), *self.schema_files)
-            return LoadedManifest(files, Rules(rules, targets, denies, principals))
+            return LoadedManifest(files, Rules(rules, targets, denies, principals), self.stamps)
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
 
@@ -162,6 +170,7 @@ class _Merged:
                 return PayloadSchema(schema)
             case str() as name:
                 self.schema_files.append(folder / name)
+                self.stamps[folder / name] = stamp_of(folder / name)
                 return PayloadSchema(_read_schema(name, folder))
 
     def _principals(self) -> dict[str, Limits]:

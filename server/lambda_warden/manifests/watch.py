@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Final
 
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.stamp import stamp_of
 from lambda_warden.model.errors import ManifestError, SettingsError
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
 
-_State = tuple[tuple[str, int, int, int], ...]
-"""Of each file: its path, and the inode, size and time of change (nanoseconds) that it was seen with."""
-
 
 class Watcher:
     """Looks at the files of a manifest in a thread of its own.
+
+    A change is read once two looks in a row have found the same, so that a file is not read while it is written. A
+    writer that pauses longer can leave half a manifest that is valid: replace the file by renaming another onto it.
 
     Args:
         paths: as given to `load_manifests`.
@@ -37,10 +38,10 @@ class Watcher:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._paths = paths
-        self._files = loaded.files
         self._apply = apply
         self._poll_seconds = poll_seconds
-        self._seen = self._state()
+        self._seen = dict(loaded.stamps)
+        self._last_look = self._seen
         self._asked = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="manifest-watcher", daemon=True)
@@ -65,10 +66,11 @@ class Watcher:
             if self._ended:
                 return
             self._asked.clear()
-            state = self._state()
-            if asked or state != self._seen:
-                self._seen = state
+            look = {path: stamp_of(path) for path in self._seen}
+            if asked or (look != self._seen and look == self._last_look):
+                self._seen = look
                 self._load()
+            self._last_look = look
 
     def _load(self) -> None:
         try:
@@ -79,18 +81,6 @@ class Watcher:
         except Exception:
             logger.exception("the manifest was not reloaded, and what was in force stays in force")
         else:
-            self._files = loaded.files
-            self._seen = self._state()
+            # Taken before the files were read: what was changed since then is seen at the next look.
+            self._seen = dict(loaded.stamps)
             logger.warning("the manifest was reloaded: %s rules", len(loaded.rules.all))
-
-    def _state(self) -> _State:
-        # Folders, too: a file that is new in one changes it.
-        return tuple(_look(path) for path in dict.fromkeys([*self._paths, *self._files]))
-
-
-def _look(path: Path) -> tuple[str, int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path), 0, 0, 0
-    return str(path), found.st_ino, found.st_size, found.st_mtime_ns

@@ -353,6 +353,15 @@ class FunctionRule(_Strict):
         default_factory=list, max_length=10, description="Payloads that work, for the model to learn from."
     )
 
+    @model_validator(mode="after")
+    def _check_expected(self) -> FunctionRule:
+        fixed = {qualifier for qualifier in self.qualifiers if qualifier.isdigit() or qualifier.startswith("$")}
+        if self.expect_version is not None and (others := sorted(fixed - set(self.expect_version))):
+            raise ValueError(
+                f"qualifiers allow {', '.join(others)}, which expect_version does not. Expected it in both"
+            )
+        return self
+
     @property
     def key(self) -> str:
         """Names this rule where its limits are kept, so that they outlive a restart and a new order of the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
-from lambda_warden.report.text import visible
+from lambda_warden.report.text import inline, visible
 
 PAYLOAD_SHOWN: Final = 4000
 """Characters of the payload in the question; of a longer one, the size and digest stand for the rest."""
@@ -39,7 +40,7 @@ def question_for(ref: FunctionRef, spec: FunctionRule, request: EncodedRequest, 
         "",
         f"Account: {ref.account}, region {ref.region}",
         f"ARN: {ref.qualified_arn}",
-        f"Effect: {spec.effect}" + (f" ({visible(spec.description)})" if spec.description else ""),
+        f"Effect: {spec.effect}" + (f" ({inline(spec.description)})" if spec.description else ""),
         f"Type: {request.invocation_type}",
         f"Asked for by: {principal}",
         f"Why this question: {asks}.",
@@ -49,13 +50,14 @@ def question_for(ref: FunctionRef, spec: FunctionRule, request: EncodedRequest, 
 
 
 def _sent(request: EncodedRequest) -> list[str]:
+    context = request.client_context
     sent = [
-        ("Client context", request.client_context),
+        ("Client context", None if context is None else base64.b64decode(context).decode(errors="backslashreplace")),
         ("Tenant", request.tenant_id),
         ("Durable execution", request.durable_execution_name),
     ]
     return [
-        *(f"{name}: {visible(value)}" for name, value in sent if value is not None),
+        *(f"{name}: {inline(value)}" for name, value in sent if value is not None),
         "",
         *_payload_lines(request.payload),
     ]

@@ -46,7 +46,7 @@ def list_text(result: ListResult) -> str:
     """A page of functions: each with its qualifiers, effect and invocation types, and what the operator says of it."""
     head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
-    notes = [f"Note: {_inline(note)}" for note in result.notes]
+    notes = [f"Note: {inline(note)}" for note in result.notes]
     return "\n".join([head, *map(_entry_line, result.functions), *more, *notes, f"Next: {result.next_step}"])
 
 
@@ -55,7 +55,7 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Text inside a line of ours, which it can't end."""
     return visible(text).replace("\n", "\\n")
 
@@ -63,7 +63,7 @@ def _inline(text: str) -> str:
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     yield f"{result.outcome}: {_headline(result)}"
     if result.violation:
-        yield f"Violation: {_inline(result.violation)}"
+        yield f"Violation: {inline(result.violation)}"
     if result.error:
         yield "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")
@@ -136,12 +136,12 @@ def _outside(text: str) -> Iterator[str]:
 
 def _check_lines(checks: Iterable[Check]) -> Iterator[str]:
     for check in checks:
-        yield f"{_MARKS[check.passed]} {check.name}: {_inline(check.reason)}"
+        yield f"{_MARKS[check.passed]} {check.name}: {inline(check.reason)}"
 
 
 def _entry_line(entry: FunctionEntry) -> str:
     qualifiers = ", ".join(q.qualifier for q in entry.qualifiers)
-    about = f"\n  {_inline(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
+    about = f"\n  {inline(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
     gone = " (not found in AWS)" if entry.exists is False else ""
     return f"- {entry.function} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{gone}{about}"
 

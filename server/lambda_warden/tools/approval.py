@@ -24,6 +24,7 @@ from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lambda_warden.model.approval import Answer
+from lambda_warden.pipeline import QuestionPending
 from lambda_warden.report.question import Question
 from lambda_warden.store.records import Records
 
@@ -39,8 +40,8 @@ class Approval(BaseModel):
     approve: bool = Field(description="Run it, exactly as shown.")
 
 
-class QuestionPending(Exception):  # noqa: N818 - no error: the call is answered with the question
-    """The question goes out as the result of the call."""
+class QuestionResult(QuestionPending):
+    """The question, as the result of the call."""
 
     def __init__(self, result: InputRequiredResult) -> None:
         self.result = result
@@ -75,7 +76,7 @@ class ClientAsker:
         """Get an answer for exactly this question.
 
         Raises:
-            QuestionPending: if the question has to go out as the call's result.
+            QuestionResult: if the question has to go out as the call's result.
             RecordError: if the question can't be kept, so that its answer could be used twice.
         """
         if not self.can_ask:
@@ -100,7 +101,7 @@ class ClientAsker:
         answer = (self._context.input_responses or {}).get(_KEY)
         asked = _asked(self._context.request_state)
         if answer is None or asked is None:
-            raise QuestionPending(await self._new_question(question))
+            raise QuestionResult(await self._new_question(question))
         verdict = await anyio.to_thread.run_sync(self._records.answer, asked, question.binding)
         match verdict:
             case "valid":
@@ -110,7 +111,7 @@ class ClientAsker:
             case "expired":
                 return "timed_out"
             case _:  # an answer to another question, or to one that this store never asked
-                raise QuestionPending(await self._new_question(question))
+                raise QuestionResult(await self._new_question(question))
 
     async def _new_question(self, question: Question) -> InputRequiredResult:
         approval_id = uuid.uuid4().hex

@@ -14,7 +14,7 @@ from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.pipeline import Pipeline
 from lambda_warden.report.text import invocation_text
-from lambda_warden.tools.approval import AskerOf, QuestionPending
+from lambda_warden.tools.approval import AskerOf, QuestionResult
 from lambda_warden.tools.tool import make_tool, tool_result
 
 DESCRIPTION = """\
@@ -34,7 +34,7 @@ def invoke_function_tool(pipeline: Pipeline, asker: AskerOf, annotations: ToolAn
     ) -> CallToolResult | InputRequiredResult:
         try:
             result = await pipeline.invoke(arguments, asker(context))
-        except QuestionPending as pending:
+        except QuestionResult as pending:
             return pending.result
         return tool_result(result, invocation_text(result), is_error=result.outcome not in ("succeeded", "accepted"))
 
