@@ -282,3 +282,19 @@ def test_no_megabyte_takes_longer_than_another(start: str, repeated: str) -> Non
     """Nothing is measured: with a search that is not linear, this test would not end."""
     text = start + repeated * (1_000_000 // len(repeated))
     assert len(redact_text(text).text) <= 8 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("signingKey=abcdef123456", "signingKey=[redacted:key]"),
+        ("ENCRYPTION_KEY: abcdef123456", "ENCRYPTION_KEY: [redacted:key]"),
+        (
+            "https://b.s3.amazonaws.com/k?X-Amz-Expires=60&X-Amz-Signature=" + "0a" * 32 + "&x=1",
+            "https://b.s3.amazonaws.com/k?X-Amz-Expires=60&X-Amz-Signature=[redacted:aws-signature]&x=1",
+        ),
+    ],
+)
+def test_keys_that_sign_or_encrypt_and_signatures_of_urls_are_replaced(text: str, redacted: str) -> None:
+    assert redact_text(text).text == redacted
+    assert redact_text("monkey=banana signing off key=1").text == "monkey=banana signing off key=1"

@@ -53,11 +53,8 @@ _MARKED: Final = re.compile(_MARK)
 # are the ARNs of secrets (…:123456789012:secret:name).
 _LISTING: Final = ("next", "page", "continuation", "pagination", "cursor", "sync", "marker", "idempotency", "request")
 _PHRASE: Final = r"pass(?:word|wd|phrase|code|(?<=db_pass)|(?<=user_pass)|(?<=smtp_pass))"
-_KEY: Final = (
-    "key(?:"
-    + "|".join(rf"(?<={word}key)|(?<={word}[_ -]key)" for word in ("api", "access", "account", "private", "auth"))
-    + ")"
-)
+_KEYS: Final = ("api", "access", "account", "private", "auth", "signing", "encryption")
+_KEY: Final = "key(?:" + "|".join(rf"(?<={word}key)|(?<={word}[_ -]key)" for word in _KEYS) + ")"
 _NAME: Final = (
     rf"(?:(?P<password>{_PHRASE}(?:[_-]?hash)?|(?-i:[Pp]wd|(?<=_)PWD))"  # PWD is the working directory
     r"|(?P<secret>secret(?<![0-9]:secret)(?:[_ -]?(?:access[_ -]?)?key|[_-]?(?:string|binary|value|text))?)"
@@ -138,6 +135,13 @@ _FORMS: Final = (
         ["a(?:kia|sia|bia|cca)"],
         r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)(?![ACGT]{16})[A-Z0-9]{16}(?![A-Z0-9])"
         r"(?:[\s,;:|\"'/\\]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))?",
+    ),
+    # "Authenticating requests: query parameters" (Signature Version 4): what makes a presigned URL work.
+    _form(
+        "aws-signature",
+        ["x-amz-signature"],
+        r"(?P<keep>X-Amz-Signature(?:=|%3D))[0-9a-f]{16,}+",
+        re.IGNORECASE,
     ),
     # GitHub Docs, "GitHub's token formats". Before JWTs, which some of them hold.
     _form(
