@@ -282,7 +282,7 @@ def test_an_alias_may_be_read_only_where_a_rule_expects_versions_behind_one() ->
         rule("a", expect_version=["7"]),
         rule("b-*", qualifiers=["live", "7"], expect_version=["7"]),
         rule("c"),
-        rule("d", qualifiers=["7", "$LATEST"], expect_version=["7"]),
+        rule("d", qualifiers=["7"], expect_version=["7"]),
     ]
     evaluator = Evaluator(made(specs))
     assert statement(evaluator.documents[ACCOUNT], "ReadAliases") == [function_arn("a"), function_arn("b-*")]

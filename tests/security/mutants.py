@@ -182,8 +182,8 @@ MUTANTS = [
     Mutant(
         "a record that fails is ignored",
         "pipeline.py",
-        '            return denied("record", "the call could not be recorded, so it was not sent")\n',
-        "            pass\n",
+        'not sent: %s", invocation_id, error)\n            return denied("record", _NOT_RECORDED)\n',
+        'not sent: %s", invocation_id, error)\n',
         "tests/security/test_only_what_is_allowed.py",
     ),
     Mutant(
@@ -252,8 +252,8 @@ MUTANTS = [
     Mutant(
         "shares of an alias do not count",
         "aws/alias.py",
-        'frozenset([alias["FunctionVersion"], *routed])',
-        'frozenset([alias["FunctionVersion"]])',
+        '(alias["FunctionVersion"], *routed)',
+        '(alias["FunctionVersion"],)',
         "tests/security/test_expected_versions.py",
     ),
     Mutant(
@@ -346,6 +346,27 @@ MUTANTS = [
         '            _statement("NeverWhatTheManifestDenies", "Deny", [INVOKE], self.denied),\n',
         "",
         "tests/guard/test_iam_policy.py",
+    ),
+    Mutant(
+        "a call lost behind a proxy is a refusal",
+        "aws/errors.py",
+        "isinstance(error, ProxyConnectionError) and _proxy_was_not_passed(error)",
+        "isinstance(error, ProxyConnectionError)",
+        "tests/faults/test_never_twice.py",
+    ),
+    Mutant(
+        "a call that was given up is sent",
+        "passage.py",
+        "            self._sent = not self._given_up\n",
+        "            self._sent = True\n",
+        "tests/faults/test_never_twice.py",
+    ),
+    Mutant(
+        "a slot is held as long as its caller waits",
+        "pipeline.py",
+        "max(self._deadline(step.request), FUNCTION_TIMEOUT_LIMIT)",
+        "self._deadline(step.request)",
+        "tests/security/test_limits.py",
     ),
 ]
 
