@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from support.scripted_endpoint import ScriptedEndpoint
@@ -100,6 +100,7 @@ async def running(_endpoint: ScriptedEndpoint, tmp_path_factory: pytest.TempPath
 
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=REQUESTS)
+@example(request={"function": "report-a:live", "invocation_type": "Event"})  # its own rule is followed, not the pattern
 async def test_nothing_reaches_the_wire_that_is_not_allowed(
     request: dict[str, Any], running: Warden, endpoint: ScriptedEndpoint
 ) -> None:
