@@ -100,7 +100,7 @@ async def running(_endpoint: ScriptedEndpoint, tmp_path_factory: pytest.TempPath
 
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=REQUESTS)
-@example(request={"function": "report-a:live", "invocation_type": "Event"})  # its own rule is followed, not the pattern
+@example(request={"function": arn("report-a") + ":live", "invocation_type": "Event"})  # the pattern is shadowed
 async def test_nothing_reaches_the_wire_that_is_not_allowed(
     request: dict[str, Any], running: Warden, endpoint: ScriptedEndpoint
 ) -> None:
