@@ -240,3 +240,16 @@ async def test_a_dry_run_by_type_carries_no_payload(endpoint: ScriptedEndpoint, 
     async with warden(tmp_path, endpoint.url, allow("f")) as running:
         assert (await running.invoke("f:live", payload={"a": 1}, invocation_type="DryRun"))["outcome"] == "accepted"
     assert endpoint.invocations[0].body == b""
+
+
+async def test_environment_variables_of_functions_stay_where_they_are(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.catalog = [
+        {"FunctionName": "f", "FunctionArn": arn("f"), "Environment": {"Variables": {"DB_HOST": "db.internal"}}}
+    ]
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        reply = await running.call("list_functions")
+    assert (reply.structured_content or {})["functions"][0]["exists"] is True
+    assert "DB_HOST" not in str(reply)
+    assert "db.internal" not in str(reply)

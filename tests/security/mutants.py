@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "server/lambda_warden/"
+_TIMEOUT_SECONDS = 90
+"""A guard against endless work is noticed by tests that do not end."""
 
 
 @dataclass(frozen=True)
@@ -368,6 +370,48 @@ MUTANTS = [
         "self._deadline(step.request)",
         "tests/security/test_limits.py",
     ),
+    Mutant(
+        "the server listens everywhere",
+        "cli.py",
+        'host="127.0.0.1"',
+        'host="0.0.0.0"',
+        "tests/e2e/test_clients.py",
+    ),
+    Mutant(
+        "descriptions of AWS stand in the text",
+        "report/text.py",
+        'if entry.description and entry.description_from == "manifest" else ""',
+        'if entry.description else ""',
+        "tests/report/test_text.py",
+    ),
+    Mutant(
+        "no qualifier is the alias live",
+        "guard/resolve.py",
+        "return in_name if in_name is not None else LATEST",
+        'return in_name if in_name is not None else "live"',
+        "tests/guard/test_resolve.py",
+    ),
+    Mutant(
+        "hidden characters in the question",
+        "report/question.py",
+        'text = visible(payload.decode(errors="backslashreplace"))',
+        'text = payload.decode(errors="backslashreplace")',
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "patterns may backtrack",
+        "model/manifest.py",
+        "(?>{_ANY}*?{part})",
+        "(?:{_ANY}*?{part})",
+        "tests/guard/test_rules.py",
+    ),
+    Mutant(
+        "environment variables of functions are shown",
+        "aws/catalog.py",
+        'description=configuration.get("Description") or None,',
+        'description=str(configuration.get("Environment")),',
+        "tests/faults/test_answers_as_aws_gives_them.py",
+    ),
 ]
 
 
@@ -405,7 +449,10 @@ def _is_killed(mutant: Mutant, copy: Path) -> bool:
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(copy / "server"), os.environ.get("PYTHONPATH", "")])},
             capture_output=True,
             check=False,
+            timeout=_TIMEOUT_SECONDS,
         )
+    except subprocess.TimeoutExpired:
+        return True
     finally:
         path.write_text(text)
     return done.returncode == 1
