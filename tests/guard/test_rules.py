@@ -250,7 +250,7 @@ def test_rules_that_stand_in_no_file_carry_their_index_and_their_own_schema() ->
     assert checked.schema.schema == schema
 
 
-@pytest.mark.parametrize("pattern", ["a*" * 31 + "b", "*" * 63 + "b", "a*" * 15 + "a" * 30 + "*b"])
+@pytest.mark.parametrize("pattern", ["a*" * 31 + "b", "a*" * 31 + "b*", "*" * 63 + "b", "a*" * 15 + "a" * 30 + "*b"])
 def test_no_name_makes_a_pattern_take_long(pattern: str) -> None:
     """A backtracking match of these would not end in a lifetime."""
     assert rules(rule(pattern)).for_function(ref("a" * 64)) == []

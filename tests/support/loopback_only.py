@@ -23,7 +23,9 @@ def environment(home: str) -> dict[str, str]:
     """Environment variables for a child process that watches itself the same way, and finds no AWS settings."""
     folder = os.path.dirname(__file__)  # noqa: PTH120 - also imported where pathlib would cost start-up time
     return {
-        "PYTHONPATH": os.path.join(folder, "watched"),  # noqa: PTH118
+        "PYTHONPATH": os.pathsep.join(
+            [os.path.join(folder, "watched"), *filter(None, [os.environ.get("PYTHONPATH")])]  # noqa: PTH118
+        ),
         "HOME": home,
         "XDG_STATE_HOME": home,
         "AWS_EC2_METADATA_DISABLED": "true",
