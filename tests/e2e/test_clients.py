@@ -127,8 +127,8 @@ def _serve_http(manifest: Path, home: Path) -> Iterator[str]:
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                yield f"{found[0]}/mcp"
+            if found := re.search(r"http://[\d.]+:(?P<port>\d+)", line):
+                yield f"http://127.0.0.1:{found['port']}/mcp"
                 break
         else:
             pytest.fail("the server ended before it listened")
