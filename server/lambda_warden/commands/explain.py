@@ -25,9 +25,8 @@ from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.model.strict_json import parse_json
 from lambda_warden.report.invocation import Call, report_dry_run
-from lambda_warden.report.text import visible
+from lambda_warden.report.text import check_lines
 
-_MARKS: Final = {True: "✓", False: "✗", None: "-"}
 _NOT_RECORDED: Final = "explain"
 """Stands in the result where a call would have its id: nothing is recorded."""
 
@@ -103,9 +102,7 @@ class _Answer:
             yield f"Rule: {self.decision.rule} ({self.decision.rule_source})"
         else:
             yield "Rule: none"
-        for check in self.decision.checks:
-            reason = visible(check.reason).replace("\n", "\\n")
-            yield f"{_MARKS[check.passed]} {check.name}: {reason}"
+        yield from check_lines(self.decision.checks)
 
 
 def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: str | None) -> _Answer:

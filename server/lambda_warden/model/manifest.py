@@ -25,7 +25,6 @@ from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import (
     NAME_LIMIT,
     PARTITIONS,
-    FunctionRef,
     is_account,
     is_name,
     parse_arn_prefix,
@@ -80,15 +79,6 @@ class RuleArn:
             return re.compile(first)
         between = "".join(f"(?>{_ANY}*?{part})" for part in rest[:-1])
         return re.compile(f"{first}{between}{_ANY}*{rest[-1]}")
-
-    def covers(self, ref: FunctionRef) -> bool:
-        """Whether a function is the one, or one of the family, that this ARN speaks of."""
-        return (
-            self.partition in ("*", ref.partition)
-            and self.region in ("*", ref.region)
-            and self.account in ("*", ref.account)
-            and self.name_regex().fullmatch(ref.name) is not None
-        )
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"

@@ -11,7 +11,7 @@ from typing import Final
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
-from lambda_warden.report.text import inline, visible
+from lambda_warden.report.text import OUTSIDE, inline, visible
 
 PAYLOAD_SHOWN: Final = 4000
 """Characters of the payload in the question; of a longer one, the size and digest stand for the rest."""
@@ -72,7 +72,7 @@ def _payload_lines(payload: bytes | None) -> list[str]:
     if len(text) > PAYLOAD_SHOWN:
         rest = len(text) - PAYLOAD_SHOWN
         text = f"{text[:PAYLOAD_SHOWN]}\n… and {rest:,} more characters that are not shown here"
-    return [head, *(f"│ {line}" for line in text.split("\n"))]
+    return [head, *(OUTSIDE + line for line in text.split("\n"))]
 
 
 def _binding(ref: FunctionRef, request: EncodedRequest, principal: str) -> str:

@@ -39,7 +39,7 @@ def dry_run_text(result: DryRunResult) -> str:
     """A dry run: the answer, then every check."""
     verdict = "would be invoked" if result.would_invoke else "would not be invoked"
     name = f"{result.function}:{result.qualifier}" if result.function else "The function"
-    return "\n".join([f"{name} {verdict}. Nothing was.", *_check_lines(result.checks), f"Next: {result.next_step}"])
+    return "\n".join([f"{name} {verdict}. Nothing was.", *check_lines(result.checks), f"Next: {result.next_step}"])
 
 
 def list_text(result: ListResult) -> str:
@@ -68,7 +68,7 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")
     if result.outcome == "denied":
-        yield from _check_lines(check for check in result.checks if check.passed is False)
+        yield from check_lines(check for check in result.checks if check.passed is False)
     if error := result.function_error:
         yield f"The function's error ({error.kind}), data from outside:"
         yield from _outside(f"{error.type or 'error'}: {error.message or '(no message)'}")
@@ -134,7 +134,8 @@ def _outside(text: str) -> Iterator[str]:
         yield OUTSIDE + line
 
 
-def _check_lines(checks: Iterable[Check]) -> Iterator[str]:
+def check_lines(checks: Iterable[Check]) -> Iterator[str]:
+    """Each check on a line of its own: whether it passed, its name and its reason."""
     for check in checks:
         yield f"{_MARKS[check.passed]} {check.name}: {inline(check.reason)}"
 
