@@ -1,0 +1,64 @@
+"""configuration: what AWS says of one version or alias of a function, as far as a call or its log depend on it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambda_warden.aws.answer import token
+from lambda_warden.aws.clients import Clients
+from lambda_warden.model.function_ref import FunctionRef
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+READ_SECONDS = 10.0
+
+_LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)  # CloudWatch Logs API reference, CreateLogGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One function's configuration behind one qualifier.
+
+    Attributes:
+        timeout_seconds: how long AWS lets it run, 1 to 900.
+        durable: whether it runs as a durable execution, so that AWS runs one for each DurableExecutionName.
+        log_group: the CloudWatch Logs group that it logs to.
+    """
+
+    timeout_seconds: int | None = None
+    durable: bool = False
+    log_group: str | None = None
+
+
+def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | str:
+    """Ask AWS (GetFunctionConfiguration, with the qualifier). Environment variables are dropped where they arrive.
+
+    Raises nothing. Blocks for at most a few seconds.
+
+    Returns:
+        The configuration, or why it is not known.
+    """
+    try:
+        client = clients.get(ref.account, ref.region, READ_SECONDS)
+        return _configuration(
+            ref, client.get_function_configuration(FunctionName=ref.function_arn, Qualifier=ref.qualifier)
+        )
+    except ClientError as error:
+        return token(error.response.get("Error", {}).get("Code")) or "unknown error"
+    except Exception as error:  # noqa: BLE001 - whatever came instead of an answer, it is not known
+        return type(error).__name__
+
+
+def _configuration(ref: FunctionRef, answer: FunctionConfigurationResponseTypeDef) -> Configuration:
+    timeout: object = answer.get("Timeout")
+    group = answer.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{ref.name}")
+    return Configuration(
+        timeout_seconds=timeout if isinstance(timeout, int) and timeout > 0 else None,
+        durable=bool(answer.get("DurableConfig")),
+        log_group=group if _LOG_GROUP.fullmatch(group) else None,
+    )
