@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -30,7 +29,10 @@ from lambda_warden.settings import (
     APPROVAL_TIMEOUT_SECONDS,
     CONCURRENCY,
     CONNECT_TIMEOUT_SECONDS,
+    IDEMPOTENCY_TTL_SECONDS,
+    QUEUE,
     READ_TIMEOUT_SECONDS,
+    SHUTDOWN_GRACE_SECONDS,
     LogLevel,
     Settings,
 )
@@ -77,6 +79,27 @@ def _settings_options(command: _F) -> _F:
             default=CONCURRENCY,
             show_default=True,
             help="Invocations under way at once; more wait.",
+        ),
+        click.option(
+            "--queue",
+            type=click.IntRange(0),
+            default=QUEUE,
+            show_default=True,
+            help="Calls that may wait for their turn; more are denied at once.",
+        ),
+        click.option(
+            "--shutdown-grace",
+            type=click.FloatRange(0, 960),
+            default=SHUTDOWN_GRACE_SECONDS,
+            show_default=True,
+            help="Seconds that calls under way may still take when the server is stopped.",
+        ),
+        click.option(
+            "--idempotency-ttl",
+            type=click.FloatRange(960),
+            default=IDEMPOTENCY_TTL_SECONDS,
+            show_default=True,
+            help="Seconds that an idempotency key is kept.",
         ),
         click.option(
             "--records",
@@ -225,6 +248,7 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
     _configure_logging(settings.log_level)
     # Imported here: only `serve` needs boto3 and the MCP SDK's server, which take most of the start-up time.
     from lambda_warden.app import Warden
+    from lambda_warden.serving import serve_http, serve_stdio
 
     try:
         warden = Warden(settings, loaded)
@@ -232,9 +256,9 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
         raise _Problems(str(error)) from None
     with _reloading(Watcher(manifests, loaded, warden.apply)):
         if transport == "stdio":
-            anyio.run(warden.server.run_stdio_async)
+            anyio.run(serve_stdio, warden)
         else:
-            anyio.run(partial(warden.server.run_streamable_http_async, host="127.0.0.1", port=port))
+            anyio.run(serve_http, warden, port)
 
 
 @contextmanager

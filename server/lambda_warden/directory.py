@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from lambda_warden.aws import catalog
-from lambda_warden.aws.catalog import Details, FunctionFacts, Listing
-from lambda_warden.aws.clients import Clients
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.facts import Details, FunctionFacts, Listing
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
@@ -57,7 +54,7 @@ class Directory:
         after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
         policy = self._policy()
         rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and self._may_call(rule)]
-        listings = await _list_places(policy.clients, {(rule.arn.account, rule.arn.region) for rule in rules})
+        listings = await _list_places(policy, {(rule.arn.account, rule.arn.region) for rule in rules})
         items = sorted(
             (
                 item
@@ -69,7 +66,7 @@ class Directory:
         )
         indexes, cursor = page_of([item.key for item in items], wanted.limit, after)
         page = [items[i] for i in indexes]
-        details = await _describe(policy.clients, page)
+        details = await _describe(policy, page)
         entries = [
             _entry(item, listings[item.rule.arn.account, item.rule.arn.region], details.get(item.function, Details()))
             for item in page
@@ -88,11 +85,24 @@ class Directory:
         return rule.spec.principals is None or self._principal in rule.spec.principals
 
 
-async def _list_places(clients: Clients, places: set[Place]) -> dict[Place, Listing]:
+def _list_place(policy: Policy, place: Place) -> Listing:
+    # Imported here, as below: it loads boto3, which a server that starts does not need.
+    from lambda_warden.aws.catalog import list_functions
+
+    return list_functions(policy.clients, *place)
+
+
+def _describe_item(policy: Policy, item: _Item) -> Details:
+    from lambda_warden.aws.catalog import describe
+
+    return describe(policy.clients, item.rule.arn.account, item.rule.arn.region, item.function)
+
+
+async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, Listing]:
     listings: dict[Place, Listing] = {}
 
     async def read(place: Place) -> None:
-        listings[place] = await anyio.to_thread.run_sync(partial(catalog.list_functions, clients, *place))
+        listings[place] = await anyio.to_thread.run_sync(_list_place, policy, place)
 
     async with anyio.create_task_group() as group:
         for place in sorted(places):
@@ -100,15 +110,12 @@ async def _list_places(clients: Clients, places: set[Place]) -> dict[Place, List
     return dict(sorted(listings.items()))
 
 
-async def _describe(clients: Clients, page: list[_Item]) -> dict[str, Details]:
+async def _describe(policy: Policy, page: list[_Item]) -> dict[str, Details]:
     """Read the details of the functions that AWS has; the others have none."""
     details: dict[str, Details] = {}
 
     async def read(item: _Item) -> None:
-        arn = item.rule.arn
-        details[item.function] = await anyio.to_thread.run_sync(
-            partial(catalog.describe, clients, arn.account, arn.region, item.function)
-        )
+        details[item.function] = await anyio.to_thread.run_sync(_describe_item, policy, item)
 
     async with anyio.create_task_group() as group:
         for item in {item.function: item for item in page if item.facts is not None}.values():

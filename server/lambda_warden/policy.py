@@ -2,21 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from lambda_warden.aws.clients import Clients
+from lambda_warden.configurations import Configurations
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.errors import SettingsError
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
 
+if TYPE_CHECKING:
+    from lambda_warden.aws.clients import Clients
+    from lambda_warden.aws.configuration import Configuration
 
-@dataclass(frozen=True, slots=True)
+
 class Policy:
-    """One state of the manifests. A call is carried out under one policy from its beginning to its end."""
+    """One state of the manifests. A call is carried out under one policy from its beginning to its end.
 
-    rules: Rules
-    clients: Clients
-    default_region: str | None
+    boto3 is not loaded before it is needed, or `prepare` is called: it takes longer than all the rest of a start.
+    """
+
+    def __init__(self, settings: Settings, rules: Rules) -> None:
+        self.rules = rules
+        self.configurations = Configurations(self._read_configuration)
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._clients: Clients | None = None
+        self._targets = {(target.account, region): target for target in rules.targets for region in target.regions}
+
+    @property
+    def clients(self) -> Clients:
+        """The clients. Making them loads boto3.
+
+        Raises:
+            SettingsError: if a profile does not exist or an AWS config file can't be read.
+        """
+        with self._lock:
+            if self._clients is None:
+                from lambda_warden.aws.clients import Clients
+
+                self._clients = Clients(self._settings, self.rules.targets)
+            return self._clients
+
+    def prepare(self) -> None:
+        """Load boto3 and make the client of the first target, so that no call has to wait for that.
+
+        Raises:
+            Exception: whatever the first call would end with.
+        """
+        from lambda_warden.aws import invoke as _invoke  # noqa: F401 - loaded here, and called later
+
+        for account, region in list(self._targets)[:1]:
+            self.clients.for_invoking(account, region)
+
+    @cached_property
+    def default_region(self) -> str | None:
+        """The region for names without one: the settings', or that of the AWS configuration where it matters."""
+        if self._settings.region is not None or len({region for _, region in self._targets}) < 2:
+            return self._settings.region
+        return self.clients.default_region()
+
+    def target(self, ref: FunctionRef) -> Target | None:
+        """The target that a function is reached by."""
+        return self._targets.get((ref.account, ref.region))
+
+    def _read_configuration(self, ref: FunctionRef) -> Configuration | str:
+        from lambda_warden.aws.configuration import read_configuration
+
+        return read_configuration(self.clients, ref)
 
 
 def make_policy(settings: Settings, rules: Rules) -> Policy:
@@ -25,16 +80,11 @@ def make_policy(settings: Settings, rules: Rules) -> Policy:
     Raises:
         SettingsError: if the settings don't fit the manifests or the AWS configuration.
     """
-    clients = Clients(settings, rules.targets)
-    return Policy(rules, clients, _default_region(settings, clients, rules))
-
-
-def _default_region(settings: Settings, clients: Clients, rules: Rules) -> str | None:
-    """The region for names without one. One that was set for lambda-warden must be among the targets'."""
     regions = {region for target in rules.targets for region in target.regions}
-    if settings.region is None:
-        return clients.default_region()
-    if settings.region not in regions:
+    if settings.region is not None and settings.region not in regions:
         known = ", ".join(sorted(regions))
         raise SettingsError(f"region {settings.region!r} is in no target of the manifest. Expected one of: {known}")
-    return settings.region
+    policy = Policy(settings, rules)
+    if settings.names_profile or any(target.profile for target in rules.targets):
+        _ = policy.clients  # a profile that does not exist is told now, and not at the first call
+    return policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,13 @@ from lambda_warden.model.principal import LOCAL
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
-READ_TIMEOUT_SECONDS = 910.0
+READ_TIMEOUT_SECONDS = 960.0
 """Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost."""
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONCURRENCY = 64
+QUEUE = 1024
+SHUTDOWN_GRACE_SECONDS = 10.0
+IDEMPOTENCY_TTL_SECONDS = 86_400.0
 APPROVAL_TIMEOUT_SECONDS = 300.0
 
 
@@ -35,6 +39,13 @@ class Settings(BaseModel):
     connect_timeout: float = Field(default=CONNECT_TIMEOUT_SECONDS, gt=0, description="Seconds.")
     read_timeout: float = Field(default=READ_TIMEOUT_SECONDS, gt=0, description="Seconds.")
     concurrency: int = Field(default=CONCURRENCY, ge=1, le=1024, description="Invocations at once.")
+    queue: int = Field(default=QUEUE, ge=0, description="Calls that may wait for a slot; more are denied at once.")
+    shutdown_grace: float = Field(
+        default=SHUTDOWN_GRACE_SECONDS, ge=0, le=960, description="Seconds that calls under way may still take."
+    )
+    idempotency_ttl: float = Field(
+        default=IDEMPOTENCY_TTL_SECONDS, ge=960, description="Seconds that an idempotency key is kept."
+    )
     principal: str = Field(
         default=LOCAL, pattern=f"^{PRINCIPAL.pattern}$", description="Who asks, for all calls of this server."
     )
@@ -42,3 +53,8 @@ class Settings(BaseModel):
         default=APPROVAL_TIMEOUT_SECONDS, gt=0, le=570, description="Seconds to wait for a person's answer."
     )
     log_level: LogLevel = "WARNING"
+
+    @property
+    def names_profile(self) -> bool:
+        """Whether a profile of the AWS config files was chosen, here or by AWS's own variables."""
+        return any((self.profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_DEFAULT_PROFILE")))

@@ -8,8 +8,6 @@ from lambda_warden.aws.answer import token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
 
-READ_SECONDS = 10.0
-
 
 def read_alias(clients: Clients, ref: FunctionRef) -> frozenset[str] | str:
     """Ask AWS (GetAlias) which versions a call of an alias may run: its own, and those it routes a share to.
@@ -20,7 +18,7 @@ def read_alias(clients: Clients, ref: FunctionRef) -> frozenset[str] | str:
         The versions, or why they are not known.
     """
     try:
-        alias = clients.get(ref.account, ref.region, READ_SECONDS).get_alias(
+        alias = clients.for_reading(ref.account, ref.region).get_alias(
             FunctionName=ref.function_arn, Name=ref.qualifier
         )
         routed = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_warden.aws.answer import token
 from lambda_warden.aws.clients import Clients
+from lambda_warden.model.facts import AliasFacts, Details, FunctionFacts, Listing
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef, FunctionConfigurationTypeDef
@@ -20,50 +20,11 @@ LIST_LIMIT = 10_000
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionFacts:
-    """One function's configuration, as far as a model needs it."""
-
-    function_arn: str
-    description: str | None
-    runtime: str | None
-    handler: str | None
-    memory_mb: int | None
-    timeout_seconds: int | None
-    last_modified: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The functions of one account and region; `problem` says why it is not complete."""
-
-    functions: dict[str, FunctionFacts] = field(default_factory=dict)
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AliasFacts:
-    """Where an alias points: a version, and the shares of calls that go to others."""
-
-    function_version: str
-    routing: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What takes a call of its own to learn. None: AWS did not say, and `problems` says why."""
-
-    state: str | None = None
-    aliases: dict[str, AliasFacts] | None = None
-    versions: frozenset[str] | None = None
-    problems: tuple[str, ...] = ()
-
-
 def list_functions(clients: Clients, account: str, region: str) -> Listing:
     """Read one account and region with ListFunctions. Raises nothing: a denial becomes the listing's `problem`."""
     found: dict[str, FunctionFacts] = {}
     try:
-        pages = clients.get(account, region).get_paginator("list_functions").paginate()
+        pages = clients.for_reading(account, region).get_paginator("list_functions").paginate()
         for page in pages:
             for configuration in page["Functions"]:
                 facts = _facts(configuration)
@@ -101,7 +62,7 @@ def describe(clients: Clients, account: str, region: str, function_arn: str) -> 
         return frozenset(version["Version"] for page in pages for version in page["Versions"])
 
     try:
-        client = clients.get(account, region)
+        client = clients.for_reading(account, region)
     except BotoCoreError as error:
         return Details(problems=(_reason(error),))
     state = attempt(

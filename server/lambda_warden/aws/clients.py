@@ -1,10 +1,9 @@
-"""Lambda clients, one for each account, region and read timeout, made for invoking at most once."""
+"""Lambda clients: for each account and region one that invokes at most once, and one that reads."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
+from lambda_warden.aws.watched import watch
 from lambda_warden.model.errors import SettingsError
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
@@ -20,7 +20,10 @@ from lambda_warden.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-_CLIENTS_KEPT = 32
+READ_SECONDS = 10.0
+"""How long an answer of what only reads is waited for."""
+_READ_ATTEMPTS = 2
+_READ_CONNECTIONS = 10
 
 
 class Clients:
@@ -35,7 +38,7 @@ class Clients:
         self._targets = {(target.account, region): target for target in targets for region in target.regions}
         # Making clients is not thread-safe in boto3; using them is.
         self._lock = threading.Lock()
-        self._build_cached = lru_cache(maxsize=_CLIENTS_KEPT)(self._build)
+        self._made: dict[tuple[str, str, bool], LambdaClient] = {}
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
@@ -44,37 +47,48 @@ class Clients:
         # One session for each role, whatever the region, so that its credentials are fetched and renewed once.
         self._role_sessions: dict[tuple[str | None, ...], boto3.Session] = {}
 
-    def get(self, account: str, region: str, read_timeout: float | None = None) -> LambdaClient:
-        """The client for one account and region.
+    def for_invoking(self, account: str, region: str) -> LambdaClient:
+        """The client that invokes: one attempt, over connections that tell a `Sending` how much has left.
 
         Args:
             account: an account id of the manifest's targets.
             region: one of that target's regions.
-            read_timeout: seconds to wait for an answer; the settings' by default, and never more than that.
 
         Raises:
             KeyError: if no target has this account and region.
             botocore.exceptions.BotoCoreError: if no client can be made of the AWS configuration.
         """
-        limit = self._settings.read_timeout
+        return self._get(account, region, invokes=True)
+
+    def for_reading(self, account: str, region: str) -> LambdaClient:
+        """The client for what only reads: it waits for 10 s at the most, and tries again. Raises as `for_invoking`."""
+        return self._get(account, region, invokes=False)
+
+    def _get(self, account: str, region: str, *, invokes: bool) -> LambdaClient:
+        key = (account, region, invokes)
+        # Without the lock where it is made already: a call must not wait for the client of another target.
+        if client := self._made.get(key):
+            return client
         with self._lock:
-            return self._build_cached(account, region, min(read_timeout or limit, limit))
+            if key not in self._made:
+                self._made[key] = self._build(account, region, invokes=invokes)
+            return self._made[key]
 
     def default_region(self) -> str | None:
         """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""
         return self._sessions[self._settings.profile].region_name
 
-    def _build(self, account: str, region: str, read_timeout: float) -> LambdaClient:
+    def _build(self, account: str, region: str, *, invokes: bool) -> LambdaClient:
         target = self._targets[account, region]
         settings = self._settings
         config = Config(
             connect_timeout=settings.connect_timeout,
-            read_timeout=read_timeout,
+            # Of an invocation, the watched connections know the deadline.
+            read_timeout=settings.read_timeout if invokes else min(READ_SECONDS, settings.read_timeout),
             # One attempt: botocore's retries would start a function again (boto/boto3#1104).
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            # AWS's advice for long synchronous calls, so that no NAT or load balancer drops an idle connection.
-            tcp_keepalive=True,
-            max_pool_connections=settings.concurrency,
+            retries={"total_max_attempts": 1 if invokes else _READ_ATTEMPTS, "mode": "standard"},
+            # Every slot has its connection, and none is thrown away between two calls.
+            max_pool_connections=settings.concurrency if invokes else _READ_CONNECTIONS,
             user_agent_extra=f"lambda-warden/{__version__}",
             signature_version=None if settings.sign_requests else UNSIGNED,
         )
@@ -83,13 +97,16 @@ class Clients:
             verify = False
         elif settings.ca_bundle is not None:
             verify = str(settings.ca_bundle)
-        return self._session(target, region).client(
+        client = self._session(target, region).client(
             "lambda",
             region_name=region,
             endpoint_url=target.endpoint_url or settings.endpoint_url,
             verify=verify,
             config=config,
         )
+        if invokes:
+            watch(client)
+        return client
 
     def _session(self, target: Target, region: str) -> boto3.Session:
         """The session of a target: the profile's, or that of the role that is assumed from it, at the first call."""

@@ -15,8 +15,6 @@ from lambda_warden.model.function_ref import FunctionRef
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-READ_SECONDS = 10.0
-
 _LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)  # CloudWatch Logs API reference, CreateLogGroup
 
 
@@ -44,7 +42,7 @@ def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | st
         The configuration, or why it is not known.
     """
     try:
-        client = clients.get(ref.account, ref.region, READ_SECONDS)
+        client = clients.for_reading(ref.account, ref.region)
         return _configuration(
             ref, client.get_function_configuration(FunctionName=ref.function_arn, Qualifier=ref.qualifier)
         )

@@ -4,45 +4,152 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Final, cast
+
+from botocore.exceptions import ClientError
 
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.errors import classify
+from lambda_warden.aws.sending import Sending
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef, InvocationResponseTypeDef
+    from mypy_boto3_lambda.type_defs import (
+        InvocationRequestTypeDef,
+        InvocationResponseTypeDef,
+        InvokeWithResponseStreamRequestTypeDef,
+        InvokeWithResponseStreamResponseTypeDef,
+    )
 
 
-def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest) -> RawOutcome:
-    """Send one Invoke request, once, and classify its ending. Blocks until then; raises nothing.
+MEMORY_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of an answer that are held in memory: more than Lambda gives at once (6 MB). Of a larger stream, its start."""
+_CHUNK: Final = 64 * 1024
+
+Sink = Callable[[bytes], None]
+"""Takes an answer piece by piece, as it arrives."""
+
+
+def invoke(
+    clients: Clients, ref: FunctionRef, request: EncodedRequest, sending: Sending, sink: Sink | None = None
+) -> RawOutcome:
+    """Send one Invoke or InvokeWithResponseStream request, once, and classify its ending.
+
+    Blocks until then, or until the call is given up. Raises nothing.
 
     Args:
-        clients: made with one attempt a call.
+        clients: made with one attempt a call, over watched connections.
         ref: the canonical reference that was decided on; its ARN and qualifier are sent as they are.
-        request: the encoded parameters; `timeout_seconds` bounds the wait for the answer.
+        request: the encoded parameters.
+        sending: carries the deadline, and learns how much of the request has left.
+        sink: gets the whole answer, also what is too large for the outcome to hold.
     """
     try:
-        client = clients.get(ref.account, ref.region, request.timeout_seconds)
+        client = clients.for_invoking(ref.account, ref.region)
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
         return Refused(type(error).__name__, text(error))
-    try:
-        response = client.invoke(**_parameters(ref, request))
-    except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
-        return classify(error)
-    try:
-        payload = response["Payload"].read()
-    except Exception as error:  # noqa: BLE001
-        return Unknown(
-            type(error).__name__,
-            "the function ran, and its answer was cut off on the way",
-            response["StatusCode"],
-            token(response["ResponseMetadata"].get("RequestId")),
-        )
-    return _returned(response, payload)
+    answer = _Answer(sink)
+    sending.begin_attempt()
+    with sending.on_this_thread():
+        response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
+        try:
+            if request.response_stream:
+                response = client.invoke_with_response_stream(**_stream_parameters(ref, request))
+            else:
+                response = client.invoke(**_parameters(ref, request))
+        except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
+            return classify(error, sending.sent, sending.reason)
+        try:
+            if "EventStream" in response:
+                return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer)
+            return _read(response, answer)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _broken_off(error, response, answer, sending)
+
+
+class _Answer:
+    """What has arrived of an answer: its size, its start, and the rest where the sink took it."""
+
+    def __init__(self, sink: Sink | None) -> None:
+        self.size = 0
+        self._sink = sink
+        self._parts: list[bytes] = []
+
+    def add(self, part: bytes) -> None:
+        if self.size < MEMORY_LIMIT:
+            self._parts.append(part[: MEMORY_LIMIT - self.size])
+        self.size += len(part)
+        if self._sink is not None:
+            self._sink(part)
+
+    def start(self) -> bytes:
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+
+def _broken_off(
+    error: Exception,
+    response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef,
+    answer: _Answer,
+    sending: Sending,
+) -> Unknown:
+    """AWS had begun to answer, so the function ran, and nobody knows how it ended: whatever the error says."""
+    ending = classify(error, "whole", sending.reason)
+    why = f"{ending.message}; " if sending.reason or isinstance(error, ClientError) else ""
+    return Unknown(
+        ending.code,
+        f"{why}the function ran, and its answer broke off" + (f" after {answer.size:,} bytes" if answer.size else ""),
+        response["StatusCode"],
+        token(response["ResponseMetadata"].get("RequestId")),
+    )
+
+
+def _read(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
+    with closing(response["Payload"]) as body:
+        length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "")
+        if length.isdigit() and int(length) <= MEMORY_LIMIT:
+            answer.add(body.read())
+        else:
+            for part in iter(lambda: body.read(_CHUNK), b""):
+                answer.add(part)
+    return Returned(
+        status_code=response["StatusCode"],
+        payload=answer.start(),
+        payload_bytes=answer.size,
+        function_error=_function_error(response.get("FunctionError")),
+        log_tail=_decoded(response.get("LogResult")),
+        executed_version=token(response.get("ExecutedVersion")),
+        durable_execution_arn=token(response.get("DurableExecutionArn")),
+        request_id=token(response["ResponseMetadata"].get("RequestId")),
+    )
+
+
+def _read_stream(response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer) -> Returned | Unknown:
+    status, request_id = response["StatusCode"], token(response["ResponseMetadata"].get("RequestId"))
+    with closing(response["EventStream"]) as events:
+        for event in events:
+            if "PayloadChunk" in event:
+                answer.add(event["PayloadChunk"].get("Payload", b""))
+            elif "InvokeComplete" in event:
+                complete = event["InvokeComplete"]
+                code = complete.get("ErrorCode")
+                return Returned(
+                    status_code=status,
+                    payload=answer.start(),
+                    payload_bytes=answer.size,
+                    function_error="Unhandled" if code else None,
+                    stream_error=(token(code) or "unknown", text(complete.get("ErrorDetails", ""))) if code else None,
+                    log_tail=_decoded(complete.get("LogResult")),
+                    executed_version=token(response.get("ExecutedVersion")),
+                    request_id=request_id,
+                )
+    return Unknown(
+        "IncompleteStream", f"the answer ended after {answer.size:,} bytes without its end", status, request_id
+    )
 
 
 def _parameters(ref: FunctionRef, request: EncodedRequest) -> InvocationRequestTypeDef:
@@ -65,16 +172,10 @@ def _parameters(ref: FunctionRef, request: EncodedRequest) -> InvocationRequestT
     return parameters
 
 
-def _returned(response: InvocationResponseTypeDef, payload: bytes) -> Returned:
-    return Returned(
-        status_code=response["StatusCode"],
-        payload=payload,
-        function_error=_function_error(response.get("FunctionError")),
-        log_tail=_decoded(response.get("LogResult")),
-        executed_version=token(response.get("ExecutedVersion")),
-        durable_execution_arn=token(response.get("DurableExecutionArn")),
-        request_id=token(response["ResponseMetadata"].get("RequestId")),
-    )
+def _stream_parameters(ref: FunctionRef, request: EncodedRequest) -> InvokeWithResponseStreamRequestTypeDef:
+    """The same parameters; the operation knows no durable executions."""
+    known = {key: value for key, value in _parameters(ref, request).items() if key != "DurableExecutionName"}
+    return cast("InvokeWithResponseStreamRequestTypeDef", known)
 
 
 def _function_error(header: str | None) -> str | None:

@@ -50,7 +50,7 @@ def demo_environment() -> Iterator[DemoEnvironment]:
         with embedded_endpoint(run) as url:
             target = Target(account=ACCOUNT, regions=[REGION], endpoint_url=url)
             settings = Settings(records=folder / "records.sqlite3", sign_requests=False)
-            deploy(Clients(settings, [target]).get(ACCOUNT, REGION), ACCOUNT)
+            deploy(Clients(settings, [target]).for_reading(ACCOUNT, REGION), ACCOUNT)
             yield DemoEnvironment(folder, _write_manifest(folder, url), url)
 
 

@@ -18,6 +18,8 @@ CheckName = Literal[
     "alias",
     "approval",
     "limits",
+    "idempotency",
+    "busy",
     "record",
     "internal",
     "aws_dry_run",

@@ -40,6 +40,8 @@ ASYNC_PAYLOAD_LIMIT = 1024 * 1024
 """Bytes of an asynchronous invocation's request (Lambda quotas: 1 MB)."""
 FUNCTION_TIMEOUT_LIMIT = 900
 """Seconds a function may run (Lambda quotas: 15 minutes)."""
+WAIT_LIMIT = 960
+"""Seconds that an answer can be asked to be waited for: as long as a function may run, and its start before that."""
 RESULT_BYTES_DEFAULT = 16 * 1024
 RESULT_BYTES_LIMIT = 1024 * 1024
 
@@ -232,6 +234,9 @@ class Target(_Strict):
     endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
         default=None, description="Another endpoint than AWS's own, for example a VPC endpoint or an emulator."
     )
+    concurrency: int | None = Field(
+        default=None, ge=1, le=1024, description="How many calls may be under way at once in each region of it."
+    )
 
     @model_validator(mode="after")
     def _check_role(self) -> Target:
@@ -333,8 +338,21 @@ class FunctionRule(_Strict):
     timeout_seconds: int | None = Field(
         default=None,
         ge=1,
-        le=FUNCTION_TIMEOUT_LIMIT,
-        description="How long to wait for the answer, in seconds. Set it above the function's own timeout.",
+        le=WAIT_LIMIT,
+        description="How long to wait for the answer, in seconds. If not given, the function's own timeout, as AWS "
+        "tells it, and half a minute. Set it above the function's own timeout.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=10,
+        description="How many attempts a call may take. There is another one only where it is certain that the one "
+        "before started nothing: throttling, no connection. 1 turns that off.",
+    )
+    invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = Field(
+        default="BUFFERED",
+        description="RESPONSE_STREAM calls it with InvokeWithResponseStream, for functions that stream answers over "
+        "6 MB. It holds for RequestResponse.",
     )
     description: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         default=None, description="What the function does, for the model that chooses. Shown instead of AWS's."

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """AWS answered with a 2xx status: the fields of `InvocationResponse`, with LogResult decoded to bytes."""
+    """AWS answered with a 2xx status: the fields of `InvocationResponse`, with LogResult decoded to bytes.
+
+    Attributes:
+        payload: the answer, or its start where it is larger than what is read into memory.
+        payload_bytes: the size of the whole answer; that of `payload`, if not given.
+        function_error: the X-Amz-Function-Error header, or Unhandled where a stream ended with an error.
+        stream_error: the ErrorCode and ErrorDetails that a stream ended with, after what `payload` holds.
+    """
 
     status_code: int
     payload: bytes = b""
+    payload_bytes: int | None = None
     function_error: str | None = None
+    stream_error: tuple[str, str] | None = None
     log_tail: bytes | None = None
     executed_version: str | None = None
     durable_execution_arn: str | None = None
@@ -20,13 +29,17 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The function certainly did not run: AWS or this machine refused the request before it could start."""
+    """The function certainly did not run: AWS or this machine refused the request before it could start.
+
+    `retry_sensible` says that the reason passes, and `retry_after_seconds` when, where AWS said so.
+    """
 
     code: str
     message: str
     status_code: int | None = None
     request_id: str | None = None
     retry_sensible: bool = False
+    retry_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

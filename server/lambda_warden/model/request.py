@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Effect
+from lambda_warden.model.manifest import WAIT_LIMIT, Effect
 
 RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
@@ -87,9 +87,19 @@ class InvokeArguments(_Arguments):
         int | None,
         Field(
             ge=1,
-            le=FUNCTION_TIMEOUT_LIMIT,
+            le=WAIT_LIMIT,
             description="How long to wait for the answer. A function that takes longer is not stopped: its "
             "outcome is then unknown.",
+        ),
+    ] = None
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[A-Za-z0-9._:/=+@-]+$",
+            description="A name of your own for this call, such as an order number. Another call with the same key and "
+            "the same arguments starts nothing and gets the result of the first.",
         ),
     ] = None
 
@@ -111,7 +121,8 @@ class ListArguments(_Arguments):
 class EncodedRequest:
     """An invocation's parameters as AWS takes them. What is decided on is what is sent.
 
-    `payload` is None where none is sent; `client_context` is base64 of JSON; `log_tail` asks for LogType=Tail.
+    `payload` is None where none is sent; `client_context` is base64 of JSON; `log_tail` asks for LogType=Tail;
+    `response_stream` sends it as InvokeWithResponseStream.
     """
 
     invocation_type: RequestedInvocationType
@@ -121,3 +132,4 @@ class EncodedRequest:
     tenant_id: str | None
     durable_execution_name: str | None
     timeout_seconds: int | None
+    response_stream: bool = False

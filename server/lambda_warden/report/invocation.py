@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from lambda_warden.guard.redaction.text import redact_text
@@ -31,6 +31,8 @@ _NEXT_AFTER_DENIAL = {
     "alias": "The alias does not lead where the operator expects it. Tell the operator.",
     "approval": "Nothing was sent. Tell the user what you wanted to run, and ask again only if they want it.",
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
+    "idempotency": "Nothing was sent. Use another idempotency_key for another call.",
+    "busy": "Nothing was sent. Wait some seconds, then call again.",
     "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",
@@ -78,11 +80,58 @@ def report_outcome(
                 next_step=_next_after_refusal(raw) if isinstance(raw, Refused) else _next_after_unknown(raw),
                 status_code=raw.status_code,
                 request_id=raw.request_id,
-                error=Failure(code=raw.code, message=message.text[:_MESSAGE_LIMIT]),
+                error=Failure(
+                    code=raw.code,
+                    message=message.text[:_MESSAGE_LIMIT],
+                    retry_after_seconds=raw.retry_after_seconds if isinstance(raw, Refused) else None,
+                ),
                 redacted=message.count,
                 duration_ms=duration_ms,
                 **_of(call),
             )
+
+
+def report_unshown(call: Call, raw: RawOutcome, duration_ms: int) -> InvokeResult:
+    """A call that was sent, and whose answer can't be shown: only how it ended."""
+    return InvokeResult(
+        outcome=outcome_of(raw, call.invocation_type),
+        next_step="The answer could not be shown, which is a defect of lambda-warden. Tell the operator, and don't "
+        "call again before its effects or logs were checked.",
+        status_code=raw.status_code,
+        request_id=raw.request_id,
+        payload_bytes=len(raw.payload) if isinstance(raw, Returned) else 0,
+        truncated=isinstance(raw, Returned) and bool(raw.payload),
+        duration_ms=duration_ms,
+        **_of(call),
+    )
+
+
+def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
+    """A call that started nothing, since another call has its idempotency key: what is known of that one.
+
+    Args:
+        call: the one that was made now.
+        invocation_id: of the first one.
+        result: what the first one ended with, if that is known.
+        in_progress: whether the first one can still be under way.
+    """
+    if result is not None:
+        again = "Nothing was started now: this is the result of the first call with this idempotency_key."
+        return result.model_copy(update={"replayed": True, "next_step": f"{again} {result.next_step}"})
+    if in_progress:
+        outcome: Outcome = "in_progress"
+        next_step = (
+            "Nothing was started now: the first call with this idempotency_key has not ended yet. Make the same call "
+            "again with the same key to get its result."
+        )
+    else:
+        outcome = "unknown"
+        next_step = (
+            "Nothing was started now. The first call with this idempotency_key may have run; the server stopped before "
+            "it knew. Check its effects or logs, and use another key only if it did not run."
+        )
+    first = replace(call, invocation_id=invocation_id)
+    return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, **_of(first))
 
 
 def report_dry_run(call: Call, decision: Decision, payload_bytes: int | None) -> DryRunResult:
@@ -186,12 +235,13 @@ def _next_after_return(outcome: Outcome, call: Call, truncated: bool) -> str:
 
 def _next_after_refusal(raw: Refused) -> str:
     if raw.retry_sensible:
-        return "The function did not run. The reason passes: wait some seconds, then call again."
+        wait = "some seconds" if raw.retry_after_seconds is None else f"{raw.retry_after_seconds:g} s"
+        return f"The function did not run. The reason passes: wait {wait}, then call again."
     return "The function did not run. Calling again unchanged will not help: correct the call, or tell the operator."
 
 
 def _next_after_unknown(raw: Unknown) -> str:
-    where = f" for request id {raw.request_id}" if raw.request_id else ""
+    where = f" for request id {raw.request_id}" if raw.request_id else " from the time of this call"
     return (
         f"The function may have run, or may still be running. Do not call it again before somebody has checked its "
         f"effects or its logs{where}."

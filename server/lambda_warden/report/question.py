@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Final
 
+from lambda_warden.guard.binding import binding_of
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
@@ -46,7 +46,7 @@ def question_for(ref: FunctionRef, spec: FunctionRule, request: EncodedRequest, 
         f"Why this question: {asks}.",
         *_sent(request),
     ]
-    return Question("\n".join(lines), _binding(ref, request, principal))
+    return Question("\n".join(lines), binding_of(ref, request, principal))
 
 
 def _sent(request: EncodedRequest) -> list[str]:
@@ -73,17 +73,3 @@ def _payload_lines(payload: bytes | None) -> list[str]:
         rest = len(text) - PAYLOAD_SHOWN
         text = f"{text[:PAYLOAD_SHOWN]}\n… and {rest:,} more characters that are not shown here"
     return [head, *(OUTSIDE + line for line in text.split("\n"))]
-
-
-def _binding(ref: FunctionRef, request: EncodedRequest, principal: str) -> str:
-    """A digest of all that is sent, and of who asks: another request has another one."""
-    parts = [
-        ref.qualified_arn,
-        request.invocation_type,
-        None if request.payload is None else hashlib.sha256(request.payload).hexdigest(),
-        request.client_context,
-        request.tenant_id,
-        request.durable_execution_name,
-        principal,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -9,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Kind = Literal["denial", "intent", "outcome", "approval", "violation", "reload"]
-"""denial: not sent. intent: about to be sent. outcome: what came of an intent; without one, it is unknown.
+Kind = Literal["denial", "intent", "retry", "outcome", "approval", "violation", "reload"]
+"""denial: not sent. intent: about to be sent. retry: an attempt that certainly started nothing, and another will be
+made. outcome: what came of an intent; without one, it is unknown.
 approval: what a person answered. violation: what happened although it was not allowed. reload: another manifest."""
 
 Field = str | int | float | bool | None
 
 Limit = Literal["per_minute", "per_day", "concurrent"]
+
+FirstState = Literal["ended", "in_progress", "lost", "another_request"]
+"""ended: it has a result. in_progress: it is under way. lost: it is under way no longer, and nobody knows how it ended.
+another_request: it was a call of something else."""
 
 Answer = Literal["valid", "unknown", "used", "expired", "changed"]
 
@@ -59,20 +64,52 @@ class Busy:
     retry_after_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An idempotency key that a call wants.
+
+    Attributes:
+        principal: who asks; each has keys of its own.
+        key: as the caller named it.
+        binding: a digest of the request; the same key is good for nothing else.
+        kept_seconds: how long the key belongs to the call.
+    """
+
+    principal: str
+    key: str
+    binding: str
+    kept_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The call that has a key already; `result` is what was kept of it when it ended."""
+
+    invocation_id: str
+    state: FirstState
+    result: str | None = None
+
+
 class Records(Protocol):
     """An append-only list of records, with the limits and approvals that go with it. Safe to use from any thread.
 
-    Every method returns only once what it wrote would survive a crash. Each one raises `RecordError` if it could not
-    do its work, and then it has done nothing.
+    Every method but `finish` returns only once what it wrote would survive a loss of power. What `finish` wrote
+    survives a crash of the process; where it is lost, the call shows as unknown. Each one raises `RecordError` if it
+    could not do its work, and then it has done nothing.
     """
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one record. Fields that are None are left out."""
 
     def admit(
-        self, invocation_id: str, body: Mapping[str, Field], buckets: Sequence[Bucket], lease_seconds: float
-    ) -> Busy | None:
-        """Take a unit of every limit and write the intent, both or neither.
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        buckets: Sequence[Bucket],
+        lease_seconds: float,
+        reservation: Reservation | None = None,
+    ) -> Busy | First | None:
+        """Take a unit of every limit and the idempotency key, and write the intent: all of it or nothing.
 
         Args:
             invocation_id: of a call that was not admitted before.
@@ -80,19 +117,33 @@ class Records(Protocol):
             buckets: what the call counts in. All of them must have room.
             lease_seconds: how long the call can be under way at the most. Its concurrent slots come back when it is
                 finished, or after this time: a call goes on when the server that made it is killed.
+            reservation: the key that it wants, if any.
 
         Returns:
-            None if admitted, else what had no room: then nothing was taken, and no intent written.
+            None if admitted, else what had no room, or who has the key: then nothing was taken, and no intent written.
         """
 
-    def finish(self, invocation_id: str, body: Mapping[str, Field], *, ran: bool) -> None:
-        """Write the outcome and free the concurrent slots, both or neither.
+    def find_first(self, reservation: Reservation) -> First | None:
+        """The call that has a key, if there is one."""
+
+    def finish(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        *,
+        ran: bool,
+        ended: bool = True,
+        result: str | None = None,
+    ) -> None:
+        """Write the outcome, free the concurrent slots and keep the result under the call's key: all or nothing.
 
         Args:
             invocation_id: of a call that was admitted.
             body: of the outcome.
             ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
-                back too.
+                back too, and so is the key.
+            ended: False if it may still be running: then its slots stay taken until the end of its lease.
+            result: what the next call with the same key gets.
         """
 
     def ask(self, approval_id: str, binding: str, expires_at: float) -> None:

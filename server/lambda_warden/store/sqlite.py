@@ -15,10 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
-from lambda_warden.store import approvals, chain, limits
-from lambda_warden.store.records import Answer, Bucket, Busy, Field, Kind, RecordError
+from lambda_warden.store import approvals, chain, idempotency, limits
+from lambda_warden.store.records import Answer, Bucket, Busy, Field, First, Kind, RecordError, Reservation
 
 COLUMNS: Final = ("seq", "at", "kind", "invocation_id", "body", "hash")
+
+LAYOUT: Final = 2
+"""The version of these tables, kept as SQLite's user_version."""
 
 _BUSY_SECONDS = 10.0
 
@@ -40,6 +43,8 @@ _SCHEMA = (
     f"CREATE TRIGGER IF NOT EXISTS records_no_delete BEFORE DELETE ON records {_REFUSE}",
     *limits.SCHEMA,
     *approvals.SCHEMA,
+    *idempotency.SCHEMA,
+    f"PRAGMA user_version = {LAYOUT}",
 )
 _END = """SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'records'), 0), coalesce(max(seq), 0), hash
     FROM records"""
@@ -73,6 +78,7 @@ class SqliteRecords:
                 now = clock()
                 limits.prune(db, _microseconds(now))
                 approvals.prune(db, now)
+                idempotency.prune(db, now)
         except RecordError as error:
             self._db.close()
             raise RecordError(f"the records' file {path} can't be used: {error}") from error
@@ -84,23 +90,47 @@ class SqliteRecords:
             _append(db, self._clock(), kind, invocation_id, text)
 
     def admit(
-        self, invocation_id: str, body: Mapping[str, Field], buckets: Sequence[Bucket], lease_seconds: float
-    ) -> Busy | None:
-        """Take a unit of every limit and write the intent; see `Records.admit`."""
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        buckets: Sequence[Bucket],
+        lease_seconds: float,
+        reservation: Reservation | None = None,
+    ) -> Busy | First | None:
+        """Take a unit of every limit and the key, and write the intent; see `Records.admit`."""
         text = _text({**body, "lease_seconds": lease_seconds})
         with self._transaction() as db:
             # The clock is read under the lock, so that times are in the order of the records.
             now = self._clock()
+            if reservation is not None and (first := idempotency.find(db, now, reservation)):
+                return first
             busy = limits.take(db, _microseconds(now), invocation_id, buckets, _microseconds(lease_seconds))
             if busy is None:
+                if reservation is not None:
+                    idempotency.keep(db, now, invocation_id, reservation, lease_seconds)
                 _append(db, now, "intent", invocation_id, text)
             return busy
 
-    def finish(self, invocation_id: str, body: Mapping[str, Field], *, ran: bool) -> None:
-        """Write the outcome and free the slots; see `Records.finish`."""
-        text = _text(body)
+    def find_first(self, reservation: Reservation) -> First | None:
+        """The call that has a key; see `Records.find_first`."""
         with self._transaction() as db:
-            limits.release(db, invocation_id, ran=ran)
+            return idempotency.find(db, self._clock(), reservation)
+
+    def finish(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        *,
+        ran: bool,
+        ended: bool = True,
+        result: str | None = None,
+    ) -> None:
+        """Write the outcome, free the slots and keep the result; see `Records.finish`."""
+        text = _text(body)
+        with self._transaction(durable=False) as db:
+            if ended:
+                limits.release(db, invocation_id, ran=ran)
+            idempotency.end(db, invocation_id, result, ran=ran)
             _append(db, self._clock(), "outcome", invocation_id, text)
 
     def ask(self, approval_id: str, binding: str, expires_at: float) -> None:
@@ -119,10 +149,12 @@ class SqliteRecords:
             self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it is on disk in the end, or none."""
+    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """All of it is written in the end, or none; if it is durable, it has reached the disk."""
         try:
             with self._lock:
+                # FULL syncs the log at each commit. NORMAL leaves that to the next durable one, or to the system.
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
@@ -165,7 +197,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         check_layout(db, path)
         _write_ahead(db)
-        db.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it returns
     except (sqlite3.Error, RecordError):
         db.close()
         raise
@@ -189,9 +220,10 @@ def check_layout(db: sqlite3.Connection, path: Path) -> bool:
         if not tables:
             return False
         about = db.execute("SELECT * FROM records LIMIT 0").description if "records" in tables else ()
+        layout = db.execute("PRAGMA user_version").fetchone()[0]
     finally:
         db.execute("ROLLBACK")
-    if tuple(column[0] for column in about) == COLUMNS:
+    if tuple(column[0] for column in about) == COLUMNS and layout == LAYOUT:
         return True
     what = "has records of another version of lambda-warden" if about else "is another program's database"
     raise RecordError(f"the records' file {path} {what}: move it away, or name another file with --records")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 
+from lambda_warden.dispatcher import Progress
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import InvokeResult
@@ -16,6 +18,8 @@ from lambda_warden.pipeline import Pipeline
 from lambda_warden.report.text import invocation_text
 from lambda_warden.tools.approval import AskerOf, QuestionResult
 from lambda_warden.tools.tool import make_tool, tool_result
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Invoke an AWS Lambda function that the operator allows, exactly once, and report how it ended.
@@ -33,7 +37,7 @@ def invoke_function_tool(pipeline: Pipeline, asker: AskerOf, annotations: ToolAn
         arguments: Mapping[str, Any], context: Context[Any, Any]
     ) -> CallToolResult | InputRequiredResult:
         try:
-            result = await pipeline.invoke(arguments, asker(context))
+            result = await pipeline.invoke(arguments, asker(context), _progress_to(context))
         except QuestionResult as pending:
             return pending.result
         return tool_result(result, invocation_text(result), is_error=result.outcome not in ("succeeded", "accepted"))
@@ -47,6 +51,19 @@ def invoke_function_tool(pipeline: Pipeline, asker: AskerOf, annotations: ToolAn
         result=InvokeResult,
         annotations=annotations,
     )
+
+
+def _progress_to(context: Context[Any, Any]) -> Progress:
+    """Tells the client how a call gets on, if it asked for that (a progressToken in the request's _meta)."""
+
+    async def progress(elapsed: float, total: float | None, message: str) -> None:
+        limit = "" if total is None else f" of at most {total:.0f} s"
+        try:
+            await context.report_progress(round(elapsed, 1), total, f"{message}: {elapsed:.0f} s{limit}")
+        except Exception as error:  # noqa: BLE001 - whether the client hears of it must not decide how a call ends
+            logger.debug("no progress was reported: %s", type(error).__name__)
+
+    return progress
 
 
 def annotations_for(rules: Rules) -> ToolAnnotations:

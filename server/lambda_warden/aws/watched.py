@@ -1,0 +1,123 @@
+"""Connections that tell a call how much of it has left, and that are broken when it is given up.
+
+botocore sends through urllib3, whose connections don't tell how far they came: an error may mean that nothing was
+sent, or that the function has run. These do.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
+
+from lambda_warden.aws.sending import current
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 30.0
+"""How long a connection may have been idle to be used again. A server that closes it in the moment of reuse would make
+a call `unknown`; a new connection costs less."""
+_KEEP_ALIVE: Final = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    # Below the 350 s after which NAT gateways and load balancers of AWS drop a connection that says nothing, as one
+    # does that waits for a slow function. The system's own default is hours.
+    *(
+        [(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60), (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30)]
+        if sys.platform == "linux"
+        else []
+    ),
+]
+_BACKSTOP_SECONDS: Final = 2.0
+_LONGEST_SECONDS: Final = 86_400.0
+
+
+def watch(client: LambdaClient) -> None:
+    """Make a client's Invoke requests go over watched connections.
+
+    Without them a call is still sent at most once, but errors that prove nothing are `unknown` more often. botocore
+    has no public way to choose the class of its connections, so this looks for the one place where they are named.
+    """
+    for operation in ("Invoke", "InvokeWithResponseStream"):
+        client.meta.events.register(f"before-send.lambda.{operation}", _goes_out)
+    try:
+        classes: dict[str, type] = client._endpoint.http_session._pool_classes_by_scheme  # type: ignore[attr-defined]
+        classes.update({"http": _Pool, "https": _TlsPool})
+    except AttributeError:
+        logger.warning("this version of botocore can't be watched: what is not certain will be reported as unknown")
+
+
+def _goes_out(**_: object) -> None:
+    if sending := current():
+        sending.goes_out()
+
+
+class _Watched:
+    """Mixed into a connection of botocore. Without a call on this thread it does nothing."""
+
+    sock: Any
+    timeout: float
+    close: Callable[[], None]
+    _used_at = 0.0
+
+    def connect(self) -> None:
+        if sending := current():
+            sending.connects()
+            self.timeout = min(self.timeout, sending.remaining())
+        super().connect()  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        for option in _KEEP_ALIVE:
+            sock.setsockopt(*option)
+        if sending := current():
+            sending.uses(sock)
+        return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        sending = current()
+        if self.sock is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
+        if sending:
+            sending.connects()
+            sending.uses(self.sock)
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        if sending:
+            sending.uses(self.sock)
+            sending.has_left()
+
+    def getresponse(self) -> Any:
+        if sending := current():
+            # Whoever waits gives it up at its deadline, which breaks the connection. This is for when nobody does.
+            self.timeout = min(sending.remaining() + _BACKSTOP_SECONDS, _LONGEST_SECONDS)
+        response = super().getresponse()  # type: ignore[misc]
+        self._used_at = time.monotonic()
+        return response
+
+
+class _Connection(_Watched, AWSHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _TlsConnection(_Watched, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _Pool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _TlsConnection

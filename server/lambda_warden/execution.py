@@ -1,0 +1,156 @@
+"""What happens to a call in its worker thread, in this order and whatever becomes of its caller:
+
+    limits, key and intent → attempts → report → outcome
+
+Nothing is sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from lambda_warden.aws.sending import Sending
+from lambda_warden.defects import log_defect
+from lambda_warden.guard.alias import unexpected_version
+from lambda_warden.guard.decide import denied
+from lambda_warden.model.decision import Check, Decision
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
+from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.result import InvokeResult
+from lambda_warden.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
+from lambda_warden.report.invocation import report_outcome, report_unshown
+from lambda_warden.retry import attempt_until_it_may_have_run
+from lambda_warden.steps import Allowed, Denied, with_check
+from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
+
+logger = logging.getLogger(__name__)
+
+NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
+
+_LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0
+"""How long a slot of `concurrent` is held by a call whose end is not known: a function runs on when its caller stops
+waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended that was sent, or was about to be, and what its caller gets to read."""
+
+    raw: RawOutcome
+    result: InvokeResult
+
+
+class Execution:
+    """Carries calls out, in the threads that it is called in.
+
+    Args:
+        records: where every intent and outcome goes, and where limits and keys are kept.
+        principal: who asks, for all calls of this server.
+        record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
+    """
+
+    def __init__(self, records: Records, *, principal: str, record_payloads: bool) -> None:
+        self._records = records
+        self._principal = principal
+        self._record_payloads = record_payloads
+
+    def carry_out(self, tool: ToolName, step: Allowed, sending: Sending) -> Ending | Decision | First:
+        """Carry a call out. Raises nothing.
+
+        Returns:
+            How it ended; or why it was not sent; or who has its idempotency key.
+        """
+        try:
+            if stopped := self._admit(tool, step):
+                return stopped
+        except RecordError as error:
+            logger.error("%s not sent: %s", step.call.invocation_id, error)
+            return denied("record", NOT_RECORDED)
+        started = time.monotonic()
+        raw, attempts = self._attempt(step, sending)
+        seconds = time.monotonic() - started
+        ending = Ending(raw, _report(step, raw, seconds, attempts))
+        try:
+            self._finish(step, ending, seconds, attempts)
+        except RecordError as error:
+            logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
+        return ending
+
+    def _admit(self, tool: ToolName, step: Allowed) -> Decision | First | None:
+        invocation_id = step.call.invocation_id
+        intent = intent_record(tool, step, self._principal, keep_payload=self._record_payloads)
+        met = self._records.admit(invocation_id, intent, self._buckets(step), _LEASE_SECONDS, step.reservation)
+        if not isinstance(met, Busy):
+            return met
+        full = Denied(step.call, with_check(step.decision, _limit_check(met)))
+        self._records.append("denial", invocation_id, denial_record(tool, full))
+        return full.decision
+
+    def _attempt(self, step: Allowed, sending: Sending) -> tuple[RawOutcome, int]:
+        # Imported here: it loads boto3, which a server that starts does not need.
+        from lambda_warden.aws.invoke import invoke
+
+        last: tuple[RawOutcome, int] | None = None
+
+        def record_retry(attempt: int, refusal: Refused, pause_seconds: float) -> None:
+            nonlocal last
+            last = refusal, attempt
+            self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
+
+        try:
+            attempt = partial(invoke, step.policy.clients, step.ref, step.request, sending)
+            return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, sending, record_retry)
+        except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
+            logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
+            return last or (Refused(type(error).__name__, str(error)), 1)
+
+    def _finish(self, step: Allowed, ending: Ending, seconds: float, attempts: int) -> None:
+        raw, invocation_id = ending.raw, step.call.invocation_id
+        self._records.finish(
+            invocation_id,
+            outcome_record(step, raw, seconds, attempts, keep_payload=self._record_payloads),
+            ran=not isinstance(raw, Refused),
+            ended=not (isinstance(raw, Unknown) and raw.status_code is None),
+            result=ending.result.model_dump_json(exclude_defaults=True) if step.reservation else None,
+        )
+        if ending.result.violation:
+            logger.error("%s: %s", invocation_id, ending.result.violation)
+            body = {"function": step.ref.qualified_arn, "reason": ending.result.violation}
+            self._records.append("violation", invocation_id, body)
+
+    def _buckets(self, step: Allowed) -> list[Bucket]:
+        """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
+        if step.request.invocation_type == "DryRun":
+            return []
+        limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
+        if limits := step.policy.rules.principals.get(self._principal):
+            limited.append((f"principal:{self._principal}", limits))
+        return [
+            Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
+            for key, limits in limited
+            if limits != Limits()
+        ]
+
+
+def _report(step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
+    shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
+    try:
+        result = report_outcome(step.call, raw, duration_ms, shown.max_bytes, shown.pointers)
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
+        log_defect("reporting", error)
+        result = report_unshown(step.call, raw, duration_ms)
+    violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
+    return result.model_copy(update={"violation": violation, "attempts": attempts})
+
+
+def _limit_check(busy: Busy) -> Check:
+    who = "this function" if busy.key.startswith("rule:") else "this principal"
+    what = {"per_minute": "calls a minute", "per_day": "calls a day", "concurrent": "calls at once"}[busy.limit]
+    when = "when one of them has ended"
+    if busy.retry_after_seconds is not None:
+        when = f"in {max(1, round(busy.retry_after_seconds)):,} s"
+    reason = f"{who} has reached its limit of {busy.allowed:,} {what}; there is room {when}"
+    return Check(name="limits", passed=False, reason=reason)

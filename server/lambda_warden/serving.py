@@ -1,0 +1,178 @@
+"""Serving a warden over stdio or HTTP until its client leaves or a signal stops it, and ending gracefully.
+
+The SDK cancels whatever is under way as soon as its input ends. Here the requests that were read are answered first,
+for as long as the settings allow: so that a client that closes its end, or an operator who stops the server, loses
+nothing that could have been known.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+
+if TYPE_CHECKING:
+    from lambda_warden.app import Warden
+
+HOST: Final = "127.0.0.1"
+"""HTTP has no authentication here, so it is for this machine alone."""
+_FLUSH_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.02
+
+_Self = TypeVar("_Self")
+
+
+async def serve_stdio(warden: Warden) -> None:
+    """Serve on stdin and stdout until stdin ends, or SIGTERM or SIGINT comes; a second signal ends it at once."""
+    async with stdio_server() as (read_stream, write_stream), anyio.create_task_group() as group:
+        unanswered = _Unanswered(warden.shutdown_grace)
+        stopped_by: list[int] = []
+
+        async def stop_on_signal() -> None:
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for number in signals:
+                    stopped_by.append(number)
+                    break
+            unanswered.stop()
+
+        group.start_soon(stop_on_signal)
+        # MCPServer.run_stdio_async does just this, and lets nobody put anything between it and its streams.
+        server = warden.server._lowlevel_server
+        await server.run(
+            _Reading(read_stream, unanswered),
+            _Writing(write_stream, unanswered),
+            server.create_initialization_options(),
+        )
+        group.cancel_scope.cancel()
+        if stopped_by:
+            await _end_by(stopped_by[0])
+
+
+async def serve_http(warden: Warden, port: int) -> None:
+    """Serve streamable HTTP on 127.0.0.1 until a signal comes; requests under way have their time to end."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        warden.server.streamable_http_app(host=HOST),
+        host=HOST,
+        port=port,
+        log_level=warden.log_level.lower(),
+        timeout_graceful_shutdown=round(warden.shutdown_grace),
+    )
+    await uvicorn.Server(config).serve()
+
+
+async def _end_by(number: int) -> None:
+    """End as the signal would have ended the process. The thread that reads stdin can't be stopped otherwise."""
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep(_FLUSH_SECONDS)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+class _Unanswered:
+    """The requests that were read and not answered, and when to wait for them no longer."""
+
+    def __init__(self, grace: float) -> None:
+        self._ids: set[str | int] = set()
+        self._grace = grace
+        self._stopped = False
+        self._reading: anyio.CancelScope | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def stop(self) -> None:
+        """Read nothing more."""
+        self._stopped = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def next_of(self, stream: Any) -> SessionMessage | Exception | None:
+        """The next message, or None when there is none, or none is wanted."""
+        with anyio.CancelScope() as self._reading:
+            if self._stopped:
+                return None
+            try:
+                item: SessionMessage | Exception = await stream.receive()
+            except anyio.EndOfStream:
+                return None
+            return item
+        return None
+
+    def was_read(self, item: SessionMessage | Exception) -> None:
+        match item:
+            case SessionMessage(message=JSONRPCRequest(id=request_id)):
+                self._ids.add(request_id)
+            case SessionMessage(message=JSONRPCNotification(method="notifications/cancelled", params=params)):
+                self._ids.discard((params or {}).get("requestId", ""))  # it gets no answer
+
+    def was_written(self, item: SessionMessage) -> None:
+        match item.message:
+            case JSONRPCResponse(id=request_id) | JSONRPCError(id=request_id) if request_id is not None:
+                self._ids.discard(request_id)
+
+    async def wait(self) -> None:
+        """Until everything is answered, or the time is up."""
+        with anyio.move_on_after(self._grace):
+            while self._ids:
+                await anyio.sleep(_POLL_SECONDS)
+
+
+class _Stream:
+    """What the SDK's streams have in common."""
+
+    def __init__(self, inner: Any, unanswered: _Unanswered) -> None:
+        self._inner = inner
+        self._unanswered = unanswered
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def __aenter__(self: _Self) -> _Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Reading(_Stream):
+    """Ends when its stream ends or the server is stopped, and everything that was read has been answered."""
+
+    @property
+    def last_context(self) -> Any:
+        return getattr(self._inner, "last_context", None)
+
+    async def receive(self) -> SessionMessage | Exception:
+        item = await self._unanswered.next_of(self._inner)
+        if item is None:
+            await self._unanswered.wait()
+            raise anyio.EndOfStream
+        self._unanswered.was_read(item)
+        return item
+
+    def __aiter__(self) -> _Reading:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+
+class _Writing(_Stream):
+    """Notes which requests are answered."""
+
+    async def send(self, item: SessionMessage, /) -> None:
+        await self._inner.send(item)
+        self._unanswered.was_written(item)
