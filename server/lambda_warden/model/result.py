@@ -77,9 +77,9 @@ class Log(_Result):
     truncated: bool = Field(description="True if the log is longer than what AWS returns: its beginning is missing.")
     cold_start: bool | None = Field(default=None, description="null: the log does not say.")
     errors: list[LogError] = Field(
-        default=[], description="The last errors in `text`, without the one that `function_error` tells of."
+        default=[], description="The last errors in `text`, each once, without the one that `function_error` tells of."
     )
-    more_errors: int = Field(default=0, description="How many errors stand in `text` before those.")
+    more_errors: int = Field(default=0, description="How many other errors stand in `text` before those.")
     other_requests: int = Field(default=0, description="Lines of other invocations, which are left out.")
     report: Report | None = None
 

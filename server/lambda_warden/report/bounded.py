@@ -19,10 +19,10 @@ def cut_frames(frames: Sequence[str], limit: int, characters: int) -> list[str]:
 
     Args:
         frames: in the order of the runtime.
-        limit: how many are shown; one more line says how many are not.
+        limit: how many are shown of a longer one; one more line says how many are not.
         characters: how much of each is shown.
     """
-    if len(frames) <= limit:
+    if len(frames) <= limit + 1:  # the note would take as much
         return [cut(frame, characters) for frame in frames]
     half = limit // 2
     first, last = frames[:half], frames[len(frames) - half :]

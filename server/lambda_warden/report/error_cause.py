@@ -192,8 +192,6 @@ _EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
 )
 """What a log tells of why a process ended, which the error itself does not know."""
 
-_INIT_TIMED_OUT: Final = re.compile(r"^INIT_REPORT .*\bStatus: timeout\b", re.MULTILINE)
-_INIT_EVENT: Final = re.compile(r'"platform\.initReport".*"status": ?"timeout"')
 _WRAPPED: Final = re.compile(r"(?P<where>Function|Init)<(?P<type>.*)>")
 _OWN: Final = re.compile(r"(?:Runtime|Sandbox|Extension|Function)\.\w+")
 _NAME: Final = re.compile(r"\w+\Z")
@@ -215,7 +213,9 @@ def cause_of(said: Iterable[Said], log: Log | None) -> ErrorCause:
     cause = specific or ("code" if _is_of_code(errors) else _of_log(log)) or "unknown"
     if cause == "exit":
         return _of_exit(errors, log)
-    if cause == "timeout" and log and (_INIT_TIMED_OUT.search(log.text) or _INIT_EVENT.search(log.text)):
+    if cause == "timeout" and _init_ended(log, "timeout"):
+        return "init_failure"
+    if cause in ("code", "unknown") and _init_ended(log, "error"):
         return "init_failure"
     return cause
 
@@ -274,6 +274,16 @@ def _of_log(log: Log | None) -> ErrorCause | None:
     if log.report.status == "timeout":
         return "timeout"
     return _LAMBDA_TYPES.get(log.report.error_type or "")
+
+
+def _init_ended(log: Log | None, status: str) -> bool:
+    """Whether Lambda says that the function's last start, which the call waited for, ended so."""
+    reports = [
+        re.sub(r'["\s]', "", line.lower())
+        for line in (log.text.splitlines() if log else ())
+        if line.startswith("INIT_REPORT ") or (line.startswith("{") and '"platform.initReport"' in line)
+    ]
+    return bool(reports) and "phase:invoke" in reports[-1] and f"status:{status}" in reports[-1]
 
 
 def _of_exit(errors: list[Said], log: Log | None) -> ErrorCause:

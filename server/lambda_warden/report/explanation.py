@@ -69,7 +69,7 @@ def explain(cause: ErrorCause, said: Said, log: Log | None) -> str:
     report = log.report if log else None
     match cause:
         case "timeout" if found := _TIMEOUT.search(said.message):
-            return f"Lambda stopped the function because it ran longer than its timeout of {float(found[1]):g} s."
+            return f"Lambda stopped the function after {float(found[1]):g} s, because it ran longer than its timeout."
         case "out_of_memory" if report and report.memory_size_mb and report.max_memory_used_mb:
             return (
                 f"The function ran out of memory: it used {report.max_memory_used_mb} of its "

@@ -17,6 +17,7 @@ from lambda_warden.model.result import CausedBy, FunctionError, Log
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_cause import Said, cause_of, denied
 from lambda_warden.report.explanation import explain
+from lambda_warden.report.log import tells_of
 from lambda_warden.report.log_entry import frame_text
 from lambda_warden.report.payload import Payload
 
@@ -46,8 +47,7 @@ def read_function_error(kind: str, payload: Payload, log: Log | None) -> Functio
     cause = cause_of(said, log)
     actions = (denied(each.message) for each in said) if cause == "permission_denied" else ()
     action, resource = next((found for found in actions if found[0]), (None, None))
-    frames = _frames(error)
-    return FunctionError(
+    described = FunctionError(
         kind=kind,
         cause=cause,
         explanation=explain(cause, said[0], log),
@@ -55,18 +55,21 @@ def read_function_error(kind: str, payload: Payload, log: Log | None) -> Functio
         message=_text(error.get("errorMessage"), MESSAGE_LIMIT),
         action=action,
         resource=resource,
-        stack_trace=cut_frames(
-            frames if frames is not None else _frames_of_log(log.text if log else ""), FRAMES_LIMIT, _FRAME_LIMIT
-        ),
+        stack_trace=cut_frames(_frames(error), FRAMES_LIMIT, _FRAME_LIMIT),
         caused_by=[
             CausedBy(
                 type=_text(each.get("errorType"), _FRAME_LIMIT),
                 message=_text(each.get("errorMessage"), BEHIND_MESSAGE_LIMIT),
-                stack_trace=cut_frames(_frames(each) or [], BEHIND_FRAMES_LIMIT, _FRAME_LIMIT),
+                stack_trace=cut_frames(_frames(each), BEHIND_FRAMES_LIMIT, _FRAME_LIMIT),
             )
             for each in behind
         ],
     )
+    if described.stack_trace or log is None:
+        return described
+    logged = next((entry.stack for entry in reversed(log.errors) if tells_of(entry.message, described)), [])
+    frames = cut_frames(_frames_of_log(log.text), FRAMES_LIMIT, _FRAME_LIMIT) or logged
+    return described.model_copy(update={"stack_trace": frames})
 
 
 def _json_object(payload: Payload) -> dict[str, Any]:
@@ -101,9 +104,9 @@ def _said(error: dict[str, Any]) -> Said:
     )
 
 
-def _frames(error: dict[str, Any]) -> list[str] | None:
+def _frames(error: dict[str, Any]) -> list[str]:
     frames = error.get("stackTrace") or error.get("trace") or error.get("stack")
-    return [frame_text(frame) for frame in frames] if isinstance(frames, list) else None
+    return [frame_text(frame) for frame in frames] if isinstance(frames, list) else []
 
 
 def _frames_of_log(text: str) -> list[str]:
@@ -115,7 +118,7 @@ def _frames_of_log(text: str) -> list[str]:
     stack = list(takewhile(lambda line: line.startswith(" "), lines))
     # The exception stands below its stack; in the log of Lambda's own runtime it stands above.
     exception = [line for line in lines[len(stack) : len(stack) + 1] if _EXCEPTION.match(line)]
-    return [_TRACEBACK, *stack, *exception]
+    return [_TRACEBACK, *stack, *exception] if stack else []
 
 
 def _text(value: object, limit: int) -> str | None:

@@ -18,6 +18,7 @@ from lambda_warden.model.result import (
     Failure,
     FunctionError,
     InvokeResult,
+    Log,
     Outcome,
 )
 from lambda_warden.report.explanation import NEXT_STEPS
@@ -139,7 +140,7 @@ def _report_returned(
         log = without(log, error)
     return InvokeResult(
         outcome=outcome,
-        next_step=_next_after_return(outcome, call, view.truncated, error),
+        next_step=_next_after_return(outcome, call, view.truncated, error, log),
         status_code=raw.status_code,
         executed_version=raw.executed_version,
         request_id=raw.request_id,
@@ -174,7 +175,9 @@ def _of(call: Call) -> _Named:
     }
 
 
-def _next_after_return(outcome: Outcome, call: Call, truncated: bool, error: FunctionError | None) -> str:
+def _next_after_return(
+    outcome: Outcome, call: Call, truncated: bool, error: FunctionError | None, log: Log | None
+) -> str:
     if error:
         return NEXT_STEPS[error.cause]
     match outcome:
@@ -183,6 +186,8 @@ def _next_after_return(outcome: Outcome, call: Call, truncated: bool, error: Fun
                 "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
                 "time, where its payload allows. Calling it again runs it again."
             )
+        case "succeeded" if log and log.errors:
+            return "Use the payload. The log tells of errors: see whether all of it was done."
         case "succeeded":
             return "Use the payload."
         case _ if call.invocation_type == "DryRun":

@@ -84,15 +84,14 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
     report = read_report(text, request_id)
     own, others = _of_request(read_entries(redacted.text), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
-    errors = [_error(entry) for entry in shown if entry.is_error]
-    last = list({(error.level, error.message): error for error in errors}.values())[-ERRORS_LIMIT:]
+    errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
     log = Log(
         text="\n".join(line.replace("\r", "\n") for entry in shown for line in entry.lines).rstrip("\n"),
         format="json" if all(entry.event is not None for entry in shown or own) and own else "text",
         truncated=truncated,
         cold_start=_cold_start(own, report, truncated),
-        errors=last,
-        more_errors=len(errors) - len(last),
+        errors=errors[-ERRORS_LIMIT:],
+        more_errors=max(0, len(errors) - ERRORS_LIMIT),
         other_requests=others,
         report=report,
     )
@@ -118,14 +117,17 @@ def read_report(text: str, request_id: str | None = None) -> Report | None:
 
 def without(log: Log, error: FunctionError) -> Log:
     """A log whose `errors` don't tell once more what is known of the function's error."""
-    told = [text for text in (error.message, *(behind.message for behind in error.caused_by)) if text]
-    errors = [entry for entry in log.errors if not any(_tells(entry.message, text) for text in told)]
+    errors = [entry for entry in log.errors if not tells_of(entry.message, error)]
     return log.model_copy(update={"errors": errors}) if len(errors) < len(log.errors) else log
 
 
-def _tells(message: str, told: str) -> bool:
-    start = told.rstrip("…")[:ERROR_MESSAGE_LIMIT].strip()
-    return start.split("\n")[0] in message or (message != "" and message.rstrip("…") in told)
+def tells_of(logged: str, error: FunctionError) -> bool:
+    """Whether the message of a logged error says what is known of the function's error, or of one behind it."""
+    for said in (error.message, *(behind.message for behind in error.caused_by)):
+        begin = said.split("\n")[0].rstrip("…")[:ERROR_MESSAGE_LIMIT].strip() if said else ""
+        if said and begin and (begin in logged or (logged and logged.rstrip("…") in said)):
+            return True
+    return False
 
 
 def _of_request(entries: Sequence[LogEntry], request_id: str | None) -> tuple[list[LogEntry], int]:

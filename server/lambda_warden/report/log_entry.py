@@ -57,6 +57,8 @@ _FAILED: Final = re.compile(r"\bStatus: (?:error|timeout|failure)\b")
 _FAILED_STATUSES: Final = ("error", "timeout", "failure")
 
 _HEADS: Final = (
+    # What ends a process: Go's panic, V8's heap.
+    re.compile(r"(?P<fatal>)(?P<message>(?:panic|fatal error|FATAL ERROR): .*)"),
     # Node.js and .NET: time, request, level and message, with tabs between.
     re.compile(
         rf"{_TIME}\t(?P<id>{_ID}|undefined|)\t(?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL|trce|dbug|info|warn|fail|crit)"
@@ -75,17 +77,16 @@ _HEADS: Final = (
     ),
     re.compile(rf"{_TIME}(?:[ \t]+(?:(?P<id>{_ID})|\S{{1,100}})){{0,3}}?[ \t]+\[?{_LEVEL}\b\]?[ \t:-]*(?P<message>.*)"),
     re.compile(r"(?P<level>ERROR|FATAL|CRITICAL|SEVERE)[:\t ]+(?P<message>.*)"),
-    # What ends a process: Go's panic, V8's heap.
-    re.compile(r"(?P<fatal>)(?P<message>(?:panic|fatal error|FATAL ERROR): .*)"),
 )
 _TIME_ONLY: Final = re.compile(r"[0-9/:. TZ-]*\Z")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _TRACEBACK: Final = "Traceback (most recent call last):"
 # Lines that go on with what the line before them began, though they are not indented.
 _GOES_ON: Final = re.compile(
-    rf"\s|{re.escape(_TRACEBACK)}|Caused by: |\.\.\. \d+ |During handling of the above|The above exception was"
-    r"|goroutine \d+ |[\]})]|Require stack:|- /|(?:Runtime|Extension|Sandbox|Function)\.[A-Za-z]+\s*\Z"
+    rf"\s|\Z|{re.escape(_TRACEBACK)}|Caused by: |\.\.\. \d+ |During handling of the above|The above exception was"
+    r"|goroutine \d+ |[\]})]|Require stack:|- /"
 )
+_OWN_TYPE: Final = re.compile(r"(?:Runtime|Extension|Sandbox|Function)\.[A-Za-z]+\s*")
 _CALL: Final = re.compile(r"\s+at \S")
 _POINTERS: Final = re.compile(r"[\s^~]*")  # the lines of a Python traceback that point into the line above
 
@@ -145,11 +146,12 @@ def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
 def _continues(group: list[str], line: str) -> bool:
     if _PLATFORM.fullmatch(group[0]) or group[0].startswith('{"'):
         return False
-    if _GOES_ON.match(line):
+    if _GOES_ON.match(line) or _OWN_TYPE.fullmatch(line):
         return not _PLATFORM.fullmatch(line)
-    # The exception stands below its stack.
+    # The exception stands below its stack, and Go does not indent the functions of its stack.
     in_traceback = any(_TRACEBACK in part for part in group) and group[-1].startswith(" ")
-    return in_traceback and not _PLATFORM.fullmatch(line) and _head(line) is None and not line.startswith('{"')
+    in_stack = in_traceback or any(part.startswith("goroutine ") for part in group)
+    return in_stack and not _PLATFORM.fullmatch(line) and _head(line) is None and not line.startswith('{"')
 
 
 def _entry(lines: list[str]) -> LogEntry:
@@ -208,7 +210,7 @@ def _text_entry(lines: list[str]) -> LogEntry:
         message = f"{words}: {message}" if words and message else words or message
         return replace(entry, is_error=True, message=message, stack=_beyond(message, stack))
     first, *rest = said.split("\n")
-    rest = [line for line in rest if not _POINTERS.fullmatch(line)]
+    rest = [line for line in rest if not _POINTERS.fullmatch(line) and not _OWN_TYPE.fullmatch(line)]
     if first == _TRACEBACK and rest:  # the exception stands below its stack
         first, rest = rest[-1], [first, *rest[:-1]]
     return replace(entry, is_error=True, message=first.strip(), stack=tuple(rest))
@@ -222,7 +224,8 @@ def _told(event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     kind, message, stack = error_fields(nested or event)
     own = next((text for key in ("message", "msg", "event") if isinstance(text := event.get(key), str)), None)
     if nested is None:
-        message = _string(event.get("errorMessage"))
+        trace = event.get("stack_trace")  # Powertools
+        message = _string(event.get("errorMessage") or (trace.get("value") if isinstance(trace, dict) else None))
         kind = _string(event.get("errorType")) or _string(event.get("exception_name"))
     error = f"{kind}: {message}" if kind and message else message or kind
     if own and error and error not in own and (message or "") not in own:

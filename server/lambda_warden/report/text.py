@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from typing import Final
 
 from lambda_warden.model.decision import Check
@@ -22,6 +23,9 @@ from lambda_warden.model.result import (
     Omission,
     Report,
 )
+from lambda_warden.report.bounded import cut
+from lambda_warden.report.log import ERROR_MESSAGE_LIMIT, tells_of
+from lambda_warden.report.log_entry import read_entries
 
 OUTSIDE: Final = "│ "
 """The mark at the start of every line that comes from outside."""
@@ -84,14 +88,16 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield f"Cause: {error.cause}. {error.explanation}"
         yield f"The function's error ({error.kind}), data from outside:"
         yield from _outside("\n".join(_error_lines(error)))
-    elif result.payload_format:
+    # An error of a form of its own says nothing above.
+    if result.payload_format and not (error and (error.type or error.message)):
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
         if result.omitted:
             yield "Cut there, by JSON pointer, data from outside:"
             yield from _outside("\n".join(map(_omission_line, result.omitted)))
     if result.log and result.log.errors:
-        yield "Errors in its log, data from outside:"
+        more = f" ({result.log.more_errors} more before them)" if result.log.more_errors else ""
+        yield f"Errors in its log{more}, data from outside:"
         yield from _outside("\n".join(line for error in result.log.errors for line in _logged_lines(error)))
     if log_lines := _log_lines(result):
         yield "End of its log, data from outside:"
@@ -147,7 +153,8 @@ def _near(frames: list[str], headline: str, limit: int) -> list[str]:
     """The frames nearest to the error: the last ones of Python, the first ones of all others."""
     if any(frame.lstrip().startswith('File "') for frame in frames):
         return frames[-limit:]
-    return [frame for frame in frames if frame != headline][:limit]
+    said = {line.strip() for line in headline.split("\n")}
+    return list(dropwhile(lambda frame: frame.strip() in said, frames))[:limit]
 
 
 def _payload_kind(result: InvokeResult) -> str:
@@ -166,19 +173,21 @@ def _omission_line(cut: Omission) -> str:
 
 
 def _log_lines(result: InvokeResult) -> list[str]:
-    """The end of a failed function's log, without the lines that are shown above it already."""
+    """The end of a failed function's log, without what is shown above it already."""
     if result.log is None or (error := result.function_error) is None:
         return []
-    frames = [*error.stack_trace, *(frame for behind in error.caused_by for frame in behind.stack_trace)]
-    logged = [line for entry in result.log.errors for line in _logged_lines(entry)]
-    shown = {line.strip() for part in (*frames, *logged) for line in part.split("\n")}
-    said = [text for text in (error.message, *(entry.message for entry in result.log.errors)) if text]
-    return [
+    lifted = {entry.message for entry in result.log.errors}
+    shown = {line.strip() for frame in error.stack_trace for line in frame.split("\n")}
+    lines = [
         line
-        for line in result.log.text.splitlines()
-        # Lines of nothing but carets point into a line of the stack trace.
-        if line.strip(" ^~") and line.strip() not in shown and not any(text in line for text in said)
-    ][-_LOG_LINES:]
+        for entry in read_entries(result.log.text)
+        if not (
+            entry.is_error and (tells_of(entry.message, error) or cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted)
+        )
+        for line in entry.lines
+    ]
+    # Lines of nothing but carets point into a line of the stack trace.
+    return [line for line in lines if line.strip(" ^~") and line.strip() not in shown][-_LOG_LINES:]
 
 
 def _outside(text: str) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """Answers and logs of the shapes that Lambda gives, each with the whole result and the text that a reader gets of it.
 
-Each `NAME.yaml` beside this file holds cases by their titles; `NAME.snapshot` holds what is made of them. After a wanted
-change: `UPDATE_SNAPSHOTS=1 pytest tests/report/corpus`, and read the difference as somebody would who gets it.
+Each `NAME.yaml` beside this file holds cases by their titles; `NAME.snapshot` holds what is made of them. After a
+wanted change: `UPDATE_SNAPSHOTS=1 pytest tests/report/corpus`, and read the difference as somebody would who gets it.
 
-A case gives what AWS returns: `error` (X-Amz-Function-Error), `log` (the log tail), and the payload as `json` (a value),
-`text` or `base64`. `$ID` is the request id of the call, `$OTHER` that of another one, and `$KEY`, `$TOKEN` and the like
-are put together here, so that no scanner takes them for secrets.
+A case gives what AWS returns: `error` (X-Amz-Function-Error), `log` (the log tail; with `cut`, repeated until AWS would
+cut it), and the payload as `json` (a value), `text` or `base64`. `$ID` is the request id of the call, `$OTHER` that of
+another one; `$SECRET`, `$JWT` and the like are put together here, so that no scanner takes them for real.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import os
 import re
 from pathlib import Path
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 import yaml
 
 from lambda_warden.model.outcome import Returned
-from lambda_warden.model.result import InvokeResult
+from lambda_warden.model.result import ErrorCause, InvokeResult
 from lambda_warden.report.invocation import report_outcome
 from lambda_warden.report.log import TAIL_LIMIT
 from lambda_warden.report.text import invocation_text
@@ -47,7 +47,7 @@ ALL: Final = [pytest.param(name, title, id=f"{name}: {title}") for name, cases i
 
 
 def returned(case: dict[str, Any]) -> Returned:
-    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable"}
+    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut"}
     assert not unknown, unknown
     payload = b""
     if "json" in case:
@@ -58,6 +58,8 @@ def returned(case: dict[str, Any]) -> Returned:
         payload = base64.b64decode(case["base64"])
     log = case.get("log")
     tail = log if isinstance(log, bytes) else filled(log).encode() if log else None
+    if tail and case.get("cut"):
+        tail = tail * (TAIL_LIMIT // len(tail) + 1)
     return Returned(
         200, payload, case.get("error"), tail and tail[-TAIL_LIMIT:], "42", case.get("durable"), WORDS["ID"]
     )
@@ -117,11 +119,12 @@ def test_a_function_that_prints_words_of_failure_and_succeeds_has_not_failed() -
 
 
 def test_every_cause_occurs() -> None:
-    from typing import get_args
-
-    from lambda_warden.model.result import ErrorCause
-
-    seen = {r.function_error.cause for cases in CASES.values() for c in cases.values() if (r := made_of(c)[0]).function_error}
+    seen = {
+        r.function_error.cause
+        for cases in CASES.values()
+        for c in cases.values()
+        if (r := made_of(c)[0]).function_error
+    }
     assert seen == set(get_args(ErrorCause))
 
 
