@@ -287,3 +287,16 @@ def test_a_log_does_not_tell_of_the_function_s_error_once_more() -> None:
         "other",
     ]
     assert without(log.log, described("Unhandled", None, None)) == log.log
+
+
+def test_nothing_is_called_denied_where_another_cause_is_told() -> None:
+    message = "User: x is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k"
+    refused = described("Unhandled", {"errorType": "E", "errorMessage": message}, None)
+    ended = described("Unhandled", {"errorType": "Runtime.ExitError", "errorMessage": message}, None)
+
+    assert (refused.cause, refused.action, refused.resource) == (
+        "permission_denied",
+        "s3:GetObject",
+        "arn:aws:s3:::b/k",
+    )
+    assert (ended.cause, ended.action, ended.resource) == ("exit", None, None)

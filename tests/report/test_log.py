@@ -362,6 +362,29 @@ def test_a_word_of_failure_is_no_error(line: str) -> None:
     assert read(line).errors == []
 
 
+def test_json_is_redacted_by_names_that_only_json_pairs_with_their_values() -> None:
+    event = {"level": "ERROR", "message": "x", "error": {"name": "E", "message": "y"}, "env": []}
+    secret = {"name": "DB_PASSWORD", "value": SECRET}
+    read_twice = log_module.read_log(json.dumps(event | {"env": [secret], "error": secret}).encode())
+
+    assert read_twice is not None
+    assert SECRET not in read_twice.log.model_dump_json()
+    assert json.loads(read_twice.log.text)["env"] == [{"name": "DB_PASSWORD", "value": "[redacted:password]"}]
+    assert read_twice.redacted == 2
+    plain = read(json.dumps(event))
+    assert plain.text == json.dumps(event)
+
+
+def test_what_ended_badly_is_shown_unless_the_report_says_so() -> None:
+    done = json.dumps({"time": 1, "type": "platform.runtimeDone", "record": {"requestId": ID, "status": "timeout"}})
+    other = json.dumps({"type": "platform.report", "record": {"requestId": OTHER, "metrics": {"durationMs": 9}}})
+
+    assert read(done).text == done
+    assert read(f"{done}\n{END}").text == ""
+    assert read(f"{done}\n{other}").report is None
+    assert read(f"{other}", OTHER).report == Report(duration_ms=9)
+
+
 SECRET = "q7Zx3Kv9Wj5Yh2Bn8Dm4Fp6Rt1Gc0Ls7Uq3Ea9To"
 SECRETS = st.sampled_from(
     [

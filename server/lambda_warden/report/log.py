@@ -95,7 +95,7 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
         other_requests=others,
         report=report,
     )
-    return RedactedLog(log, redacted.count)
+    return RedactedLog(log, redacted.count + sum(entry.redacted for entry in own))
 
 
 def read_report(text: str, request_id: str | None = None) -> Report | None:

@@ -98,6 +98,7 @@ class LogEntry:
     `platform` names the line of Lambda's own that it is, such as start, end, report or init_report, and `failed` says
     that it tells of a failure; None: the function or its runtime wrote it. `event` is the JSON object that a line is.
     `is_error` holds for errors, and for exceptions without a level; `message` and `stack` are given for these only.
+    `redacted` is how many places of a JSON object were replaced, which its line then stands without.
     """
 
     lines: tuple[str, ...]
@@ -107,6 +108,7 @@ class LogEntry:
     request_id: str | None = None
     level: str | None = None
     is_error: bool = False
+    redacted: int = 0
     message: str = ""
     stack: tuple[str, ...] = ()
 
@@ -160,8 +162,11 @@ def _entry(lines: list[str]) -> LogEntry:
         name = str(match.lastgroup).removesuffix("_id")
         request_id = match.groupdict().get(f"{name}_id")
         return LogEntry((first,), name, failed=_FAILED.search(first) is not None, request_id=request_id)
-    if first.startswith("{") and (event := _json_object("\n".join(lines))) is not None:
-        return _json_entry(lines, event)
+    if first.startswith("{") and (read := _json_object("\n".join(lines))) is not None:
+        event, redacted = read
+        if redacted:  # by names that only JSON pairs with their values
+            lines = [json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace").decode()]
+        return replace(_json_entry(lines, event), redacted=redacted)
     return _text_entry(lines)
 
 
@@ -194,11 +199,12 @@ def _text_entry(lines: list[str]) -> LogEntry:
     head = _head(lines[0])
     fields = head.groupdict() if head else {"message": parts[0]}
     level = fields.get("level")
-    entry = LogEntry(tuple(lines), level=level, request_id=_known(fields.get("id")))
+    entry = LogEntry(tuple(lines), level=level, request_id=fields.get("id") or None)
     said = "\n".join([fields["message"], *parts[1:]])
     # Runtimes put the error as JSON behind words of their own.
     start = said.find("{")
-    error = _json_object(said[start:]) if start >= 0 else None
+    read = _json_object(said[start:]) if start >= 0 else None
+    error = read[0] if read else None
     reported = error is not None and {"errorType", "errorMessage"} <= error.keys()
     leveled = level.upper() in _ERROR_LEVELS if level else "fatal" in fields or reported or _is_exception(parts)
     if not leveled:
@@ -272,17 +278,14 @@ def _head(line: str) -> re.Match[str] | None:
     return next((match for head in _HEADS if (match := head.fullmatch(first))), None)
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
+def _json_object(text: str) -> tuple[dict[str, Any], int] | None:
+    """The JSON object that a text is, redacted, and how many places of it were replaced."""
     try:
-        value = redact_value(json.loads(text)).value
+        redacted = redact_value(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return (redacted.value, redacted.count) if isinstance(redacted.value, dict) else None
 
 
 def _string(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _known(request_id: str | None) -> str | None:
-    return request_id if request_id and request_id != "undefined" else None
