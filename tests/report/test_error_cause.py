@@ -135,6 +135,7 @@ def test_a_start_that_failed_within_the_call_is_the_cause(line: str, status: str
     said = [Said("Sandbox.Timedout" if status == "timeout" else "ValueError", "x")]
 
     assert cause_of(said, log(line.format("invoke", status))) == "init_failure"
+    assert cause_of([], log(line.format("invoke", "error"))) == "init_failure"
     assert cause_of(said, log(line.format("init", status))) != "init_failure"
     assert cause_of(said, log(f"{line.format('invoke', status)}\n{line.format('invoke', 'success')}")) != "init_failure"
     assert cause_of(said, log(f"I print {line.format('invoke', status)[12:]}")) != "init_failure"

@@ -275,6 +275,7 @@ def read(text: str, request_id: str | None = ID) -> Log:
         '{"time":"now","type":"platform.fault","record":"x"}',
         '{"time":"now","type":"platform.initRuntimeDone","record":{"status":"error"}}',
         '{"type":"platform.start","message":"mine"}',
+        '{"time":"now","type":"platform.start","record":{},"message":"mine"}',
     ],
 )
 def test_a_line_that_says_more_than_the_report_is_shown(line: str) -> None:

@@ -172,7 +172,7 @@ def _entry(lines: list[str]) -> LogEntry:
 
 def _json_entry(lines: list[str], event: dict[str, Any]) -> LogEntry:
     kind, record = event.get("type"), event.get("record")
-    if isinstance(kind, str) and kind.startswith("platform.") and "time" in event:
+    if isinstance(kind, str) and kind.startswith("platform.") and event.keys() == {"time", "type", "record"}:
         fields = record if isinstance(record, dict) else {}
         return LogEntry(
             tuple(lines),
