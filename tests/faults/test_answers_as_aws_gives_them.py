@@ -26,8 +26,9 @@ async def test_the_report_line_becomes_numbers(endpoint: ScriptedEndpoint, tmp_p
         reply = await running.call("invoke_function", function="f:live")
     assert reply.structured_content is not None
     assert reply.structured_content["log"] == {
-        "text": REPORT,
+        "text": "hello",
         "truncated": False,
+        "cold_start": True,
         "report": {
             "duration_ms": 12.34,
             "billed_duration_ms": 13,
@@ -83,6 +84,8 @@ async def test_a_handled_error_of_node_keeps_its_trace(endpoint: ScriptedEndpoin
     assert result["outcome"] == "function_error"
     assert result["function_error"] == {
         "kind": "Handled",
+        "cause": "code",
+        "explanation": "The function's code ended with an error of its own.",
         "type": "TypeError",
         "message": "x is undefined",
         "stack_trace": ["TypeError: x", "    at handler"],

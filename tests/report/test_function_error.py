@@ -5,9 +5,18 @@ from typing import Any, Final
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from lambda_warden.model.result import FunctionError
-from lambda_warden.report.function_error import FRAMES_LIMIT, MESSAGE_LIMIT, read_function_error
+from lambda_warden.model.result import CausedBy, FunctionError
+from lambda_warden.report.function_error import (
+    BEHIND_FRAMES_LIMIT,
+    BEHIND_LIMIT,
+    BEHIND_MESSAGE_LIMIT,
+    FRAMES_LIMIT,
+    MESSAGE_LIMIT,
+    read_function_error,
+)
+from lambda_warden.report.log import read_log, without
 from lambda_warden.report.payload import read_payload
 from support.results import hostile_texts, json_values
 
@@ -32,6 +41,7 @@ JAVA: Final[dict[str, Any]] = {
         "stackTrace": ["example.Db.read(Db.java:3)"],
     },
 }
+FIELDS: Final = ("errorType", "errorMessage", "stackTrace", "cause")
 LOG = """\
 START RequestId: 1 Version: 7
 Traceback (most recent call last):
@@ -59,11 +69,21 @@ LOG_TRACEBACK = [
 
 
 def described(kind: str, payload: object, log: str | None) -> FunctionError:
-    return read_function_error(kind, read_payload(json.dumps(payload).encode()), log)
+    return error_of(kind, json.dumps(payload).encode(), log)
+
+
+def error_of(kind: str, payload: bytes, log: str | None) -> FunctionError:
+    read = read_log(log.encode()) if log else None
+    return read_function_error(kind, read_payload(payload), read.log if read else None)
+
+
+def of_code(**fields: Any) -> FunctionError:
+    """An error that the function's code raised."""
+    return FunctionError(cause="code", explanation="The function's code ended with an error of its own.", **fields)
 
 
 def test_an_error_of_the_python_runtime_is_read() -> None:
-    assert described("Unhandled", PYTHON, LOG) == FunctionError(
+    assert described("Unhandled", PYTHON, LOG) == of_code(
         kind="Unhandled",
         type="KeyError",
         message="no order A-1",
@@ -72,17 +92,18 @@ def test_an_error_of_the_python_runtime_is_read() -> None:
 
 
 def test_an_error_of_the_node_runtime_is_read() -> None:
-    assert described("Unhandled", NODE, None) == FunctionError(
+    assert described("Unhandled", NODE, None) == of_code(
         kind="Unhandled", type="Error", message="no order A-1", stack_trace=NODE["trace"]
     )
 
 
 def test_an_error_of_the_java_runtime_is_read() -> None:
-    assert described("Unhandled", JAVA, None) == FunctionError(
+    assert described("Unhandled", JAVA, None) == of_code(
         kind="Unhandled",
         type="java.lang.IllegalStateException",
         message="no order A-1",
         stack_trace=JAVA["stackTrace"],
+        caused_by=[CausedBy(type="java.io.IOException", message="closed", stack_trace=["example.Db.read(Db.java:3)"])],
     )
 
 
@@ -111,7 +132,7 @@ def test_a_timeout_is_told_in_lambda_s_words(payload: dict[str, str], kind: str 
 def test_an_error_that_the_code_handled_keeps_its_kind() -> None:
     error = described("Handled", {"errorType": "OutOfStock", "errorMessage": "none left"}, None)
 
-    assert error == FunctionError(kind="Handled", type="OutOfStock", message="none left")
+    assert error == of_code(kind="Handled", type="OutOfStock", message="none left")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +148,9 @@ def test_an_error_that_the_code_handled_keeps_its_kind() -> None:
     ],
 )
 def test_a_payload_without_the_runtimes_fields_claims_nothing(payload: object) -> None:
-    assert described("Unhandled", payload, None) == FunctionError(kind="Unhandled")
+    error = described("Unhandled", payload, None)
+
+    assert error == FunctionError(kind="Unhandled", cause="unknown", explanation=error.explanation)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +220,18 @@ def test_whatever_a_function_leaves_behind_is_described_in_bounded_size(value: A
         assert len(error.message or "") <= MESSAGE_LIMIT + 1
         assert len(error.stack_trace) <= FRAMES_LIMIT + 1
         assert all(len(frame) <= 301 for frame in error.stack_trace)
+        assert len(error.explanation) < 200
+
+
+@given(st.recursive(json_values, lambda inner: st.fixed_dictionaries(dict.fromkeys(FIELDS, inner)), max_leaves=6))
+def test_errors_behind_an_error_are_bounded(value: Any) -> None:
+    error = described("Unhandled", value, None)
+
+    assert len(error.caused_by) <= BEHIND_LIMIT
+    for behind in error.caused_by:
+        assert len(behind.message or "") <= BEHIND_MESSAGE_LIMIT + 1
+        assert len(behind.stack_trace) <= BEHIND_FRAMES_LIMIT + 1
+        assert all(len(frame) <= 301 for frame in behind.stack_trace)
 
 
 def test_a_traceback_as_the_python_runtime_writes_it_into_the_log_is_read() -> None:
@@ -211,9 +246,57 @@ def test_a_traceback_as_the_python_runtime_writes_it_into_the_log_is_read() -> N
 
 def test_a_payload_that_is_no_json_object_claims_nothing() -> None:
     for payload in (b"", b"text", b"\xff", b"[1]", b"[" * 100_000):
-        assert read_function_error("Unhandled", read_payload(payload), None) == FunctionError(kind="Unhandled")
+        error = error_of("Unhandled", payload, None)
+        assert error == FunctionError(kind="Unhandled", cause="unknown", explanation=error.explanation)
 
 
 def test_what_no_answer_can_hold_is_replaced() -> None:
     error = described("Unhandled", {"errorType": "X\ud800", "errorMessage": "\udfff", "stackTrace": ["\ud800"]}, None)
     assert (error.type, error.message, error.stack_trace) == ("X?", "?", ["?"])
+
+
+def test_a_chain_without_end_is_cut() -> None:
+    payload: dict[str, Any] = {"errorType": "E", "errorMessage": "0"}
+    for number in range(1, 50):
+        payload = {"errorType": "E", "errorMessage": str(number), "cause": payload}
+
+    assert [behind.message for behind in described("Unhandled", payload, None).caused_by] == ["48", "47", "46", "45"]
+
+
+@pytest.mark.parametrize(
+    "behind", [{"cause": "x"}, {"reason": {}}, {"causes": []}, {"causes": ["x"]}, {"cause": {"a": 1}}]
+)
+def test_what_is_no_error_is_not_behind_one(behind: dict[str, Any]) -> None:
+    assert described("Unhandled", PYTHON | behind, None).caused_by == []
+
+
+def test_the_stack_that_the_log_has_of_an_error_stands_in_for_one_that_the_payload_lacks() -> None:
+    log = "java.lang.IllegalStateException: no order A-1\n\tat example.Handler.handleRequest(Handler.java:24)\nbye\n"
+    log += "java.io.IOException: of something else\n\tat example.Db.close(Db.java:9)\n"
+    payload = {"errorType": "java.lang.IllegalStateException", "errorMessage": "no order A-1"}
+
+    assert described("Unhandled", payload, log).stack_trace == ["\tat example.Handler.handleRequest(Handler.java:24)"]
+
+
+def test_a_log_does_not_tell_of_the_function_s_error_once_more() -> None:
+    log = read_log(b"ERROR: retry\nERROR: no order A-1\nERROR: closed\nERROR: other")
+    assert log is not None
+
+    assert [entry.message for entry in without(log.log, described("Unhandled", JAVA, None)).errors] == [
+        "retry",
+        "other",
+    ]
+    assert without(log.log, described("Unhandled", None, None)) == log.log
+
+
+def test_nothing_is_called_denied_where_another_cause_is_told() -> None:
+    message = "User: x is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k"
+    refused = described("Unhandled", {"errorType": "E", "errorMessage": message}, None)
+    ended = described("Unhandled", {"errorType": "Runtime.ExitError", "errorMessage": message}, None)
+
+    assert (refused.cause, refused.action, refused.resource) == (
+        "permission_denied",
+        "s3:GetObject",
+        "arn:aws:s3:::b/k",
+    )
+    assert (ended.cause, ended.action, ended.resource) == ("exit", None, None)

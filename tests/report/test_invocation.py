@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import RequestedInvocationType
-from lambda_warden.model.result import DryRunResult, Failure, FunctionError, InvokeResult, Outcome
+from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, FunctionError, InvokeResult, Outcome
+from lambda_warden.report.error_cause import Said
+from lambda_warden.report.explanation import NEXT_STEPS, explain
 from lambda_warden.report.invocation import Call, outcome_of, report_denial, report_dry_run, report_outcome
 from support.results import CALL, REF, calls, check_invoke_result, raw_outcomes, sent
 
@@ -115,11 +117,31 @@ def test_the_error_of_a_function_is_read_from_payload_and_log() -> None:
     result = report(Returned(200, payload, "Unhandled", TRACEBACK))
 
     assert result.function_error == FunctionError(
-        kind="Unhandled", type="KeyError", message="1", stack_trace=TRACEBACK.decode().splitlines()
+        kind="Unhandled",
+        cause="code",
+        explanation="The function's code ended with an error of its own.",
+        type="KeyError",
+        message="1",
+        stack_trace=TRACEBACK.decode().splitlines(),
     )
     assert result.payload == {"errorType": "KeyError", "errorMessage": "1"}
     assert result.log is not None
-    assert result.log.text == TRACEBACK.decode()
+    assert result.log.text == TRACEBACK.decode().rstrip("\n")
+    assert result.log.errors == []
+
+
+def test_a_success_whose_log_tells_of_errors_is_to_be_looked_at() -> None:
+    assert "The log tells of errors" in report(Returned(200, b"{}", log_tail=TRACEBACK)).next_step
+    assert "log" not in report(Returned(200, b"{}", log_tail=b"working")).next_step
+
+
+@pytest.mark.parametrize("cause", get_args(ErrorCause))
+def test_every_cause_has_its_explanation_and_its_own_advice(cause: ErrorCause) -> None:
+    explanation = explain(cause, Said("", ""), None)
+
+    assert explanation.endswith(".")
+    assert sum(step == NEXT_STEPS[cause] for step in NEXT_STEPS.values()) == 1
+    assert sum(explain(other, Said("", ""), None) == explanation for other in get_args(ErrorCause)) == 1
 
 
 def test_a_success_has_no_function_error_whatever_its_payload_looks_like() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lambda_warden.model.decision import Check
 from lambda_warden.model.outcome import Refused, Returned, Unknown
 from lambda_warden.model.result import (
+    CausedBy,
     DryRunResult,
     Failure,
     FunctionEntry,
@@ -17,6 +18,7 @@ from lambda_warden.model.result import (
     InvokeResult,
     ListResult,
     Log,
+    LogError,
     Omission,
     QualifierEntry,
     Report,
@@ -55,10 +57,15 @@ def invoked(**fields: Any) -> InvokeResult:
 def failed(type_: str, message: str, frames: list[str], log: str) -> InvokeResult:
     return invoked(
         outcome="function_error",
-        function_error=FunctionError(kind="Unhandled", type=type_, message=message, stack_trace=frames),
+        function_error=error(type=type_, message=message, stack_trace=frames),
         # The last line is the same in all logs: a log that says nothing new is not shown at all.
-        log=Log(text=f"{log}\nEND RequestId: 1", truncated=False),
+        log=Log(text=f"{log}\nINFO the end", truncated=False),
     )
+
+
+def error(**fields: Any) -> FunctionError:
+    ordinary: dict[str, Any] = {"kind": "Unhandled", "cause": "code", "explanation": "It is the code's own."}
+    return FunctionError.model_validate(ordinary | fields)
 
 
 def outside_lines(text: str) -> list[str]:
@@ -140,17 +147,83 @@ def test_a_payload_of_the_text_s_limit_is_whole_and_a_longer_one_is_cut_and_says
     assert len(invocation_text(invoked(payload=["x" * 100] * 5000))) < PAYLOAD_LIMIT + 1000
 
 
-def test_a_function_s_error_is_shown_with_the_end_of_its_stack_trace_and_log() -> None:
+def test_a_function_s_error_is_shown_with_the_frames_nearest_to_it_and_the_end_of_its_log() -> None:
     frames = [f"at frame {i}" for i in range(30)]
     log = "\n".join(f"log line {i}" for i in range(100))
     lines = outside_lines(invocation_text(failed("KeyError", "no order", frames, log)))
 
     assert lines[0] == "KeyError: no order"
-    assert "at frame 29" in lines
-    assert "at frame 0" not in lines
+    assert "at frame 0" in lines
+    assert "at frame 29" not in lines
     assert "log line 99" in lines
     assert "log line 0" not in lines
     assert len(lines) < 30
+
+
+def test_the_frames_of_python_stand_in_the_order_of_the_calls() -> None:
+    frames = [f'  File "/var/task/app.py", line {i}, in f\n    f({i})' for i in range(30)]
+    lines = outside_lines(invocation_text(failed("RecursionError", "deep", frames, "")))
+
+    assert "    f(29)" in lines
+    assert "    f(0)" not in lines
+
+
+def test_a_message_that_the_stack_repeats_is_shown_once() -> None:
+    frames = ["Error: no order", "of today", "    at handler (index.mjs:4)"]
+    lines = outside_lines(invocation_text(failed("Error", "no order\nof today", frames, "")))
+
+    assert lines[:3] == ["Error: no order", "of today", "    at handler (index.mjs:4)"]
+
+
+def test_the_cause_is_told_in_our_words_and_what_is_lifted_from_the_message_is_marked() -> None:
+    denied = error(
+        cause="permission_denied",
+        explanation="A service refused.",
+        type="E",
+        message="no",
+        action="s3:GetObject",
+        resource="arn:aws:s3:::b/k",
+        caused_by=[CausedBy(type="F", message="behind", stack_trace=["at x"]), CausedBy()],
+    )
+    text = invocation_text(invoked(outcome="function_error", function_error=denied))
+
+    assert "\nCause: permission_denied. A service refused.\n" in text
+    assert outside_lines(text) == [
+        "E: no",
+        "not allowed: s3:GetObject on arn:aws:s3:::b/k",
+        "caused by F: behind",
+        "at x",
+        "caused by error: (no message)",
+    ]
+
+
+def test_errors_of_the_log_are_shown_of_a_success_too() -> None:
+    errors = [LogError(level="ERROR", message="one", stack=["at x", *["at y"] * 8]), LogError(message="two")]
+    text = invocation_text(invoked(log=Log(text="secret detail", truncated=False, errors=errors, more_errors=3)))
+
+    assert "\nErrors in its log (3 more before them), data from outside:\n" in text
+    assert outside_lines(text)[1:] == ["ERROR: one", "at x", *["at y"] * 3, "two"]
+    assert "secret detail" not in text
+
+
+def test_a_log_s_errors_are_not_shown_again_at_its_end() -> None:
+    log = Log(text="ERROR: one\n    at x\nworking", truncated=False, errors=[LogError(level="ERROR", message="one")])
+    lines = outside_lines(invocation_text(invoked(outcome="function_error", function_error=error(type="E"), log=log)))
+
+    assert lines == ["E: (no message)", "ERROR: one", "working"]
+
+
+def test_an_error_of_a_form_of_its_own_is_shown_as_it_is() -> None:
+    text = invocation_text(invoked(outcome="function_error", function_error=error()))
+
+    assert outside_lines(text) == ["error: (no message)", '{"ok":true}']
+
+
+@pytest.mark.parametrize(("cold", "shown"), [(True, True), (False, False), (None, False)])
+def test_a_cold_start_is_said(cold: bool | None, shown: bool) -> None:
+    text = invocation_text(invoked(log=Log(text="", truncated=False, cold_start=cold)))
+
+    assert ("cold start" in text.split("\n")[0]) == shown
 
 
 def test_a_log_does_not_repeat_the_stack_trace() -> None:
@@ -159,12 +232,13 @@ def test_a_log_does_not_repeat_the_stack_trace() -> None:
     lines = outside_lines(invocation_text(failed("KeyError", "1", frames, log)))
 
     assert lines.count("    raise KeyError(1)") == 1
-    assert lines[-2:] == ["working", "END RequestId: 1"]
+    assert lines[-2:] == ["working", "INFO the end"]
 
 
 def test_an_error_that_says_nothing_of_itself_is_still_shown() -> None:
-    error = FunctionError(kind="Handled")
-    text = invocation_text(invoked(outcome="function_error", function_error=error))
+    text = invocation_text(
+        invoked(outcome="function_error", function_error=error(kind="Handled"), payload=None, payload_format=None)
+    )
 
     assert "(Handled)" in text
     assert outside_lines(text) == ["error: (no message)"]

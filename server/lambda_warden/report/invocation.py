@@ -12,9 +12,18 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import RequestedInvocationType
-from lambda_warden.model.result import OUTSIDE_DATA, DryRunResult, Failure, InvokeResult, Outcome
+from lambda_warden.model.result import (
+    OUTSIDE_DATA,
+    DryRunResult,
+    Failure,
+    FunctionError,
+    InvokeResult,
+    Log,
+    Outcome,
+)
+from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error
-from lambda_warden.report.log import read_log
+from lambda_warden.report.log import read_log, without
 from lambda_warden.report.payload import preview, read_payload
 
 _MESSAGE_LIMIT = 1000
@@ -174,11 +183,13 @@ def _report_returned(
     outcome = outcome_of(raw, call.invocation_type)
     payload = read_payload(raw.payload, redact)
     view = preview(payload, budget)
-    log, redacted_in_log = read_log(raw.log_tail) or (None, 0)
-    error = read_function_error(raw.function_error, payload, log.text if log else None) if raw.function_error else None
+    log, redacted_in_log = read_log(raw.log_tail, raw.request_id) or (None, 0)
+    error = read_function_error(raw.function_error, payload, log) if raw.function_error else None
+    if log and error:
+        log = without(log, error)
     return InvokeResult(
         outcome=outcome,
-        next_step=_next_after_return(outcome, call, view.truncated),
+        next_step=_next_after_return(outcome, call, view.truncated, error, log),
         status_code=raw.status_code,
         executed_version=raw.executed_version,
         request_id=raw.request_id,
@@ -213,24 +224,25 @@ def _of(call: Call) -> _Named:
     }
 
 
-def _next_after_return(outcome: Outcome, call: Call, truncated: bool) -> str:
+def _next_after_return(
+    outcome: Outcome, call: Call, truncated: bool, error: FunctionError | None, log: Log | None
+) -> str:
+    if error:
+        return NEXT_STEPS[error.cause]
     match outcome:
         case "succeeded" if truncated:
             return (
                 "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
                 "time, where its payload allows. Calling it again runs it again."
             )
+        case "succeeded" if log and log.errors:
+            return "Use the payload. The log tells of errors: see whether all of it was done."
         case "succeeded":
             return "Use the payload."
-        case "accepted" if call.invocation_type == "DryRun":
+        case _ if call.invocation_type == "DryRun":
             return "AWS would accept the call. Nothing ran."
-        case "accepted":
-            return "Lambda has queued the call and will run it on its own. No answer will come here."
         case _:
-            return (
-                "The function ran and failed; what it did before is not undone. Read function_error and log, and "
-                "change the payload before calling again."
-            )
+            return "Lambda has queued the call and will run it on its own. No answer will come here."
 
 
 def _next_after_refusal(raw: Refused) -> str:

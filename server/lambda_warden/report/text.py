@@ -9,10 +9,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from typing import Final
 
 from lambda_warden.model.decision import Check
-from lambda_warden.model.result import DryRunResult, FunctionEntry, InvokeResult, ListResult, Omission
+from lambda_warden.model.result import (
+    DryRunResult,
+    FunctionEntry,
+    FunctionError,
+    InvokeResult,
+    ListResult,
+    LogError,
+    Omission,
+    Report,
+)
+from lambda_warden.report.bounded import cut
+from lambda_warden.report.log import ERROR_MESSAGE_LIMIT, tells_of
+from lambda_warden.report.log_entry import read_entries
 
 OUTSIDE: Final = "│ "
 """The mark at the start of every line that comes from outside."""
@@ -20,6 +33,8 @@ PAYLOAD_LIMIT: Final = 4000
 """Characters of the payload in the text; the structured result has the rest of the preview."""
 _LOG_LINES: Final = 12
 _FRAMES: Final = 8
+_FRAMES_BEHIND: Final = 3
+_FRAMES_LOGGED: Final = 4
 
 # What shows nothing, or changes how its neighbours show: controls, line and paragraph separators, format characters
 # (bidirectional, zero-width, tags), variation selectors beyond the usual one, fillers, and what can't be encoded.
@@ -70,15 +85,20 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     if result.outcome == "denied":
         yield from check_lines(check for check in result.checks if check.passed is False)
     if error := result.function_error:
+        yield f"Cause: {error.cause}. {error.explanation}"
         yield f"The function's error ({error.kind}), data from outside:"
-        yield from _outside(f"{error.type or 'error'}: {error.message or '(no message)'}")
-        yield from _outside("\n".join(error.stack_trace[-_FRAMES:]))
-    elif result.payload_format:
+        yield from _outside("\n".join(_error_lines(error)))
+    # An error of a form of its own says nothing above.
+    if result.payload_format and not (error and (error.type or error.message)):
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
         if result.omitted:
             yield "Cut there, by JSON pointer, data from outside:"
             yield from _outside("\n".join(map(_omission_line, result.omitted)))
+    if result.log and result.log.errors:
+        more = f" ({result.log.more_errors} more before them)" if result.log.more_errors else ""
+        yield f"Errors in its log{more}, data from outside:"
+        yield from _outside("\n".join(line for error in result.log.errors for line in _logged_lines(error)))
     if log_lines := _log_lines(result):
         yield "End of its log, data from outside:"
         yield from _outside("\n".join(log_lines))
@@ -96,13 +116,45 @@ def _headline(result: InvokeResult) -> str:
     if result.duration_ms is not None:
         parts.append(f"{result.duration_ms} ms")
     if result.log and (report := result.log.report):
-        if report.billed_duration_ms is not None:
-            parts.append(f"billed {report.billed_duration_ms:g} ms")
-        if report.max_memory_used_mb is not None and report.memory_size_mb is not None:
-            parts.append(f"{report.max_memory_used_mb} of {report.memory_size_mb} MB")
+        parts += _measured(report)
+    if result.log and result.log.cold_start:
+        parts.append("cold start")
     if result.request_id:
         parts.append(f"request {result.request_id}")
     return ", ".join(parts)
+
+
+def _measured(report: Report) -> Iterator[str]:
+    if report.billed_duration_ms is not None:
+        yield f"billed {report.billed_duration_ms:g} ms"
+    if report.max_memory_used_mb is not None and report.memory_size_mb is not None:
+        yield f"{report.max_memory_used_mb} of {report.memory_size_mb} MB"
+
+
+def _error_lines(error: FunctionError) -> Iterator[str]:
+    """The error, what it was not allowed, the frames that matter, and what is behind it."""
+    headline = f"{error.type or 'error'}: {error.message or '(no message)'}"
+    yield headline
+    if error.action:
+        yield f"not allowed: {error.action}" + (f" on {error.resource}" if error.resource else "")
+    yield from _near(error.stack_trace, headline, _FRAMES)
+    for behind in error.caused_by:
+        headline = f"{behind.type or 'error'}: {behind.message or '(no message)'}"
+        yield f"caused by {headline}"
+        yield from _near(behind.stack_trace, headline, _FRAMES_BEHIND)
+
+
+def _logged_lines(error: LogError) -> Iterator[str]:
+    yield f"{error.level}: {error.message}" if error.level else error.message
+    yield from _near(error.stack, error.message, _FRAMES_LOGGED)
+
+
+def _near(frames: list[str], headline: str, limit: int) -> list[str]:
+    """The frames nearest to the error: the last ones of Python, the first ones of all others."""
+    if any(frame.lstrip().startswith('File "') for frame in frames):
+        return frames[-limit:]
+    said = {line.strip() for line in headline.split("\n")}
+    return list(dropwhile(lambda frame: frame.strip() in said, frames))[:limit]
 
 
 def _payload_kind(result: InvokeResult) -> str:
@@ -121,12 +173,21 @@ def _omission_line(cut: Omission) -> str:
 
 
 def _log_lines(result: InvokeResult) -> list[str]:
-    """The end of a failed function's log, without the lines that its stack trace shows already."""
-    if result.log is None or result.function_error is None:
+    """The end of a failed function's log, without what is shown above it already."""
+    if result.log is None or (error := result.function_error) is None:
         return []
-    shown = {line for frame in result.function_error.stack_trace for line in frame.split("\n")}
+    lifted = {entry.message for entry in result.log.errors}
+    shown = {line.strip() for frame in error.stack_trace for line in frame.split("\n")}
+    lines = [
+        line
+        for entry in read_entries(result.log.text)
+        if not (
+            entry.is_error and (tells_of(entry.message, error) or cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted)
+        )
+        for line in entry.lines
+    ]
     # Lines of nothing but carets point into a line of the stack trace.
-    return [line for line in result.log.text.splitlines() if line not in shown and line.strip(" ^~")][-_LOG_LINES:]
+    return [line for line in lines if line.strip(" ^~") and line.strip() not in shown][-_LOG_LINES:]
 
 
 def _outside(text: str) -> Iterator[str]:

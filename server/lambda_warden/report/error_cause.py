@@ -1,0 +1,295 @@
+"""Causes of function errors: what a runtime or Lambda says of an error → one word for what went wrong.
+
+The error types of Lambda and its runtimes: "Troubleshoot invocation issues in Lambda", "Understanding the Lambda
+execution environment lifecycle" (failures), "Using the Lambda runtime API for custom runtimes", the pages on errors of
+each language ("Lambda function errors in …") and its runtime interface client. Those of services: "Common Error Types"
+of the AWS API references, and "Retry behavior" of the AWS SDKs and Tools (what counts as throttling).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from lambda_warden.model.result import ErrorCause, Log
+
+
+class Said(NamedTuple):
+    """What is said of one error: its type and message, each empty where nothing is."""
+
+    type: str
+    message: str
+
+
+_LAMBDA_TYPES: Final[dict[str, ErrorCause]] = {
+    "Sandbox.Timedout": "timeout",
+    "Sandbox.TimeoutResponseTrailer": "timeout",
+    "Runtime.InvokeTimeout": "timeout",
+    "Runtime.OutOfMemory": "out_of_memory",
+    "Runtime.ExitError": "exit",
+    "Runtime.NodeJsExit": "exit",
+    "Runtime.InitError": "init_failure",
+    "Runtime.BadFunctionCode": "init_failure",
+    "Runtime.BeforeSnapshotError": "restore_failure",
+    "Runtime.AfterRestoreError": "restore_failure",
+    "Runtime.RestoreError": "restore_failure",
+    "Extension.InitError": "init_failure",
+    "Extension.LaunchError": "init_failure",
+    "Extension.Crash": "extension_failure",
+    "Extension.ExitError": "extension_failure",
+    "TooManyExtensions": "init_failure",
+    "Runtime.ImportModuleError": "import_failure",
+    "Runtime.UserCodeSyntaxError": "import_failure",
+    "Runtime.BuiltInModuleConflict": "import_failure",
+    "Runtime.HandlerNotFound": "handler_missing",
+    "Runtime.MalformedHandlerName": "handler_missing",
+    "Runtime.MalformedStreamingHandler": "handler_missing",
+    "Runtime.CallbackHandlerDeprecated": "handler_missing",
+    "Runtime.InvalidEntrypoint": "invalid_entrypoint",
+    "Runtime.InvalidWorkingDir": "invalid_entrypoint",
+    "Runtime.UnmarshalError": "invalid_input",
+    "Runtime.LambdaContextUnmarshalError": "invalid_input",
+    "Runtime.MarshalError": "invalid_response",
+    "Runtime.TruncatedResponse": "invalid_response",
+    "Runtime.InvalidResponseModeHeader": "invalid_response",
+    "Function.ResponseSizeTooLarge": "response_too_large",
+}
+"""Types that only Lambda and its runtimes give."""
+
+_TYPES: Final[dict[str, ErrorCause]] = {
+    # Languages: memory.
+    "MemoryError": "out_of_memory",
+    "NoMemoryError": "out_of_memory",
+    "OutOfMemoryError": "out_of_memory",
+    "OutOfMemoryException": "out_of_memory",
+    # Languages: code that is not there.
+    "ModuleNotFoundError": "import_failure",
+    "ImportError": "import_failure",
+    "LoadError": "import_failure",
+    "GemNotFound": "import_failure",
+    "ClassNotFoundException": "import_failure",
+    "NoClassDefFoundError": "import_failure",
+    "ERR_MODULE_NOT_FOUND": "import_failure",
+    # Services: permission.
+    "AccessDenied": "permission_denied",
+    "AccessDeniedException": "permission_denied",
+    "AccessDeniedError": "permission_denied",
+    "AuthorizationError": "permission_denied",
+    "AuthorizationErrorException": "permission_denied",
+    "ForbiddenException": "permission_denied",
+    "KMSAccessDeniedException": "permission_denied",
+    "NotAuthorized": "permission_denied",
+    "UnauthorizedOperation": "permission_denied",
+    # Services: throttling.
+    "BandwidthLimitExceeded": "throttled",
+    "EC2ThrottledException": "throttled",
+    "PriorRequestNotComplete": "throttled",
+    "ProvisionedThroughputExceeded": "throttled",
+    "ProvisionedThroughputExceededException": "throttled",
+    "RequestLimitExceeded": "throttled",
+    "RequestThrottled": "throttled",
+    "RequestThrottledException": "throttled",
+    "SlowDown": "throttled",
+    "ThrottledException": "throttled",
+    "Throttling": "throttled",
+    "ThrottlingException": "throttled",
+    "TooManyRequests": "throttled",
+    "TooManyRequestsException": "throttled",
+    # Languages and their HTTP clients: the network.
+    "ConnectError": "network",
+    "ConnectException": "network",
+    "ConnectTimeout": "network",
+    "ConnectTimeoutError": "network",
+    "ConnectionClosedError": "network",
+    "ConnectionError": "network",
+    "ConnectionRefusedError": "network",
+    "ConnectionResetError": "network",
+    "ECONNREFUSED": "network",
+    "ECONNRESET": "network",
+    "EndpointConnectionError": "network",
+    "ETIMEDOUT": "network",
+    "HttpConnectTimeoutException": "network",
+    "HttpRequestException": "network",
+    "HttpTimeoutException": "network",
+    "MaxRetryError": "network",
+    "NetworkingError": "network",
+    "NewConnectionError": "network",
+    "OpenTimeout": "network",
+    "ReadTimeout": "network",
+    "ReadTimeoutError": "network",
+    "SocketError": "network",
+    "SocketException": "network",
+    "SocketTimeoutException": "network",
+    "TimeoutError": "network",
+    "UnknownHostException": "network",
+    "URLError": "network",
+    "gaierror": "network",
+}
+"""Types of errors that code runs into, by their last name: without module, package and wrapping."""
+
+_LAMBDA_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
+    (
+        re.compile(r"(?:\S{1,64} ){0,2}(?:RequestId: \S{1,64} )?(?:Error: )?Task timed out after [0-9.]+ seconds"),
+        "timeout",
+    ),
+    (re.compile(r"RequestId: \S{1,64} Process exited before completing request"), "exit"),
+    (re.compile(r"Response payload size .{0,60}exceeded maximum allowed payload size.*"), "response_too_large"),
+)
+"""Whole messages that Lambda gives, with or without a type."""
+
+_RUNTIME_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
+    # .NET
+    (re.compile(r"Invalid lambda function handler:|Unable to (?:load type|find method) "), "handler_missing"),
+    (re.compile(r"Could not (?:load file or assembly|find the specified handler assembly)"), "import_failure"),
+    (re.compile(r"Error converting the Lambda event "), "invalid_input"),
+    (re.compile(r"Error converting the response object "), "invalid_response"),
+    # Java
+    (re.compile(r"Class not found: "), "import_failure"),
+    (re.compile(r"No public method named "), "handler_missing"),
+    (re.compile(r"An error occurred during JSON parsing"), "invalid_input"),
+    (re.compile(r"An error occurred during JSON serialization"), "invalid_response"),
+    # Node.js
+    (re.compile(r"(?:Error(?: \[ERR_MODULE_NOT_FOUND\])?: )?Cannot find (?:module|package) ['\"]"), "import_failure"),
+    # Ruby
+    (re.compile(r"cannot load such file -- "), "import_failure"),
+    (re.compile(r"undefined method [`'][^']{1,100}' for (?:main\b|an instance of Object\b)"), "handler_missing"),
+    # Go
+    (re.compile(r"json: cannot unmarshal "), "invalid_input"),
+    (re.compile(r"json: (?:unsupported type|unsupported value|error calling MarshalJSON)"), "invalid_response"),
+)
+"""How messages of the runtimes begin, where the type says too little."""
+
+_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
+    (re.compile(r"\bis not authorized to perform:? [a-z0-9-]+:\w|\bnot authorized to perform: "), "permission_denied"),
+    (re.compile(r"\bRate exceeded\b", re.IGNORECASE), "throttled"),
+    (
+        re.compile(
+            r"\b(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)\b|\bsocket hang up\b"
+            r"|\b[Cc]onnection (?:refused|reset|timed out)\b|\b[Cc]onnect timed out\b|\bRead timed out\b"
+            r"|\bdial tcp \S+|\bno such host\b|\bi/o timeout\b|\bCould not connect to the endpoint URL\b"
+            r"|\bName or service not known\b|\bNo route to host\b"
+        ),
+        "network",
+    ),
+)
+"""What messages say of a service behind the function."""
+
+_CODES: Final = (
+    re.compile(r"An error occurred \((\w{1,100})\) when calling the \w+ operation"),  # botocore
+    re.compile(r"\bapi error (\w{1,100}): "),  # AWS SDK for Go
+    re.compile(r"\bError Code: (\w{1,100})[;)]"),  # AWS SDK for Java 1
+    re.compile(r"\bcode: '(\w{1,100})'"),  # AWS SDK for JavaScript 2
+    re.compile(r"\A(\w{1,100}): "),  # Node.js's Runtime.UnhandledPromiseRejection, and Rust's Display
+)
+"""Where messages name a service's error code."""
+
+_EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
+    (re.compile(r"\bJavaScript heap out of memory\b|\bjava\.lang\.OutOfMemoryError\b"), "out_of_memory"),
+    (re.compile(r"\bfatal error: runtime: out of memory\b|\bmemory allocation of \d+ bytes failed\b"), "out_of_memory"),
+    (re.compile(r"\bERR_MODULE_NOT_FOUND\b|\bCannot find (?:module|package) '"), "import_failure"),
+    (re.compile(r"\bversion `GLIBC\S+' not found\b"), "invalid_entrypoint"),
+)
+"""What a log tells of why a process ended, which the error itself does not know."""
+
+_WRAPPED: Final = re.compile(r"(?P<where>Function|Init)<(?P<type>.*)>")
+_OWN: Final = re.compile(r"(?:Runtime|Sandbox|Extension|Function)\.\w+")
+_NAME: Final = re.compile(r"\w+\Z")
+_PERMISSION: Final = re.compile(
+    r"\bnot authorized to perform:? (?P<action>[A-Za-z0-9-]{1,60}:[A-Za-z]{1,100})\b"
+    r"""(?: on (?:the )?resource:? ["']?(?P<resource>arn:[A-Za-z0-9-]+:[A-Za-z0-9._:/+=@*$~-]{1,300}))?"""
+)
+
+
+def cause_of(said: Iterable[Said], log: Log | None) -> ErrorCause:
+    """Tell the cause of a function's error.
+
+    Args:
+        said: what the payload says: the error, then those behind it, the nearest first.
+        log: the log, which is asked only where the payload says too little.
+    """
+    errors = [error for error in said if error.type or error.message]
+    specific = next((cause for error in errors if (cause := _specific(error))), None)
+    cause = specific or ("code" if _is_of_code(errors) else _of_log(log)) or "unknown"
+    if cause == "exit":
+        return _of_exit(errors, log)
+    if cause == "timeout" and _init_ended(log, "timeout"):
+        return "init_failure"
+    if cause in ("code", "unknown") and _init_ended(log, "error"):
+        return "init_failure"
+    return cause
+
+
+def denied(message: str) -> tuple[str | None, str | None]:
+    """The action and the resource that a message says the function may not use, as IAM writes them."""
+    found = _PERMISSION.search(message)
+    return (found["action"], (found["resource"] or "").rstrip(".:") or None) if found else (None, None)
+
+
+def _specific(error: Said) -> ErrorCause | None:
+    """The cause where the error says one; None for an ordinary exception, and for what says nothing."""
+    if error.type in _LAMBDA_TYPES:
+        return _LAMBDA_TYPES[error.type]
+    message = error.message
+    # A timeout of Lambda's own has no type but Lambda's; code may raise anything with the same words.
+    if not error.type or _OWN.fullmatch(error.type):
+        for pattern, cause in _LAMBDA_MESSAGES:
+            if pattern.fullmatch(message.strip()):
+                return cause
+    in_init = (wrapped := _WRAPPED.fullmatch(error.type)) and wrapped["where"] == "Init"
+    for pattern, cause in _RUNTIME_MESSAGES:
+        if pattern.match(message):
+            return cause
+    for name in _names(error):
+        if name in _TYPES:
+            return _TYPES[name]
+    for pattern, cause in _MESSAGES:
+        if pattern.search(message):
+            return cause
+    return "init_failure" if in_init else None
+
+
+def _names(error: Said) -> Iterator[str]:
+    """The last name of the error's type, and the codes that its message names."""
+    wrapped = _WRAPPED.fullmatch(error.type)
+    if name := _NAME.search(wrapped["type"] if wrapped else error.type):
+        yield name[0]
+    for code in _CODES:
+        if found := code.search(error.message):
+            yield found[1]
+
+
+def _is_of_code(errors: list[Said]) -> bool:
+    return any(
+        error.type in ("Runtime.UnhandledPromiseRejection", "Runtime.UserException")
+        or (error.type and not _OWN.fullmatch(error.type) and error.type != "Unknown")
+        or (not error.type and error.message)
+        for error in errors
+    )
+
+
+def _of_log(log: Log | None) -> ErrorCause | None:
+    if log is None or log.report is None:
+        return None
+    if log.report.status == "timeout":
+        return "timeout"
+    return _LAMBDA_TYPES.get(log.report.error_type or "")
+
+
+def _init_ended(log: Log | None, status: str) -> bool:
+    """Whether Lambda says that the function's last start, which the call waited for, ended so."""
+    reports = [
+        re.sub(r'["\s]', "", line.lower())
+        for line in (log.text.splitlines() if log else ())
+        if line.startswith("INIT_REPORT ") or (line.startswith("{") and '"platform.initReport"' in line)
+    ]
+    return bool(reports) and "phase:invoke" in reports[-1] and f"status:{status}" in reports[-1]
+
+
+def _of_exit(errors: list[Said], log: Log | None) -> ErrorCause:
+    """Why a process ended: Lambda kills one that takes all of its memory, and some say themselves why they end."""
+    report = log.report if log else None
+    killed = any("signal: killed" in error.message for error in errors)
+    if killed and report and report.memory_size_mb and (report.max_memory_used_mb or 0) >= report.memory_size_mb:
+        return "out_of_memory"
+    return next((cause for pattern, cause in _EXIT_REASONS if log and pattern.search(log.text)), "exit")

@@ -1,0 +1,146 @@
+"""Answers and logs of the shapes that Lambda gives, each with the whole result and the text that a reader gets of it.
+
+Each `NAME.yaml` beside this file holds cases by their titles; `NAME.snapshot` holds what is made of them. After a
+wanted change: `UPDATE_SNAPSHOTS=1 pytest tests/report/corpus`, and read the difference as somebody would who gets it.
+
+A case gives what AWS returns: `error` (X-Amz-Function-Error), `log` (the log tail; with `cut`, repeated until AWS would
+cut it), and the payload as `json` (a value), `text` or `base64`. `$ID` is the request id of the call, `$OTHER` that of
+another one; `$SECRET`, `$JWT` and the like are put together here, so that no scanner takes them for real.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from pathlib import Path
+from string import Template
+from typing import Any, Final, get_args
+
+import pytest
+import yaml
+
+from lambda_warden.model.outcome import Returned
+from lambda_warden.model.result import ErrorCause, InvokeResult
+from lambda_warden.report.invocation import report_outcome
+from lambda_warden.report.log import TAIL_LIMIT
+from lambda_warden.report.text import invocation_text
+from support.results import CALL, check_invoke_result, own_lines, sent
+
+FOLDER: Final = Path(__file__).parent
+BUDGET: Final = 16_384
+SECRET: Final = "q7Zx3Kv9Wj5Yh2Bn8Dm4Fp6Rt1Gc0Ls7Uq3Ea9To"
+WORDS: Final = {
+    "ID": "8f507cfc-6c1b-4f0e-9d3f-000000000001",
+    "OTHER": "8f507cfc-6c1b-4f0e-9d3f-000000000002",
+    "AWSKEY": "AKIA" + "QZ7XKV3WJ5YH2BND",
+    "SECRET": SECRET,
+    "GITHUB": "gh" + f"p_{SECRET}",
+    "JWT": "ey" + f"JhbGciOiJIUzI1NiJ9.ey{'J'}{SECRET}.{SECRET[::-1]}",
+    "BEGINKEY": f"-----BEGIN RSA PRIVATE {'KEY'}-----",
+    "ENDKEY": f"-----END RSA PRIVATE {'KEY'}-----",
+}
+FILES: Final = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+CASES: Final[dict[str, dict[str, Any]]] = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
+ALL: Final = [pytest.param(name, title, id=f"{name}: {title}") for name, cases in CASES.items() for title in cases]
+
+
+def returned(case: dict[str, Any]) -> Returned:
+    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut"}
+    assert not unknown, unknown
+    payload = b""
+    if "json" in case:
+        payload = filled(json.dumps(case["json"], ensure_ascii=False)).encode()
+    elif "text" in case:
+        payload = filled(case["text"]).encode()
+    elif "base64" in case:
+        payload = base64.b64decode(case["base64"])
+    log = case.get("log")
+    tail = log if isinstance(log, bytes) else filled(log).encode() if log else None
+    if tail and case.get("cut"):
+        tail = tail * (TAIL_LIMIT // len(tail) + 1)
+    return Returned(
+        200, payload, case.get("error"), tail and tail[-TAIL_LIMIT:], "42", case.get("durable"), WORDS["ID"]
+    )
+
+
+def filled(text: str) -> str:
+    """The text with its words. A `$` that begins no word, as in `$LATEST`, stays."""
+    return Template(text).safe_substitute(WORDS)
+
+
+def made_of(case: dict[str, Any]) -> tuple[InvokeResult, str]:
+    result = report_outcome(CALL, returned(case), 12, BUDGET)
+    return result, invocation_text(result)
+
+
+def section(title: str, result: InvokeResult, text: str) -> str:
+    constant = {"invocation_id", "function", "qualifier", "invocation_type", "status_code", "executed_version"}
+    constant |= {"request_id", "duration_ms", "outside_data"}
+    shown = {key: value for key, value in sent(result).items() if key not in constant}
+    return f"==== {title}\n{json.dumps(shown, indent=1, ensure_ascii=False)}\n----\n{text}\n"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_results_are_as_in_the_snapshots(name: str) -> None:
+    seen = "\n".join(section(title, *made_of(case)) for title, case in CASES[name].items())
+    path = FOLDER / f"{name}.snapshot"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(seen)
+    assert seen == path.read_text()
+
+
+@pytest.mark.parametrize(("name", "title"), ALL)
+def test_each_result_fits_its_schema_and_keeps_outside_data_marked(name: str, title: str) -> None:
+    case = CASES[name][title]
+    result, text = made_of(case)
+    check_invoke_result(result)
+    assert result.outcome == ("function_error" if "error" in case else "succeeded")
+    own = own_lines(text)
+    assert own[0].startswith(f"{result.outcome}: ")
+    assert own[-1] == f"Next: {result.next_step}"
+
+
+@pytest.mark.parametrize(("name", "title"), ALL)
+def test_no_secret_is_in_any_result(name: str, title: str) -> None:
+    result, text = made_of(CASES[name][title])
+    shown = json.dumps(sent(result)) + text
+    for secret in (SECRET, SECRET[::-1], WORDS["AWSKEY"]):
+        assert not any(secret[i : i + 8] in shown for i in range(len(secret) - 7))
+
+
+def test_a_function_that_prints_words_of_failure_and_succeeds_has_not_failed() -> None:
+    for name, cases in CASES.items():
+        for title, case in cases.items():
+            if "error" in case:
+                result, _ = made_of({key: value for key, value in case.items() if key != "error"})
+                assert (result.outcome, result.function_error) == ("succeeded", None), (name, title)
+
+
+def test_every_cause_occurs() -> None:
+    seen = {
+        r.function_error.cause
+        for cases in CASES.values()
+        for c in cases.values()
+        if (r := made_of(c)[0]).function_error
+    }
+    assert seen == set(get_args(ErrorCause))
+
+
+def test_there_are_no_snapshots_of_nothing() -> None:
+    assert {path.stem for path in FOLDER.glob("*.snapshot")} == set(FILES)
+
+
+@pytest.mark.parametrize("error", [None, "Unhandled"])
+def test_the_largest_answer_that_lambda_passes_on_becomes_a_part_within_the_budget(error: str | None) -> None:
+    rows = [{"id": i, "name": f"order {i}", "note": "é" * 20} for i in range(80_000)]
+    data = json.dumps(rows, ensure_ascii=False).encode()[: 6 * 1024 * 1024 - 2]
+    data = data[: data.rindex(b"}")] + b"}]"
+    result = report_outcome(CALL, Returned(200, data, error), 12, BUDGET)
+
+    check_invoke_result(result)
+    assert result.payload_bytes == len(data) > 6_000_000
+    assert result.truncated
+    assert len(json.dumps(result.payload, ensure_ascii=False, separators=(",", ":")).encode()) <= BUDGET
+    assert re.search(r"of 6,\d{3},\d{3} bytes|unknown", invocation_text(result))
