@@ -1,4 +1,5 @@
-"""Lambda clients, one for each account, region and read timeout, made for invoking at most once."""
+"""Lambda clients, one for each account, region and read timeout, made for invoking at most once; and clients that read
+logs, which may ask again."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 _CLIENTS_KEPT = 32
+_LOGS_READ_SECONDS = 10.0
+_LOGS_ATTEMPTS = 3
 
 
 class Clients:
@@ -36,6 +40,7 @@ class Clients:
         # Making clients is not thread-safe in boto3; using them is.
         self._lock = threading.Lock()
         self._build_cached = lru_cache(maxsize=_CLIENTS_KEPT)(self._build)
+        self._build_logs_cached = lru_cache(maxsize=_CLIENTS_KEPT)(self._build_logs)
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
@@ -60,6 +65,20 @@ class Clients:
         with self._lock:
             return self._build_cached(account, region, min(read_timeout or limit, limit))
 
+    def logs(self, account: str, region: str) -> CloudWatchLogsClient:
+        """The client that reads logs of one account and region. It waits some seconds, and repeats what AWS throttles.
+
+        Args:
+            account: an account id of the manifest's targets.
+            region: one of that target's regions.
+
+        Raises:
+            KeyError: if no target has this account and region.
+            botocore.exceptions.BotoCoreError: if no client can be made of the AWS configuration.
+        """
+        with self._lock:
+            return self._build_logs_cached(account, region)
+
     def default_region(self) -> str | None:
         """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""
         return self._sessions[self._settings.profile].region_name
@@ -78,18 +97,39 @@ class Clients:
             user_agent_extra=f"lambda-warden/{__version__}",
             signature_version=None if settings.sign_requests else UNSIGNED,
         )
-        verify: bool | str | None = None
-        if not settings.verify_ssl:
-            verify = False
-        elif settings.ca_bundle is not None:
-            verify = str(settings.ca_bundle)
         return self._session(target, region).client(
             "lambda",
             region_name=region,
             endpoint_url=target.endpoint_url or settings.endpoint_url,
-            verify=verify,
+            verify=self._verify(),
             config=config,
         )
+
+    def _build_logs(self, account: str, region: str) -> CloudWatchLogsClient:
+        target = self._targets[account, region]
+        settings = self._settings
+        config = Config(
+            connect_timeout=settings.connect_timeout,
+            read_timeout=min(_LOGS_READ_SECONDS, settings.read_timeout),
+            # Reading changes nothing, and AWS takes few of these requests a second ("CloudWatch Logs quotas").
+            retries={"total_max_attempts": _LOGS_ATTEMPTS, "mode": "standard"},
+            max_pool_connections=settings.concurrency,
+            user_agent_extra=f"lambda-warden/{__version__}",
+            signature_version=None if settings.sign_requests else UNSIGNED,
+        )
+        return self._session(target, region).client(
+            "logs",
+            region_name=region,
+            endpoint_url=target.logs_endpoint_url or target.endpoint_url or settings.endpoint_url,
+            verify=self._verify(),
+            config=config,
+        )
+
+    def _verify(self) -> bool | str | None:
+        """What certificates are checked against: False for nothing, a file, or None for boto3's choice."""
+        if not self._settings.verify_ssl:
+            return False
+        return None if self._settings.ca_bundle is None else str(self._settings.ca_bundle)
 
     def _session(self, target: Target, region: str) -> boto3.Session:
         """The session of a target: the profile's, or that of the role that is assumed from it, at the first call."""

@@ -31,6 +31,8 @@ _NEXT_AFTER_DENIAL = {
     "alias": "The alias does not lead where the operator expects it. Tell the operator.",
     "approval": "Nothing was sent. Tell the user what you wanted to run, and ask again only if they want it.",
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
+    "logs": "Nothing was read. What the reason says may be read; only the operator can allow more.",
+    "log_group": "Nothing was read. Tell the operator where the function logs to.",
     "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",
