@@ -57,6 +57,7 @@ READS_AT_ONCE: Final = 4
 _SEARCH_SECONDS: Final = 20.0
 """How long one look at the log takes at the most, but for the last answer."""
 _STREAMS: Final = 8
+_INTENTS: Final[tuple[Kind, ...]] = ("intent",)
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _CLOCKS = timedelta(minutes=5)
@@ -114,13 +115,18 @@ class Logs:
             wanted = await self._wanted(asked)
             reached = "resolve"
             ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region)
+            ruling = decide_logs(ref, policy.rules, self._principal, own=wanted.own)
         except ArgumentError as error:
             return await self._deny(read, denied_logs(reached, str(error)))
         except RecordError as error:
             logger.error("%s: %s", read.read_id, error)
             return await self._deny(read, denied_logs("record", "the records can't be read"))
+        except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
+            logger.error("%s: %s", read.read_id, type(error).__name__)
+            return await self._deny(
+                read, denied_logs("internal", "lambda-warden could not decide, so nothing was read")
+            )
         read = replace(read, ref=ref, request_id=wanted.request_id, invocation_type=wanted.invocation_type)
-        ruling = decide_logs(ref, policy.rules, self._principal, own=wanted.own)
         if ruling.rule is None or ruling.rule.spec.logs is None or not ruling.decision.allowed:
             return await self._deny(read, ruling.decision)
         if wanted.request_id is None:
@@ -230,7 +236,7 @@ class Logs:
             "request_id": read.request_id,
             "log_group": read.log_group,
         }
-        await anyio.to_thread.run_sync(self._records.append, kind, read.read_id, about | body)
+        await anyio.to_thread.run_sync(self._records.append, kind, read.read_id, {**about, **body})
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run work that blocks. A caller that gives up does not wait for it, and nothing follows it then."""
@@ -272,7 +278,7 @@ def _recorded(path: Path, invocation_id: str, principal: str) -> _Wanted:
         RecordError: if the records can't be read.
     """
     with Reader(path) as reader:
-        entry = next(reader.entries(("intent",), invocation_id=invocation_id), None)
+        entry = next(reader.entries(_INTENTS, invocation_id=invocation_id), None)
     intent = entry.record.fields() if entry else {}
     if entry is None or intent.get("principal") != principal or intent.get("tool") != "invoke_function":
         raise ArgumentError(

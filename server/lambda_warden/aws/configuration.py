@@ -63,5 +63,5 @@ def _configuration(ref: FunctionRef, answer: FunctionConfigurationResponseTypeDe
         timeout_seconds=timeout if isinstance(timeout, int) and timeout > 0 else None,
         durable=bool(answer.get("DurableConfig")),
         log_group=group if _LOG_GROUP.fullmatch(group) else None,
-        concurrent=bool(answer.get("CapacityProviderConfig")),
+        concurrent=answer.get("CapacityProviderConfig") is not None,
     )

@@ -66,7 +66,7 @@ class Found:
     deny: Deny | None = None
 
     def decision(self, all_checks: Iterable[CheckName], *more: Check) -> Decision:
-        """The decision, after the further checks of what is asked. Those of `all_checks` not made count as not reached."""
+        """The decision, after the further checks of what is asked. The rest of `all_checks` is not reached."""
         decision = _decision([*self.checks, *more], all_checks, self.rule)
         if self.deny is None:
             return decision

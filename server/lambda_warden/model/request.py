@@ -121,7 +121,7 @@ class ReadLogsArguments(_Arguments):
         str | None,
         Field(
             pattern="^[0-9a-f]{32}$",
-            description="Of a call made here: the invocation_id that invoke_function gave. Nothing else is needed then.",
+            description="Of a call made here: the invocation_id that invoke_function gave. It is enough.",
         ),
     ] = None
     function: Annotated[

@@ -22,7 +22,7 @@ _ID: Final = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
 _PLATFORM: Final = re.compile(rf"(?:(?P<mark>START|END|REPORT) )?RequestId: {_ID}", re.ASCII)
 # Lambda's loggers: a level in brackets (Python), a time or a date and a time, then the id.
 _LOGGER: Final = re.compile(
-    rf"(?:\[[A-Z]{{1,16}}\]\s)?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\S*(?:\s[0-9]\S*)?\s{_ID}", re.ASCII
+    rf"(?:\[[A-Z]{{1,16}}\]\s)?[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\S*(?:\s[0-9]{{2}}:\S*)?\s{_ID}", re.ASCII
 )
 _JSON_ID: Final = re.compile(r'"(?:AWSRequestId|requestId)"')
 
