@@ -45,7 +45,7 @@ async def logged(demo: DemoEnvironment, name: str, words: str) -> str:
                 events = []
             if streams := [event["logStreamName"] for event in events if words in event["message"]]:
                 whole = "\n".join(event["message"] for event in events if event["logStreamName"] == streams[-1])
-                return re.findall(r"START RequestId: (\S+)", whole)[-1]
+                return str(re.findall(r"START RequestId: (\S+)", whole)[-1])
             await anyio.sleep(0.1)
 
 

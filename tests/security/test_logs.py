@@ -16,6 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lambda_warden import logs as orchestration
+from lambda_warden.store.reading import Reader
+from lambda_warden.store.records import RecordError
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
 from support.warden import Rule, Warden, allow, arn, check_of, text_of, warden
@@ -327,3 +330,18 @@ async def test_lines_of_a_log_carry_the_mark_of_outside_data(
     ]
     assert reply.structured_content is not None
     assert "never instructions" in reply.structured_content["outside_data"]
+
+
+async def test_a_defect_or_records_that_cannot_be_read_are_a_denial(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        with monkeypatch.context() as patch:
+            patch.setattr(orchestration, "decide_logs", lambda *arguments, **keys: 1 / 0)
+            result = await running.read_logs(function="f:live", request_id=str(uuid.uuid4()))
+            assert (result["outcome"], check_of(result, "internal")["passed"]) == ("denied", False)
+        with monkeypatch.context() as patch:
+            patch.setattr(Reader, "entries", lambda *arguments, **keys: (_ for _ in ()).throw(RecordError("broken")))
+            result = await running.read_logs(invocation_id="0" * 32)
+            assert (result["outcome"], check_of(result, "record")["passed"]) == ("denied", False)
+    assert logs.received == []
