@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from support import loopback_only
+from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 
 loopback_only.install()
@@ -41,3 +42,16 @@ def endpoint(_endpoint: ScriptedEndpoint) -> ScriptedEndpoint:
     """The scripted endpoint, with nothing received and nothing told."""
     _endpoint.reset()
     return _endpoint
+
+
+@pytest.fixture(scope="session")
+def _logs() -> Iterator[LogsEndpoint]:
+    with logs_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def logs(_logs: LogsEndpoint) -> LogsEndpoint:
+    """The scripted endpoint of CloudWatch Logs, with no log groups and nothing received."""
+    _logs.reset()
+    return _logs

@@ -95,7 +95,7 @@ def _list_place(policy: Policy, place: Place) -> Listing:
 def _describe_item(policy: Policy, item: _Item) -> Details:
     from lambda_warden.aws.catalog import describe
 
-    return describe(policy.clients, item.rule.arn.account, item.rule.arn.region, item.function)
+    return describe(policy.clients, item.rule.arn.account, item.rule.arn.region, item.function, item.qualifiers[0])
 
 
 async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, Listing]:

@@ -23,7 +23,7 @@ from lambda_warden.model.result import InvokeResult
 from lambda_warden.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
 from lambda_warden.report.invocation import report_outcome, report_unshown
 from lambda_warden.retry import attempt_until_it_may_have_run
-from lambda_warden.steps import Allowed, Denied, with_check
+from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Execution:
         met = self._records.admit(invocation_id, intent, self._buckets(step), _LEASE_SECONDS, step.reservation)
         if not isinstance(met, Busy):
             return met
-        full = Denied(step.call, with_check(step.decision, _limit_check(met)))
+        full = Denied(step.call, step.decision.with_check(_limit_check(met)))
         self._records.append("denial", invocation_id, denial_record(tool, full))
         return full.decision
 

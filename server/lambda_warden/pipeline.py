@@ -41,7 +41,7 @@ from lambda_warden.recording import ToolName, denial_record
 from lambda_warden.report.invocation import Call, report_denial, report_dry_run, report_first, report_outcome
 from lambda_warden.report.question import Question, question_for
 from lambda_warden.slots import Claim, QueueFullError
-from lambda_warden.steps import Allowed, Denied, Replayed, with_check
+from lambda_warden.steps import Allowed, Denied, Replayed
 from lambda_warden.store.records import Field, First, RecordError, Records, Reservation
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Pipeline:
         probe = EncodedRequest("DryRun", None, None, False, step.request.tenant_id, None, None)
         ending = await self._carry_out("dry_run", replace(step, request=probe, reservation=None), no_progress)
         assert not isinstance(ending, First), "a DryRun has no key"  # noqa: S101
-        decision = ending if isinstance(ending, Decision) else with_check(step.decision, _aws_dry_run(ending.raw))
+        decision = ending if isinstance(ending, Decision) else step.decision.with_check(_aws_dry_run(ending.raw))
         return report_dry_run(step.call, decision, len(step.request.payload or b""))
 
     async def drain(self, grace: float) -> None:
@@ -261,7 +261,7 @@ class Pipeline:
         try:
             return await self._dispatcher.run(work, sending, _claim(step), self._read_timeout, progress)
         except (QueueFullError, NoTurnError, StoppingError) as error:
-            busy = Denied(step.call, with_check(step.decision, _busy(error)), len(step.request.payload or b""))
+            busy = Denied(step.call, step.decision.with_check(_busy(error)), len(step.request.payload or b""))
             await self._record_denial(tool, busy)
             return busy.decision
         except StuckError as error:

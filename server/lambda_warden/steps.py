@@ -57,14 +57,7 @@ class Allowed:
 
     def checked(self, check: Check) -> Allowed | Denied:
         """The same step with one more check, which may end it."""
-        decision = with_check(self.decision, check)
+        decision = self.decision.with_check(check)
         if decision.allowed:
             return replace(self, decision=decision)
         return Denied(self.call, decision, len(self.request.payload or b""))
-
-
-def with_check(decision: Decision, check: Check) -> Decision:
-    """A decision with one more check."""
-    return decision.model_copy(
-        update={"allowed": decision.allowed and check.passed is True, "checks": (*decision.checks, check)}
-    )

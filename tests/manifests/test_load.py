@@ -324,13 +324,13 @@ WRONG: dict[str, tuple[str, str, str]] = {
         edited("functions:", "    role: x\nfunctions:"),
         "FILE:5: targets[0].role: ",
         "unknown key 'role'. Expected one of: account, regions, profile, role_arn, external_id, role_session_name, "
-        "endpoint_url.",
+        "endpoint_url, logs_endpoint_url.",
     ),
     "unknown key of a function": (
         GOOD + "    approve: always\n",
         "FILE:9: functions[0].approve: ",
         "unknown key 'approve'. Expected one of: arn, qualifiers, invocation_types, effect, approval, expect_version, "
-        "principals, limits, payload, result, "
+        "principals, limits, payload, result, logs, "
         "timeout_seconds, description, examples.",
     ),
     "unknown key of a payload": (

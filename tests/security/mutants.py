@@ -412,6 +412,78 @@ MUTANTS = [
         'description=str(configuration.get("Environment")),',
         "tests/faults/test_answers_as_aws_gives_them.py",
     ),
+    Mutant(
+        "logs are read by default",
+        "guard/logs.py",
+        "    if logs is None:\n",
+        "    if logs is None and own:\n        logs = LogsRule()\n    if logs is None:\n",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs of any invocation under a rule for own ones",
+        "guard/logs.py",
+        'if logs.read == "any":',
+        "if True:",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs of other principals' calls",
+        "logs.py",
+        'intent.get("principal") != principal',
+        "False",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs from wherever the function was pointed",
+        "guard/logs.py",
+        "    if group == expected:\n",
+        "    if group:\n",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs of any stream that names the request",
+        "guard/logs.py",
+        "if pattern.fullmatch(stream)",
+        "",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs of a stream whose name begins alike",
+        "guard/logs.py",
+        "pattern.fullmatch(stream)",
+        "pattern.match(stream)",
+        "tests/guard/test_logs.py",
+    ),
+    Mutant(
+        "logs are read without a record",
+        "logs.py",
+        """            return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))\n""",
+        "            pass\n",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "logs are cut before they are redacted",
+        "report/logs.py",
+        '    page = page_of_text(read.request_id or "", whole.text, max_bytes, cursor)\n',
+        "    raw = '\\n'.join(message for selection in selections for message in selection.messages)\n"
+        "    page = page_of_text('', raw, max_bytes, cursor)\n"
+        "    page = page._replace(text=redact_text(page.text).text)\n",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "log lines of others between start and report",
+        "report/request_log.py",
+        "if own or (not interleaved and running)",
+        "if own or running",
+        "tests/report/test_request_log.py",
+    ),
+    Mutant(
+        "log filter of any text",
+        "model/request.py",
+        'Field(pattern=REQUEST_ID_PATTERN, description="With',
+        'Field(description="With',
+        "tests/security/test_logs.py",
+    ),
 ]
 
 

@@ -66,6 +66,9 @@ class Warden:
     async def list_functions(self, **arguments: Any) -> dict[str, Any]:
         return structured(await self.call("list_functions", **arguments))
 
+    async def read_logs(self, **arguments: Any) -> dict[str, Any]:
+        return structured(await self.call("read_logs", **arguments))
+
     def records(self) -> list[tuple[str, str, str]]:
         """Kind, invocation id and body of every record."""
         with closing(sqlite3.connect(self.records_file)) as db:

@@ -36,8 +36,8 @@ def list_functions(clients: Clients, account: str, region: str) -> Listing:
     return Listing(found)
 
 
-def describe(clients: Clients, account: str, region: str, function_arn: str) -> Details:
-    """Read one function's state, aliases and versions. Raises nothing: a denial becomes one of `problems`."""
+def describe(clients: Clients, account: str, region: str, function_arn: str, qualifier: str) -> Details:
+    """Read one function's aliases and versions, and the state behind one qualifier. Raises nothing: a denial becomes one of `problems`."""
     problems: list[str] = []
 
     def attempt(action: str, read: Callable[[], _T]) -> _T | None:
@@ -66,7 +66,8 @@ def describe(clients: Clients, account: str, region: str, function_arn: str) -> 
     except BotoCoreError as error:
         return Details(problems=(_reason(error),))
     state = attempt(
-        "GetFunctionConfiguration", lambda: client.get_function_configuration(FunctionName=function_arn).get("State")
+        "GetFunctionConfiguration",
+        lambda: client.get_function_configuration(FunctionName=function_arn, Qualifier=qualifier).get("State"),
     )
     aliases = attempt("ListAliases", read_aliases)
     versions = attempt("ListVersionsByFunction", read_versions)

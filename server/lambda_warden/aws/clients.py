@@ -1,4 +1,4 @@
-"""Lambda clients: for each account and region one that invokes at most once, and one that reads."""
+"""Clients for each account and region: one that invokes at most once, one that reads, and one that reads logs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 READ_SECONDS = 10.0
 """How long an answer of what only reads is waited for."""
-_READ_ATTEMPTS = 2
+_READ_ATTEMPTS = 3
 _READ_CONNECTIONS = 10
 
 
@@ -39,6 +40,7 @@ class Clients:
         # Making clients is not thread-safe in boto3; using them is.
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str, bool], LambdaClient] = {}
+        self._logs: dict[tuple[str, str], CloudWatchLogsClient] = {}
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
@@ -74,6 +76,14 @@ class Clients:
                 self._made[key] = self._build(account, region, invokes=invokes)
             return self._made[key]
 
+    def logs(self, account: str, region: str) -> CloudWatchLogsClient:
+        """The client that reads logs; as `for_reading`."""
+        key = (account, region)
+        with self._lock:
+            if key not in self._logs:
+                self._logs[key] = self._build_logs(account, region)
+            return self._logs[key]
+
     def default_region(self) -> str | None:
         """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""
         return self._sessions[self._settings.profile].region_name
@@ -81,32 +91,51 @@ class Clients:
     def _build(self, account: str, region: str, *, invokes: bool) -> LambdaClient:
         target = self._targets[account, region]
         settings = self._settings
-        config = Config(
-            connect_timeout=settings.connect_timeout,
-            # Of an invocation, the watched connections know the deadline.
-            read_timeout=settings.read_timeout if invokes else min(READ_SECONDS, settings.read_timeout),
-            # One attempt: botocore's retries would start a function again (boto/boto3#1104).
-            retries={"total_max_attempts": 1 if invokes else _READ_ATTEMPTS, "mode": "standard"},
-            # Every slot has its connection, and none is thrown away between two calls.
-            max_pool_connections=settings.concurrency if invokes else _READ_CONNECTIONS,
-            user_agent_extra=f"lambda-warden/{__version__}",
-            signature_version=None if settings.sign_requests else UNSIGNED,
-        )
-        verify: bool | str | None = None
-        if not settings.verify_ssl:
-            verify = False
-        elif settings.ca_bundle is not None:
-            verify = str(settings.ca_bundle)
+        if invokes:
+            # One attempt: botocore's retries would start a function again (boto/boto3#1104). Every slot has its
+            # connection, and the connections know the deadline of each call.
+            config = self._config(settings.read_timeout, attempts=1, connections=settings.concurrency)
+        else:
+            config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=_READ_CONNECTIONS)
         client = self._session(target, region).client(
             "lambda",
             region_name=region,
             endpoint_url=target.endpoint_url or settings.endpoint_url,
-            verify=verify,
+            verify=self._verify(),
             config=config,
         )
         if invokes:
             watch(client)
         return client
+
+    def _config(self, read_timeout: float, *, attempts: int, connections: int) -> Config:
+        settings = self._settings
+        return Config(
+            connect_timeout=settings.connect_timeout,
+            read_timeout=min(read_timeout, settings.read_timeout),
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            max_pool_connections=connections,
+            user_agent_extra=f"lambda-warden/{__version__}",
+            signature_version=None if settings.sign_requests else UNSIGNED,
+        )
+
+    def _build_logs(self, account: str, region: str) -> CloudWatchLogsClient:
+        target = self._targets[account, region]
+        settings = self._settings
+        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=_READ_CONNECTIONS)
+        return self._session(target, region).client(
+            "logs",
+            region_name=region,
+            endpoint_url=target.logs_endpoint_url or target.endpoint_url or settings.endpoint_url,
+            verify=self._verify(),
+            config=config,
+        )
+
+    def _verify(self) -> bool | str | None:
+        """What certificates are checked against: False for nothing, a file, or None for boto3's choice."""
+        if not self._settings.verify_ssl:
+            return False
+        return None if self._settings.ca_bundle is None else str(self._settings.ca_bundle)
 
     def _session(self, target: Target, region: str) -> boto3.Session:
         """The session of a target: the profile's, or that of the role that is assumed from it, at the first call."""

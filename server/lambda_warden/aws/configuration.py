@@ -26,11 +26,13 @@ class Configuration:
         timeout_seconds: how long AWS lets it run, 1 to 900.
         durable: whether it runs as a durable execution, so that AWS runs one for each DurableExecutionName.
         log_group: the CloudWatch Logs group that it logs to.
+        concurrent: whether one environment runs several invocations at a time (Lambda Managed Instances).
     """
 
     timeout_seconds: int | None = None
     durable: bool = False
     log_group: str | None = None
+    concurrent: bool = False
 
 
 def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | str:
@@ -59,4 +61,5 @@ def _configuration(ref: FunctionRef, answer: FunctionConfigurationResponseTypeDe
         timeout_seconds=timeout if isinstance(timeout, int) and timeout > 0 else None,
         durable=bool(answer.get("DurableConfig")),
         log_group=group if _LOG_GROUP.fullmatch(group) else None,
+        concurrent=answer.get("CapacityProviderConfig") is not None,
     )

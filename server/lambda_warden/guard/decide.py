@@ -6,9 +6,10 @@ check of that rule passes. The same function answers `invoke_function` and `dry_
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.principal import LOCAL
@@ -42,15 +43,52 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: s
         rules: the manifests' rules.
         principal: who asks.
     """
+    found = look_up(ref, rules, principal)
+    if found.rule is None:
+        return Ruling(found.decision(_CHECKS), None)
+    rule = found.rule
+    checks = (_invocation_type(request, rule), _payload_size(request, rule), _payload_schema(request, rule))
+    return Ruling(found.decision(_CHECKS, *checks), rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the rules say of a function and qualifier, whatever is asked of it.
+
+    Attributes:
+        checks: the checks made, in their order.
+        rule: the one that speaks of it, if nothing denies it. Who asks is among the checks, and may have failed.
+        deny: the entry that denies it, if any.
+    """
+
+    checks: tuple[Check, ...]
+    rule: Rule | None = None
+    deny: Deny | None = None
+
+    def decision(self, all_checks: Iterable[CheckName], *more: Check) -> Decision:
+        """The decision, after the further checks of what is asked. The rest of `all_checks` is not reached."""
+        decision = _decision([*self.checks, *more], all_checks, self.rule)
+        if self.deny is None:
+            return decision
+        return decision.model_copy(update={"rule": self.deny.spec.arn, "rule_source": self.deny.source})
+
+
+def look_up(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> Found:
+    """Find the one rule that speaks of a function and qualifier, unless something denies it.
+
+    Args:
+        ref: the canonical reference.
+        rules: the manifests' rules.
+        principal: who asks.
+    """
     resolved = Check(name="resolve", passed=True, reason=f"means {ref.qualified_arn}")
     if deny := rules.denial_of(ref):
         reason = f"the manifest denies {ref.qualified_arn}" + (f": {deny.spec.reason}" if deny.spec.reason else "")
-        decision = _decision([resolved, _failed("manifest_rule", reason)])
-        return Ruling(decision.model_copy(update={"rule": deny.spec.arn, "rule_source": deny.source}), None)
+        return Found((resolved, _failed("manifest_rule", reason)), deny=deny)
     candidates = rules.for_function(ref)
     if not candidates:
         reason = f"no rule of the manifest allows {ref.function_arn}"
-        return Ruling(_decision([resolved, _failed("manifest_rule", reason)]), None)
+        return Found((resolved, _failed("manifest_rule", reason)))
 
     found = Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {candidates[0].spec.arn}")
     rules_of_qualifier = [rule for rule in candidates if ref.qualifier in rule.spec.qualifiers]
@@ -58,36 +96,30 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: s
         allowed = sorted({q for rule in candidates for q in rule.spec.qualifiers})
         asked = "a call without qualifier runs $LATEST, which" if ref.qualifier == "$LATEST" else ref.qualifier
         reason = f"{asked} is not among the allowed qualifiers: {', '.join(allowed)}"
-        return Ruling(_decision([resolved, found, _failed("qualifier", reason)]), None)
+        return Found((resolved, found, _failed("qualifier", reason)))
     if len(rules_of_qualifier) > 1:
         arns = " and ".join(rule.spec.arn for rule in rules_of_qualifier)
         reason = f"several rules speak of this function ({arns}), so none is followed; the operator has to say which"
-        return Ruling(_decision([resolved, _failed("manifest_rule", reason)]), None)
+        return Found((resolved, _failed("manifest_rule", reason)))
 
     rule = rules_of_qualifier[0]
-    decision = _decision(
-        [
-            resolved,
-            Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {rule.spec.arn}"),
-            Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
-            _principal(principal, rule),
-            _invocation_type(request, rule),
-            _payload_size(request, rule),
-            _payload_schema(request, rule),
-        ],
-        rule,
+    checks = (
+        resolved,
+        Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {rule.spec.arn}"),
+        Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
+        _principal(principal, rule),
     )
-    return Ruling(decision, rule)
+    return Found(checks, rule)
 
 
-def denied(check: CheckName, reason: str) -> Decision:
+def denied(check: CheckName, reason: str, all_checks: Iterable[CheckName] = _CHECKS) -> Decision:
     """The decision on a request that did not get as far as the rules."""
-    return _decision([_failed(check, reason)])
+    return _decision([_failed(check, reason)], all_checks)
 
 
-def _decision(checks: list[Check], rule: Rule | None = None) -> Decision:
+def _decision(checks: list[Check], all_checks: Iterable[CheckName], rule: Rule | None = None) -> Decision:
     reached = {check.name for check in checks}
-    rest = (Check(name=name, passed=None, reason="not reached") for name in _CHECKS if name not in reached)
+    rest = (Check(name=name, passed=None, reason="not reached") for name in all_checks if name not in reached)
     return Decision(
         allowed=rule is not None and all(check.passed for check in checks),
         checks=(*checks, *rest),

@@ -10,9 +10,8 @@ User Guide).
 # Invoke is checked against the ARN with the qualifier that was sent, and lambda-warden always sends one. Such an ARN
 # has exactly one `:` after the function's name: neither names nor qualifiers have any. A resource
 # `…:function:PATTERN:QUALIFIER` has one there, too, and it is literal. So it matches at that place, and the `*` of the
-# pattern can't reach beyond the name. In ARNs without qualifier, which the read calls are checked against, nothing
-# bounds the pattern: `…:function:*-daily` is also an alias `x-daily` of any function. Only GetFunctionConfiguration
-# takes a qualifier, so it is denied on every ARN that has one.
+# pattern can't reach beyond the name. GetFunctionConfiguration is sent with the same qualifiers, so it stands beside it.
+# The lists of aliases and versions take no qualifier: there `*` may match too much, and gives away nothing but names.
 #
 # `?` stands in no name or qualifier. `$` starts a variable only before `{`, so `$LATEST` is plain text.
 
@@ -31,15 +30,22 @@ from lambda_warden.model.manifest import RuleArn
 INVOKE: Final = "lambda:InvokeFunction"
 """The action of every kind of Invoke, DryRun included."""
 
-_DESCRIBE: Final = ("lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction")
+READ_LOGS: Final = ("logs:FilterLogEvents", "logs:GetLogEvents")
+"""What reading the log of an invocation takes."""
+
+_READ_CONFIGURATION: Final = "lambda:GetFunctionConfiguration"
+"""Read of each qualifier that may be invoked: how long it may run, its log group, its state."""
+_DESCRIBE: Final = ("lambda:ListAliases", "lambda:ListVersionsByFunction")
+_OF_QUALIFIERS: Final = (INVOKE, _READ_CONFIGURATION)
 
 
 def policies(rules: Rules) -> dict[str, dict[str, Any]]:
     """The least that the server's credentials need in each account that a rule stands in.
 
-    On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` exactly where the guard allows a
-    call by its rules and denials. Who asks, payloads and limits are beyond IAM. Beside it stand the reads that
-    list_functions makes, and those of aliases where a rule expects certain versions.
+    On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` and `lambda:GetFunctionConfiguration`
+    exactly where the guard allows a call by its rules and denials. Who asks, payloads and limits are beyond IAM. Beside it stand the reads that
+    list_functions makes, those of aliases where a rule expects certain versions, and those of log groups where a rule
+    allows logs to be read. Which invocation's log that is, is beyond IAM.
 
     Args:
         rules: the manifests' rules.
@@ -56,6 +62,8 @@ def policies(rules: Rules) -> dict[str, dict[str, Any]]:
     for account, draft in drafts.items():
         for deny in rules.denies:
             draft.denied.update(_denied_resources(deny, account, draft.places))
+            if draft.logs:
+                draft.denied_logs.update(_denied_logs(deny, account, draft.places))
     return {account: drafts[account].document() for account in sorted(drafts)}
 
 
@@ -69,7 +77,9 @@ class _Draft:
     denied: set[str] = field(default_factory=set)
     described: set[str] = field(default_factory=set)
     aliases: set[str] = field(default_factory=set)
-    qualified: set[str] = field(default_factory=set)
+    logs: set[str] = field(default_factory=set)
+    shadowed_logs: set[str] = field(default_factory=set)
+    denied_logs: set[str] = field(default_factory=set)
 
     def add_rule(self, rule: Rule, rules: Rules) -> None:
         arn = rule.arn
@@ -77,9 +87,11 @@ class _Draft:
         self.described.add(str(arn))
         if rule.spec.expect_version is not None and any(map(is_alias, rule.spec.qualifiers)):
             self.aliases.add(str(arn))
+        self.logs.update(_log_resources(rule, rules))
+        if not arn.is_pattern:
+            self.shadowed_logs.update(_shadowed_logs(arn, rules))
         if arn.is_pattern:
             self.invoked.update(f"{arn}:{qualifier}" for qualifier in rule.spec.qualifiers)
-            self.qualified.add(f"{RuleArn(arn.partition, arn.region, arn.account, '*')}:*")
             return
         for qualifier in rule.spec.qualifiers:
             ref = FunctionRef(arn.partition, arn.region, arn.account, arn.name, qualifier)
@@ -89,13 +101,14 @@ class _Draft:
 
     def document(self) -> dict[str, Any]:
         statements = [
-            _statement("InvokeWhatTheManifestAllows", "Allow", [INVOKE], self.invoked),
-            _statement("NoPatternWhereARuleNamesTheFunction", "Deny", [INVOKE], self.shadowed),
-            _statement("NeverWhatTheManifestDenies", "Deny", [INVOKE], self.denied),
+            _statement("InvokeWhatTheManifestAllows", "Allow", _OF_QUALIFIERS, self.invoked),
+            _statement("NoPatternWhereARuleNamesTheFunction", "Deny", _OF_QUALIFIERS, self.shadowed),
+            _statement("NeverWhatTheManifestDenies", "Deny", _OF_QUALIFIERS, self.denied),
             _statement("ListFunctions", "Allow", ["lambda:ListFunctions"], ["*"]),
             _statement("DescribeFunctions", "Allow", _DESCRIBE, self.described),
-            _statement("DescribeNoQualifier", "Deny", _DESCRIBE[:1], self.qualified),
             _statement("ReadAliases", "Allow", ["lambda:GetAlias"], self.aliases),
+            _statement("ReadLogs", "Allow", READ_LOGS, self.logs),
+            _statement("ReadNoOtherLogs", "Deny", READ_LOGS, self.denied_logs | (self.shadowed_logs - self.logs)),
         ]
         return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement["Resource"]]}
 
@@ -121,3 +134,34 @@ def _denied_resources(deny: Deny, account: str, places: Iterable[tuple[str, str]
         if arn.partition in ("*", partition) and arn.region in ("*", region):
             function = RuleArn(partition, region, account, arn.name)
             yield from (f"{function}:{qualifier}" for qualifier in deny.spec.qualifiers or ("*",))
+
+
+def _log_resources(rule: Rule, rules: Rules) -> Iterator[str]:
+    """The log group that a rule allows to be read, if there is a qualifier under which anything ran."""
+    arn, logs = rule.arn, rule.spec.logs
+    refs = (FunctionRef(arn.partition, arn.region, arn.account, arn.name, each) for each in rule.spec.qualifiers)
+    if logs is not None and (arn.is_pattern or any(rules.denial_of(ref) is None for ref in refs)):
+        yield _log_group(arn, logs.group_of(arn.name))
+
+
+def _shadowed_logs(arn: RuleArn, rules: Rules) -> Iterator[str]:
+    """The log group that patterns would allow of a function that rules name: these may allow it themselves."""
+    ref = FunctionRef(arn.partition, arn.region, arn.account, arn.name, "")
+    if any(pattern.spec.logs and pattern.spec.logs.log_group is None for pattern in rules.patterns_for(ref)):
+        yield _log_group(arn, f"/aws/lambda/{arn.name}")
+
+
+def _denied_logs(deny: Deny, account: str, places: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The log groups of functions that are denied whatever the qualifier: no log group tells qualifiers apart."""
+    arn = deny.arn
+    if arn.account not in ("*", account) or deny.spec.qualifiers is not None:
+        return
+    for partition, region in places:
+        if arn.partition in ("*", partition) and arn.region in ("*", region):
+            place = RuleArn(partition, region, account, arn.name)
+            yield _log_group(place, f"/aws/lambda/{arn.name}")
+
+
+def _log_group(arn: RuleArn, group: str) -> str:
+    end = "log-stream:*" if "*" in group else "*"
+    return f"arn:{arn.partition}:logs:{arn.region}:{arn.account}:log-group:{group}:{end}"

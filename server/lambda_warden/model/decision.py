@@ -20,6 +20,8 @@ CheckName = Literal[
     "limits",
     "idempotency",
     "busy",
+    "logs",
+    "log_group",
     "record",
     "internal",
     "aws_dry_run",
@@ -45,6 +47,11 @@ class Decision(BaseModel):
     checks: tuple[Check, ...]
     rule: str | None = Field(default=None, description="The `arn` of the manifest's rule that decided.")
     rule_source: str | None = Field(default=None, description="FILE:LINE of that rule, for the operator.")
+
+    def with_check(self, check: Check) -> Decision:
+        """This decision after one more check, which may end it."""
+        allowed = self.allowed and check.passed is True
+        return self.model_copy(update={"allowed": allowed, "checks": (*self.checks, check)})
 
     @property
     def failed(self) -> Check | None:

@@ -44,6 +44,8 @@ WAIT_LIMIT = 960
 """Seconds that an answer can be asked to be waited for: as long as a function may run, and its start before that."""
 RESULT_BYTES_DEFAULT = 16 * 1024
 RESULT_BYTES_LIMIT = 1024 * 1024
+LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)
+"""The name of a log group (CloudWatch Logs API reference, CreateLogGroup)."""
 
 InvocationType = Literal["RequestResponse", "Event"]
 Effect = Literal["read", "write", "destructive"]
@@ -184,6 +186,14 @@ def _check_pointer(text: str) -> str:
     return text
 
 
+def _check_log_group(text: str) -> str:
+    if not LOG_GROUP.fullmatch(text):
+        raise ArgumentError(
+            "log_group", f"{shown(text)} is not a log group", "1 to 512 letters, digits and . _ / # -, without wildcard"
+        )
+    return text
+
+
 def _check_principal(text: str) -> str:
     if not PRINCIPAL.fullmatch(text):
         raise ArgumentError("principal", f"{shown(text)} is not a name", "1 to 64 letters, digits and . _ @ + -")
@@ -237,6 +247,11 @@ class Target(_Strict):
     concurrency: int | None = Field(
         default=None, ge=1, le=1024, description="How many calls may be under way at once in each region of it."
     )
+    logs_endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
+        default=None,
+        description="The endpoint of CloudWatch Logs, where endpoint_url is one that serves Lambda alone, as VPC "
+        "endpoints do.",
+    )
 
     @model_validator(mode="after")
     def _check_role(self) -> Target:
@@ -280,6 +295,31 @@ class ResultRule(_Strict):
     def pointers(self) -> tuple[Pointer, ...]:
         """`redact`, read."""
         return tuple(map(parse_pointer, self.redact))
+
+
+class LogsRule(_Strict):
+    """Whose logs may be read, in CloudWatch Logs, one invocation at a time."""
+
+    read: Literal["own", "any"] = Field(
+        default="own",
+        description="own: of invocations that the same principal made through lambda-warden, as its records know them. "
+        "any: of any invocation of the function whose request id is given, whoever made it.",
+    )
+    log_group: Annotated[str, AfterValidator(_check_log_group)] | None = Field(
+        default=None,
+        description="The log group, where the function does not log to /aws/lambda/NAME. A function that logs to any "
+        "other one is not read.",
+    )
+    max_bytes: int = Field(
+        default=RESULT_BYTES_DEFAULT,
+        ge=256,
+        le=RESULT_BYTES_LIMIT,
+        description="How many bytes of a log reach the model at once; the rest comes page by page.",
+    )
+
+    def group_of(self, name: str) -> str:
+        """The log group in which the log of a function with this name has to be."""
+        return self.log_group or f"/aws/lambda/{name}"
 
 
 class Limits(_Strict):
@@ -335,6 +375,9 @@ class FunctionRule(_Strict):
     limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
     payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     result: ResultRule = Field(default_factory=ResultRule, description="What may come back.")
+    logs: LogsRule | None = Field(
+        default=None, description="Whose logs may be read with read_logs; nobody's if not given. `{}` is `read: own`."
+    )
     timeout_seconds: int | None = Field(
         default=None,
         ge=1,

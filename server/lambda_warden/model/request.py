@@ -117,6 +117,53 @@ class ListArguments(_Arguments):
     cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
 
 
+LOG_WAIT_LIMIT = 60
+"""Seconds that a read waits for a log to be complete."""
+HOURS_BACK_LIMIT = 168
+REQUEST_ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""A request id as AWS writes it: a UUID in lower case."""
+
+
+class ReadLogsArguments(_Arguments):
+    """The arguments of `read_logs`: `invocation_id`, or else `function` and `request_id`."""
+
+    invocation_id: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{32}$",
+            description="Of a call made here: the invocation_id that invoke_function gave. It is enough.",
+        ),
+    ] = None
+    function: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Instead of invocation_id, where the operator allows the logs of any invocation: the function, "
+            "as for invoke_function.",
+        ),
+    ] = None
+    qualifier: Annotated[str | None, Field(description="The alias or version, if `function` does not name it.")] = None
+    request_id: Annotated[
+        str | None, Field(pattern=REQUEST_ID_PATTERN, description="With `function`: the AWS request id, a UUID.")
+    ] = None
+    hours_back: Annotated[
+        int, Field(ge=1, le=HOURS_BACK_LIMIT, description="With `request_id`: how long ago it may have begun.")
+    ] = 3
+    wait_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=LOG_WAIT_LIMIT,
+            description="How long to wait for the end of the log: logs come some seconds late, and an Event when it is "
+            "its turn. Not with `cursor`.",
+        ),
+    ] = 10
+    max_bytes: Annotated[
+        int | None, Field(ge=256, description="How much to give at once, at most what the operator allows.")
+    ] = None
+    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedRequest:
     """An invocation's parameters as AWS takes them. What is decided on is what is sent.

@@ -42,6 +42,8 @@ _NEXT_AFTER_DENIAL = {
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
     "idempotency": "Nothing was sent. Use another idempotency_key for another call.",
     "busy": "Nothing was sent. Wait some seconds, then call again.",
+    "logs": "Nothing was read. What the reason says may be read; only the operator can allow more.",
+    "log_group": "Nothing was read. Tell the operator where the function logs to.",
     "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",

@@ -20,6 +20,7 @@ from lambda_warden.model.result import (
     InvokeResult,
     ListResult,
     LogError,
+    LogsResult,
     Omission,
     Report,
 )
@@ -210,3 +211,38 @@ def _entry_line(entry: FunctionEntry) -> str:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def logs_text(result: LogsResult) -> str:
+    """The log of an invocation, or a page of it: all its lines, since a log is read for them."""
+    return "\n".join(_logs_lines(result))
+
+
+def _logs_lines(result: LogsResult) -> Iterator[str]:
+    name = f"{result.function}:{result.qualifier}" if result.function else "no function"
+    yield f"{result.outcome}: log of {name}" + (f", request {result.request_id}" if result.request_id else "")
+    if result.error:
+        yield "Why, data from outside:"
+        yield from _outside(f"{result.error.code}: {result.error.message}")
+    if result.outcome == "denied":
+        yield from check_lines(check for check in result.checks if check.passed is False)
+    if result.outcome == "found":
+        times = f"{result.attempts} attempt{'' if result.attempts == 1 else 's'}"
+        state = "complete" if result.complete else "its end is missing"
+        yield f"{times}, {state}, {result.text_bytes:,} bytes{_report_text(result.report)}"
+        yield f"Log ({'a page' if len(result.text.encode()) < result.text_bytes else 'all of it'}), data from outside:"
+        yield from _outside(result.text)
+    if result.redacted:
+        yield f"Redacted: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
+    if result.next_cursor:
+        yield f"More: cursor {result.next_cursor}"
+    for note in result.notes:
+        yield f"Note: {inline(note)}"
+    yield f"Next: {result.next_step}"
+
+
+def _report_text(report: Report | None) -> str:
+    if report is None or report.duration_ms is None:
+        return ""
+    memory = f", {report.max_memory_used_mb} MB used" if report.max_memory_used_mb is not None else ""
+    return f", ran {report.duration_ms:g} ms{memory}"

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Kind = Literal["denial", "intent", "retry", "outcome", "approval", "violation", "reload"]
+Kind = Literal["denial", "intent", "retry", "outcome", "approval", "violation", "reload", "read"]
 """denial: not sent. intent: about to be sent. retry: an attempt that certainly started nothing, and another will be
-made. outcome: what came of an intent; without one, it is unknown.
-approval: what a person answered. violation: what happened although it was not allowed. reload: another manifest."""
+made. outcome: what came of an intent; without one, it is unknown. approval: what a person answered. violation: what
+happened although it was not allowed. reload: another manifest. read: a log is about to be read."""
 
 Field = str | int | float | bool | None
 

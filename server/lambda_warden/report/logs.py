@@ -1,0 +1,170 @@
+"""logs: what is known of the log of one invocation → the result that the agent gets. Redacted whole, then cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+from lambda_warden.guard.redaction.text import redact_text
+from lambda_warden.model.decision import Decision
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import Refused
+from lambda_warden.model.request import RequestedInvocationType
+from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogsResult
+from lambda_warden.report.invocation import next_after_denial
+from lambda_warden.report.log import read_report
+from lambda_warden.report.request_log import Selection
+from lambda_warden.report.text_page import page_of_text
+
+NO_REQUEST_ID: Final = (
+    "No request id of this call is on record: AWS has not answered it, or its answer was lost. Without one, its log "
+    "can't be told from others'."
+)
+_MESSAGE_LIMIT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """What a report is about: which read, of what."""
+
+    read_id: str
+    ref: FunctionRef | None = None
+    request_id: str | None = None
+    invocation_type: RequestedInvocationType | None = None
+    log_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogFound:
+    """What was found of an invocation.
+
+    Attributes:
+        selections: by the stream that each is from, in the order in which they began.
+        cut: whether there may be more that was not read.
+    """
+
+    selections: tuple[tuple[str, Selection], ...] = ()
+    cut: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of every attempt is there."""
+        return bool(self.selections) and all(selection.complete for _, selection in self.selections)
+
+
+def report_logs_denial(read: LogRead, decision: Decision) -> LogsResult:
+    """A read that was not made."""
+    return LogsResult(
+        outcome="denied", next_step=next_after_denial(decision), checks=list(decision.checks), **_of(read)
+    )
+
+
+def report_logs_refusal(read: LogRead, refused: Refused) -> LogsResult:
+    """A read that AWS refused."""
+    message = redact_text(refused.message)
+    return LogsResult(
+        outcome="refused",
+        next_step=_next_after_refusal(refused.code),
+        error=Failure(code=refused.code, message=message.text[:_MESSAGE_LIMIT]),
+        redacted=message.count,
+        **_of(read),
+    )
+
+
+def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) -> LogsResult:
+    """Nothing was found, or there is nothing to look for, as `note` says."""
+    if note is not None:
+        next_step = "Check the effects of the call in another way, or ask somebody who can read the logs."
+    elif cut:
+        next_step = "The search ended before all of the time was searched: give fewer hours_back."
+    else:
+        next_step = (
+            "Logs come some seconds late, and an Event waits for its turn: read again with more wait_seconds. If "
+            "nothing comes, it has not run, or its log is turned off."
+        )
+    return LogsResult(outcome="not_found", next_step=next_step, notes=[note] if note else [], **_of(read))
+
+
+def report_logs(read: LogRead, found: LogFound, max_bytes: int, cursor: str | None) -> LogsResult:
+    """One page of a log that was found.
+
+    Args:
+        read: which read.
+        found: at least one message.
+        max_bytes: of the page.
+        cursor: of the page before, or None.
+
+    Raises:
+        ArgumentError: for a cursor that is not of this log as it is now.
+    """
+    selections = [selection for _, selection in found.selections]
+    # The whole is redacted before it is cut, so that no secret is cut in two.
+    whole = redact_text("\n".join(message for selection in selections for message in selection.messages))
+    page = page_of_text(read.request_id or "", whole.text, max_bytes, cursor)
+    result = LogsResult(
+        outcome="found",
+        next_step=_next(found, page.next_cursor),
+        log_streams=[stream for stream, _ in found.selections],
+        attempts=sum(selection.attempts for selection in selections),
+        complete=found.complete,
+        text=page.text,
+        text_bytes=len(whole.text.encode()),
+        truncated=found.cut,
+        next_cursor=page.next_cursor,
+        redacted=whole.count,
+        report=read_report("\n".join(line for selection in selections for line in selection.reports)),
+        outside_data=LOG_OUTSIDE_DATA,
+        **_of(read),
+    )
+    return result.model_copy(update={"notes": _notes(read, found, selections)})
+
+
+class _Named(TypedDict):
+    read_id: str
+    function: str | None
+    qualifier: str | None
+    request_id: str | None
+    log_group: str | None
+
+
+def _of(read: LogRead) -> _Named:
+    return {
+        "read_id": read.read_id,
+        "function": read.ref.function_arn if read.ref else None,
+        "qualifier": read.ref.qualifier if read.ref else None,
+        "request_id": read.request_id,
+        "log_group": read.log_group,
+    }
+
+
+def _next(found: LogFound, next_cursor: str | None) -> str:
+    if next_cursor:
+        return "Pass next_cursor as cursor, with the same arguments, for the next page."
+    if not found.complete:
+        return "Its end was not seen: it still runs, or its log comes late. Read again with more wait_seconds."
+    return "This is the end of the log. Reading it again gives the same."
+
+
+def _next_after_refusal(code: str) -> str:
+    if code.startswith("AccessDenied"):
+        return (
+            "The server's AWS identity may not read this. Tell the operator: `lambda-warden iam-policy` prints what it "
+            "needs."
+        )
+    if code in ("ThrottlingException", "ServiceUnavailableException", "TooManyRequestsException"):
+        return "The reason passes: wait some seconds, then read again."
+    return "Reading it again unchanged will not help: tell the operator."
+
+
+def _notes(read: LogRead, found: LogFound, selections: Sequence[Selection]) -> list[str]:
+    notes = []
+    if found.cut:
+        notes.append("More was logged, or may have been, than is read at once: what comes later is left out.")
+    if any(selection.interleaved for selection in selections):
+        notes.append("Several invocations ran side by side there: only lines that name this one are shown.")
+    if not any(selection.attempts for selection in selections):
+        notes.append("No START line was seen, so only lines that name the invocation are shown.")
+    if read.invocation_type == "Event" and found.complete:
+        notes.append("An Event that fails is run again, up to two times and minutes later, under the same request id.")
+    return notes
