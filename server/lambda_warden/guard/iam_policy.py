@@ -10,7 +10,7 @@ User Guide).
 # Invoke is checked against the ARN with the qualifier that was sent, and lambda-warden always sends one. Such an ARN
 # has exactly one `:` after the function's name: neither names nor qualifiers have any. A resource
 # `…:function:PATTERN:QUALIFIER` has one there, too, and it is literal. So it matches at that place, and the `*` of the
-# pattern can't reach beyond the name. GetFunctionConfiguration is sent with the same qualifiers, so it stands beside it.
+# pattern can't reach beyond the name. GetFunctionConfiguration is sent with the same qualifiers, and stands beside it.
 # The lists of aliases and versions take no qualifier: there `*` may match too much, and gives away nothing but names.
 #
 # `?` stands in no name or qualifier. `$` starts a variable only before `{`, so `$LATEST` is plain text.
@@ -43,9 +43,9 @@ def policies(rules: Rules) -> dict[str, dict[str, Any]]:
     """The least that the server's credentials need in each account that a rule stands in.
 
     On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` and `lambda:GetFunctionConfiguration`
-    exactly where the guard allows a call by its rules and denials. Who asks, payloads and limits are beyond IAM. Beside it stand the reads that
-    list_functions makes, those of aliases where a rule expects certain versions, and those of log groups where a rule
-    allows logs to be read. Which invocation's log that is, is beyond IAM.
+    exactly where the guard allows a call by its rules and denials. Who asks, payloads and limits are beyond IAM. Beside
+    it stand the reads that list_functions makes, those of aliases where a rule expects certain versions, and those of
+    log groups where a rule allows logs to be read. Which invocation's log that is, is beyond IAM.
 
     Args:
         rules: the manifests' rules.
