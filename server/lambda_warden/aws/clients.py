@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -44,6 +45,7 @@ class Clients:
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
             self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
+            self._user_agent = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
         except BotoCoreError as error:
             raise SettingsError(str(error)) from None
         # One session for each role, whatever the region, so that its credentials are fetched and renewed once.
@@ -115,8 +117,10 @@ class Clients:
             read_timeout=min(read_timeout, settings.read_timeout),
             retries={"total_max_attempts": attempts, "mode": "standard"},
             max_pool_connections=connections,
-            user_agent_extra=f"lambda-warden/{__version__}",
+            # Said once: botocore would put its own together anew, twice for each call.
+            user_agent=f"{self._user_agent} lambda-warden/{__version__}",
             signature_version=None if settings.sign_requests else UNSIGNED,
+            parameter_validation=False,  # what is sent was checked when it was decided on
         )
 
     def _build_logs(self, account: str, region: str) -> CloudWatchLogsClient:

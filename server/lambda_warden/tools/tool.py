@@ -34,6 +34,13 @@ class _PlainSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        inner = schema["schema"]
+        if self.mode == "serialization" and inner["type"] == "nullable" and schema.get("default", ...) is None:
+            # A result leaves out what has its default (see `tool_result`), so that this is there and not null, or not.
+            return self.generate_inner(inner["schema"])
+        return super().default_schema(schema)
+
 
 def make_tool(
     handler: Handler,
@@ -86,4 +93,6 @@ def tool_error(message: str) -> CallToolResult:
 
 def _schema(model: type[BaseModel], mode: Any) -> dict[str, Any]:
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
+    for definition in schema.get("$defs", {}).values():
+        definition.pop("title", None)
     return {key: value for key, value in schema.items() if key not in ("title", "description")}
