@@ -8,7 +8,6 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,22 +16,23 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 
 from lambda_warden import __version__
-from lambda_warden.directory import Directory
+from lambda_warden.lazy import Lazy
 from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.model.errors import SettingsError
-from lambda_warden.pipeline import Pipeline
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.settings import Settings
 from lambda_warden.store.records import RecordError
 from lambda_warden.store.sqlite import SqliteRecords
-from lambda_warden.tools.approval import ClientAsker
 from lambda_warden.tools.dry_run import dry_run_tool
 from lambda_warden.tools.invoke_function import annotations_for, invoke_function_tool
 from lambda_warden.tools.list_functions import list_functions_tool
 from lambda_warden.tools.read_logs import read_logs_tool
 
 if TYPE_CHECKING:
+    from lambda_warden.directory import Directory
     from lambda_warden.logs import Logs
+    from lambda_warden.pipeline import Pipeline
+    from lambda_warden.tools.approval import ClientAsker
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -66,16 +66,7 @@ class Warden:
             self._records = SqliteRecords(settings.records)
         except RecordError as error:
             raise SettingsError(str(error)) from error
-        self._pipeline = Pipeline(
-            self._current,
-            self._records,
-            principal=settings.principal,
-            record_payloads=settings.record_payloads,
-            read_timeout=settings.read_timeout,
-            concurrency=settings.concurrency,
-            queue=settings.queue,
-            idempotency_ttl=settings.idempotency_ttl,
-        )
+        self._pipeline = Lazy(self._make_pipeline)
         self._invoke_tool = invoke_function_tool(self._pipeline, self._asker, annotations_for(self._policy.rules))
         self._prepared = False
         self.server = self._make_server()
@@ -108,14 +99,37 @@ class Warden:
     def _current(self) -> Policy:
         return self._policy
 
-    def _asker(self, context: Context[Any, Any]) -> ClientAsker:
-        return ClientAsker(context, self._records, self._settings.approval_timeout)
+    # What only a call needs is imported where it is made: a server that starts answers tools/list first.
 
-    @cache  # noqa: B019 - a warden lives as long as its process
-    def _logs(self) -> Logs:
-        from lambda_warden.logs import Logs  # loads boto3
+    def _make_pipeline(self) -> Pipeline:
+        from lambda_warden.pipeline import Pipeline
+
+        settings = self._settings
+        return Pipeline(
+            self._current,
+            self._records,
+            principal=settings.principal,
+            record_payloads=settings.record_payloads,
+            read_timeout=settings.read_timeout,
+            concurrency=settings.concurrency,
+            queue=settings.queue,
+            idempotency_ttl=settings.idempotency_ttl,
+        )
+
+    def _make_directory(self) -> Directory:
+        from lambda_warden.directory import Directory
+
+        return Directory(self._current, self._settings.principal)
+
+    def _make_logs(self) -> Logs:
+        from lambda_warden.logs import Logs
 
         return Logs(self._current, self._records, self._settings.records, self._settings.principal)
+
+    def _asker(self, context: Context[Any, Any]) -> ClientAsker:
+        from lambda_warden.tools.approval import ClientAsker
+
+        return ClientAsker(context, self._records, self._settings.approval_timeout)
 
     def _make_server(self) -> MCPServer[None]:
         return MCPServer(
@@ -125,10 +139,10 @@ class Warden:
             instructions=INSTRUCTIONS,
             version=__version__,
             tools=[
-                list_functions_tool(Directory(self._current, self._settings.principal)),
+                list_functions_tool(Lazy(self._make_directory)),
                 dry_run_tool(self._pipeline, self._asker),
                 self._invoke_tool,
-                read_logs_tool(self._logs),
+                read_logs_tool(Lazy(self._make_logs)),
             ],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
@@ -144,9 +158,12 @@ class Warden:
         finally:
             timer.cancel()
             # Whoever asked has gone, or was waited for: see serving.py.
-            with anyio.CancelScope(shield=True):
-                await self._pipeline.drain(0)
-            self._pipeline.close()
+            if pipeline := self._pipeline.made:
+                with anyio.CancelScope(shield=True):
+                    await pipeline.drain(0)
+                pipeline.close()
+            else:
+                self._records.close()
 
     async def _prepare_after_list(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
@@ -162,6 +179,7 @@ class Warden:
 
     def _prepare_now(self) -> None:
         try:
+            self._pipeline.get()
             self._policy.prepare()
         except Exception as error:  # noqa: BLE001 - the first call will end with it, and say so
             logger.warning("no client for AWS: %s", error)

@@ -17,10 +17,7 @@ import platformdirs
 from pydantic import ValidationError
 
 from lambda_warden import __version__
-from lambda_warden.commands.explain import explain
-from lambda_warden.commands.iam_policy import iam_policy
-from lambda_warden.commands.records import records
-from lambda_warden.manifests.json_schema import manifest_json_schema
+from lambda_warden.commands.lazy_group import LazyGroup
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.model.errors import ManifestError, SettingsError
@@ -140,7 +137,15 @@ def _settings_options(command: _F) -> _F:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "explain": "lambda_warden.commands.explain:explain",
+        "iam-policy": "lambda_warden.commands.iam_policy:iam_policy",
+        "records": "lambda_warden.commands.records:records",
+    },
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__)
 def main() -> None:
     """Let an AI assistant invoke AWS Lambda functions, under guard."""
@@ -184,11 +189,6 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
         _serve(manifests, _settings(options), transport, port)
 
 
-main.add_command(explain)
-main.add_command(iam_policy)
-main.add_command(records)
-
-
 @main.command()
 @click.argument("manifests", type=_PATHS, nargs=-1, required=True, metavar="MANIFEST…")
 def check(manifests: tuple[Path, ...]) -> None:
@@ -210,6 +210,8 @@ def demo() -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a manifest, for editors."""
+    from lambda_warden.manifests.json_schema import manifest_json_schema
+
     click.echo(json.dumps(manifest_json_schema(), indent=2))
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
 from lambda_warden.manifests.stamp import Stamp, stamp_of
@@ -28,6 +27,9 @@ from lambda_warden.model.manifest import (
     parse_rule_arn,
 )
 from lambda_warden.model.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from lambda_warden.guard.payload_schema import PayloadSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,12 @@ class _Merged:
                 yield Rule(spec, arn, file.document.source(place), schema)
 
     def _schema(self, spec: FunctionRule, folder: Path) -> PayloadSchema | None:
+        if spec.payload.schema_ is None:
+            return None
+        # Imported here: jsonschema takes a while to load, and is not needed where no rule has a schema.
+        from lambda_warden.guard.payload_schema import PayloadSchema
+
         match spec.payload.schema_:
-            case None:
-                return None
             case dict() as schema:
                 return PayloadSchema(schema)
             case str() as name:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any, Final
 
 import anyio
@@ -45,10 +44,6 @@ class QuestionResult(QuestionPending):
 
     def __init__(self, result: InputRequiredResult) -> None:
         self.result = result
-
-
-AskerOf = Callable[[Context[Any, Any]], "ClientAsker"]
-"""Gives the asker of one call."""
 
 
 class ClientAsker:

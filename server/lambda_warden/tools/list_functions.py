@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
-from lambda_warden.directory import Directory
+from lambda_warden.lazy import Lazy
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import ListResult
-from lambda_warden.report.text import list_text
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
+
+if TYPE_CHECKING:
+    from lambda_warden.directory import Directory
 
 DESCRIPTION = """\
 List the AWS Lambda functions that may be invoked here, with the allowed aliases and versions, what each does, its \
 payload schema and working examples, and its state in AWS. Nothing else can be invoked. Start here."""
 
 
-def list_functions_tool(directory: Directory) -> Tool:
+def list_functions_tool(directory: Lazy[Directory]) -> Tool:
     """The tool."""
 
     async def list_functions(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:  # noqa: ARG001
+        from lambda_warden.report.text import list_text
+
         try:
-            result = await directory.list_functions(arguments)
+            result = await (await directory.ready()).list_functions(arguments)
         except ArgumentError as error:
             return tool_error(str(error))
         return tool_result(result, list_text(result))

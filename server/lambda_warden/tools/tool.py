@@ -9,7 +9,7 @@ a structured result.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
@@ -17,6 +17,12 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
+
+if TYPE_CHECKING:
+    from lambda_warden.pipeline import Asker
+
+AskerOf = Callable[[Context[Any, Any]], "Asker"]
+"""Gives the asker of one call."""
 
 Handler = Callable[[Mapping[str, Any], Context[Any, Any]], Awaitable[CallToolResult | InputRequiredResult]]
 
