@@ -16,13 +16,18 @@ from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.model.errors import SettingsError
 from lambda_warden.pipeline import Pipeline
 from lambda_warden.policy import Policy, make_policy
+from lambda_warden.results import KeptResults, seal_from
 from lambda_warden.settings import Settings
 from lambda_warden.store.records import RecordError
+from lambda_warden.store.results.entry import ResultError
+from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.sqlite import SqliteRecords
 from lambda_warden.tools.approval import ClientAsker
 from lambda_warden.tools.dry_run import dry_run_tool
 from lambda_warden.tools.invoke_function import annotations_for, invoke_function_tool
 from lambda_warden.tools.list_functions import list_functions_tool
+from lambda_warden.tools.read_result import read_result_tool
+from lambda_warden.tools.resources import ServerWithResults
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -50,6 +55,7 @@ class Warden:
             self._records = SqliteRecords(settings.records)
         except RecordError as error:
             raise SettingsError(str(error)) from error
+        self.results = _results(settings)
         self._pipeline = Pipeline(
             self._current,
             self._records,
@@ -82,8 +88,9 @@ class Warden:
         return ClientAsker(context, self._records, self._settings.approval_timeout)
 
     def _make_server(self) -> MCPServer[None]:
-        return MCPServer(
+        return ServerWithResults(
             "lambda-warden",
+            results=self.results,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
             instructions=INSTRUCTIONS,
@@ -92,20 +99,44 @@ class Warden:
                 list_functions_tool(Directory(self._current, self._settings.principal)),
                 dry_run_tool(self._pipeline, self._asker),
                 self._invoke_tool,
+                *([read_result_tool(self.results)] if self.results else []),
             ],
             log_level=self._settings.log_level,
-            lifespan=_closing(self._pipeline),
-            cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS)},
+            lifespan=_closing(self._pipeline, self.results),
+            cache_hints={
+                "tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
+                "resources/templates/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
+            },
             subscriptions=False,
         )
 
 
-def _closing(pipeline: Pipeline) -> Callable[[MCPServer[None]], AbstractAsyncContextManager[None]]:
+def _results(settings: Settings) -> KeptResults | None:
+    """Where results are kept, if the operator wants any kept."""
+    if not settings.results_ttl or not settings.results_max_bytes:
+        return None
+    try:
+        store = ResultStore(
+            settings.results_file,
+            ttl_seconds=settings.results_ttl,
+            max_bytes=settings.results_max_bytes,
+            seal=seal_from(settings.results_key_file),
+        )
+    except ResultError as error:
+        raise SettingsError(str(error)) from error
+    return KeptResults(store, settings.principal)
+
+
+def _closing(
+    pipeline: Pipeline, results: KeptResults | None
+) -> Callable[[MCPServer[None]], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
         try:
             yield
         finally:
             pipeline.close()
+            if results:
+                results.close()
 
     return lifespan

@@ -21,6 +21,7 @@ from lambda_warden import __version__
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.records import records
+from lambda_warden.commands.result import result
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
@@ -31,6 +32,8 @@ from lambda_warden.settings import (
     CONCURRENCY,
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
+    RESULTS_MAX_BYTES,
+    RESULTS_TTL_SECONDS,
     LogLevel,
     Settings,
 )
@@ -90,6 +93,31 @@ def _settings_options(command: _F) -> _F:
             default=False,
             show_default=True,
             help="Keep payloads in the records too, redacted and up to 64 KB, and not their digests alone.",
+        ),
+        click.option(
+            "--results",
+            type=_PATH,
+            show_default="results.sqlite3 beside the records",
+            help="SQLite file that results are kept in for a while, redacted, so that they can be read in full.",
+        ),
+        click.option(
+            "--results-ttl",
+            type=click.FloatRange(min=0),
+            default=RESULTS_TTL_SECONDS,
+            show_default=True,
+            help="Seconds that a result is kept; 0 keeps none.",
+        ),
+        click.option(
+            "--results-max-bytes",
+            type=click.IntRange(min=0),
+            default=RESULTS_MAX_BYTES,
+            show_default=True,
+            help="What all kept results may take together; the oldest make room.",
+        ),
+        click.option(
+            "--results-key-file",
+            type=_PATH,
+            help="Encrypt kept results (AES-256-GCM) with the key in this file: openssl rand -base64 32 prints one.",
         ),
         click.option(
             "--principal",
@@ -164,6 +192,7 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
 main.add_command(explain)
 main.add_command(iam_policy)
 main.add_command(records)
+main.add_command(result)
 
 
 @main.command()

@@ -17,6 +17,8 @@ READ_TIMEOUT_SECONDS = 910.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONCURRENCY = 64
 APPROVAL_TIMEOUT_SECONDS = 300.0
+RESULTS_TTL_SECONDS = 86_400.0
+RESULTS_MAX_BYTES = 1024**3
 
 
 class Settings(BaseModel):
@@ -26,6 +28,12 @@ class Settings(BaseModel):
 
     records: Path = Field(description="The SQLite file that every decision and outcome is recorded in.")
     record_payloads: bool = Field(default=False, description="Whether payloads are kept in the records, redacted.")
+    results: Path | None = Field(
+        default=None, description="The SQLite file that results are kept in; beside the records, if not given."
+    )
+    results_ttl: float = Field(default=RESULTS_TTL_SECONDS, ge=0, description="Seconds; 0 keeps none.")
+    results_max_bytes: int = Field(default=RESULTS_MAX_BYTES, ge=0, description="Of all kept results together.")
+    results_key_file: Path | None = Field(default=None, description="Holds the key that kept results are sealed with.")
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
@@ -42,3 +50,8 @@ class Settings(BaseModel):
         default=APPROVAL_TIMEOUT_SECONDS, gt=0, le=570, description="Seconds to wait for a person's answer."
     )
     log_level: LogLevel = "WARNING"
+
+    @property
+    def results_file(self) -> Path:
+        """The file that results are kept in."""
+        return self.results or self.records.with_name("results.sqlite3")
