@@ -163,7 +163,6 @@ class ResultStore:
             self._jobs.clear()
             self._pending.clear()
             self._changed.notify_all()
-        self._reader.close()
 
     def _hand_over(self, job: _Job, patience_seconds: float = 0.0) -> bool:
         """Leave work to the thread. False: there is no room for it."""
@@ -198,8 +197,7 @@ class ResultStore:
                 if self._jobs:
                     job = self._jobs.popleft()
                 elif self._closing:
-                    self._file.close()
-                    return
+                    break
                 else:
                     continue
                 self._busy = True
@@ -215,6 +213,9 @@ class ResultStore:
                     self._pending -= Counter((job.result_id,))
                 self._changed.notify_all()
             del job
+        # The last to close the file empties its write-ahead log, which a reader can't.
+        self._reader.close()
+        self._file.close()
 
     def _prune(self) -> None:
         try:
