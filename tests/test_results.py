@@ -48,7 +48,12 @@ async def pages(results: KeptResults, **arguments: Any) -> AsyncIterator[ReadRes
 
 
 texts = st.text(max_size=3000) | hostile_texts | st.text("aé€😀\u0301\n", min_size=200, max_size=3000)
-payloads = st.binary(max_size=3000) | texts.map(str.encode) | json_values.map(as_json)
+payloads = (
+    st.binary(max_size=3000)
+    | st.binary(min_size=1500, max_size=3000)
+    | texts.map(str.encode)
+    | json_values.map(as_json)
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -224,8 +229,8 @@ def cursor(text: str) -> str:
         cursor(f"payload/\u0663/{CALL}"),
         cursor(f"payload/{10**14}/{CALL}"),
         cursor(f"payload/3000/{CALL}"),
-        cursor(f"log/256/{CALL}"),
-        cursor("payload/256/other"),
+        cursor(f"log/257/{CALL}"),
+        cursor("payload/257/other"),
         cursor(f"payload/256/{CALL}"),
         cursor(f"payload/258/{CALL}"),
     ],
@@ -244,6 +249,13 @@ async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, sto
             await results.read({"invocation_id": invocation_id})
         messages.add(str(raised.value))
     assert messages == {"no such result, or it has expired"}
+
+
+@pytest.mark.parametrize("damaged", [b"abc\xe2\x82", b"a\xffbc"])
+async def test_text_that_is_none_is_damage(results: KeptResults, store: ResultStore, damaged: bytes) -> None:
+    keep(store, CALL, damaged)
+    with pytest.raises(ResultError, match="damaged"):
+        await results.read({"invocation_id": CALL})
 
 
 async def test_reading_is_logged_without_contents(results: KeptResults, caplog: pytest.LogCaptureFixture) -> None:

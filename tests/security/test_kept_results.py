@@ -140,6 +140,7 @@ async def test_a_servers_results_are_written_before_it_ends(endpoint: ScriptedEn
     async with warden(tmp_path, endpoint.url, allow("f")) as running:
         for i in range(50):
             keep_returned(results_of(running), f"call-{i}", b"x" * 100_000)
+    assert keep_returned(results_of(running), "late", b"x") is None
     with opened(tmp_path / "results.sqlite3") as store, store.reading("call-49", "local") as entry:
         assert entry is not None
 
