@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import sys
@@ -87,7 +88,9 @@ def _write(entry: Entry, name: PartName, force: bool) -> None:
     if sys.stdout.isatty() and not force:
         if part.format == "base64":
             raise ResultError("this is binary, and could upset the terminal: write it to a file (> FILE), or --force")
-        click.echo(visible(b"".join(entry.chunks(name)).decode(errors="replace")))
+        for text in codecs.iterdecode(entry.chunks(name), "utf-8", errors="replace"):
+            click.echo(visible(text), nl=False)
+        click.echo()
         return
     digest = hashlib.sha256()
     for chunk in entry.chunks(name):
