@@ -27,11 +27,14 @@ from lambda_warden.tools.dry_run import dry_run_tool
 from lambda_warden.tools.invoke_function import annotations_for, invoke_function_tool
 from lambda_warden.tools.list_functions import list_functions_tool
 from lambda_warden.tools.read_logs import read_logs_tool
+from lambda_warden.tools.read_result import read_result_tool
+from lambda_warden.tools.resources import ServerWithResults
 
 if TYPE_CHECKING:
     from lambda_warden.directory import Directory
     from lambda_warden.logs import Logs
     from lambda_warden.pipeline import Pipeline
+    from lambda_warden.results import KeptResults
     from lambda_warden.tools.approval import ClientAsker
 
 INSTRUCTIONS = """\
@@ -66,6 +69,7 @@ class Warden:
             self._records = SqliteRecords(settings.records)
         except RecordError as error:
             raise SettingsError(str(error)) from error
+        self._results = self._open_results()
         self._pipeline = Lazy(self._make_pipeline)
         self._invoke_tool = invoke_function_tool(self._pipeline, self._asker, annotations_for(self._policy.rules))
         self._prepared = False
@@ -85,6 +89,11 @@ class Warden:
             raise SettingsError(str(error)) from error
         self._policy = policy
         self._invoke_tool.annotations = annotations_for(policy.rules)
+
+    @property
+    def results(self) -> KeptResults | None:
+        """The results that are kept, if any are."""
+        return self._results.get() if self._results else None
 
     @property
     def shutdown_grace(self) -> float:
@@ -108,6 +117,7 @@ class Warden:
         return Pipeline(
             self._current,
             self._records,
+            self._kept_results(),
             principal=settings.principal,
             record_payloads=settings.record_payloads,
             read_timeout=settings.read_timeout,
@@ -115,6 +125,14 @@ class Warden:
             queue=settings.queue,
             idempotency_ttl=settings.idempotency_ttl,
         )
+
+    def _kept_results(self) -> KeptResults | None:
+        try:
+            return self.results
+        except SettingsError as error:
+            # Calls go on: they have their answers, and what they say of the rest stays true.
+            logger.error("no results are kept: %s", error)
+            return None
 
     def _make_directory(self) -> Directory:
         from lambda_warden.directory import Directory
@@ -132,8 +150,9 @@ class Warden:
         return ClientAsker(context, self._records, self._settings.approval_timeout)
 
     def _make_server(self) -> MCPServer[None]:
-        return MCPServer(
+        return ServerWithResults(
             "lambda-warden",
+            results=self._results,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
             instructions=INSTRUCTIONS,
@@ -143,12 +162,42 @@ class Warden:
                 dry_run_tool(self._pipeline, self._asker),
                 self._invoke_tool,
                 read_logs_tool(Lazy(self._make_logs)),
+                *([read_result_tool(self._results)] if self._results else []),
             ],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
-            cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS)},
+            cache_hints={
+                "tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
+                "resources/templates/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
+            },
             subscriptions=False,
         )
+
+    def _open_results(self) -> Lazy[KeptResults] | None:
+        settings = self._settings
+        if not settings.results_ttl or not settings.results_max_bytes:
+            return None
+        results = Lazy(self._make_results)
+        if settings.results is not None or settings.results_key_file is not None:
+            results.get()  # what the operator named is looked at now, and not at the first call
+        return results
+
+    def _make_results(self) -> KeptResults:
+        from lambda_warden.results import KeptResults, seal_from
+        from lambda_warden.store.results.entry import ResultError
+        from lambda_warden.store.results.keeper import ResultStore
+
+        settings = self._settings
+        try:
+            store = ResultStore(
+                settings.results_file,
+                ttl_seconds=settings.results_ttl,
+                max_bytes=settings.results_max_bytes,
+                seal=seal_from(settings.results_key_file),
+            )
+        except ResultError as error:
+            raise SettingsError(str(error)) from error
+        return KeptResults(store, settings.principal)
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:
@@ -164,6 +213,8 @@ class Warden:
                 pipeline.close()
             else:
                 self._records.close()
+                if self._results and (results := self._results.made):
+                    results.close()
 
     async def _prepare_after_list(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)

@@ -29,6 +29,8 @@ from lambda_warden.settings import (
     IDEMPOTENCY_TTL_SECONDS,
     QUEUE,
     READ_TIMEOUT_SECONDS,
+    RESULTS_MAX_BYTES,
+    RESULTS_TTL_SECONDS,
     SHUTDOWN_GRACE_SECONDS,
     LogLevel,
     Settings,
@@ -112,6 +114,31 @@ def _settings_options(command: _F) -> _F:
             help="Keep payloads in the records too, redacted and up to 64 KB, and not their digests alone.",
         ),
         click.option(
+            "--results",
+            type=_PATH,
+            show_default="results.sqlite3 beside the records",
+            help="SQLite file that results are kept in for a while, redacted, so that they can be read in full.",
+        ),
+        click.option(
+            "--results-ttl",
+            type=click.FloatRange(min=0),
+            default=RESULTS_TTL_SECONDS,
+            show_default=True,
+            help="Seconds that a result is kept; 0 keeps none.",
+        ),
+        click.option(
+            "--results-max-bytes",
+            type=click.IntRange(min=0),
+            default=RESULTS_MAX_BYTES,
+            show_default=True,
+            help="What all kept results may take together; the oldest make room.",
+        ),
+        click.option(
+            "--results-key-file",
+            type=_PATH,
+            help="Encrypt kept results (AES-256-GCM) with the key in this file: openssl rand -base64 32 prints one.",
+        ),
+        click.option(
             "--principal",
             default=LOCAL,
             show_default=True,
@@ -143,6 +170,7 @@ def _settings_options(command: _F) -> _F:
         "explain": "lambda_warden.commands.explain:explain",
         "iam-policy": "lambda_warden.commands.iam_policy:iam_policy",
         "records": "lambda_warden.commands.records:records",
+        "result": "lambda_warden.commands.result:result",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

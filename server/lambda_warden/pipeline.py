@@ -46,6 +46,7 @@ from lambda_warden.store.records import Field, First, RecordError, Records, Rese
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
+    from lambda_warden.results import KeptResults
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Pipeline:
     Args:
         policy: gives what is in force when a call begins. The call goes on under it, whatever is loaded meanwhile.
         records: where every decision and outcome goes, and where limits are kept.
+        results: where answers and logs are kept for a while, if they are.
         principal: who asks, for all calls of this server.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
         read_timeout: seconds; what no caller or rule can exceed.
@@ -95,6 +97,7 @@ class Pipeline:
         self,
         policy: Callable[[], Policy],
         records: Records,
+        results: KeptResults | None,
         *,
         principal: str,
         record_payloads: bool,
@@ -105,11 +108,12 @@ class Pipeline:
     ) -> None:
         self._policy = policy
         self._records = records
+        self._results = results
         self._principal = principal
         self._read_timeout = read_timeout
         self._idempotency_ttl = idempotency_ttl
         self._execution = Execution(records, principal=principal, record_payloads=record_payloads)
-        self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=records.close)
+        self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(
         self, arguments: Mapping[str, Any], asker: Asker, progress: Progress = no_progress
@@ -153,6 +157,11 @@ class Pipeline:
     def close(self) -> None:
         """Close the records once the last call has ended. Calls under way are given up, and that is on record."""
         self._dispatcher.close()
+
+    def _close_stores(self) -> None:
+        self._records.close()
+        if self._results is not None:
+            self._results.close()
 
     def _decide(self, arguments: Mapping[str, Any]) -> Allowed | Denied:
         call, policy = Call(uuid.uuid4().hex), self._policy()

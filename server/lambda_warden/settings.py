@@ -21,6 +21,8 @@ QUEUE = 1024
 SHUTDOWN_GRACE_SECONDS = 10.0
 IDEMPOTENCY_TTL_SECONDS = 86_400.0
 APPROVAL_TIMEOUT_SECONDS = 300.0
+RESULTS_TTL_SECONDS = 86_400.0
+RESULTS_MAX_BYTES = 1024**3
 
 
 class Settings(BaseModel):
@@ -30,6 +32,12 @@ class Settings(BaseModel):
 
     records: Path = Field(description="The SQLite file that every decision and outcome is recorded in.")
     record_payloads: bool = Field(default=False, description="Whether payloads are kept in the records, redacted.")
+    results: Path | None = Field(
+        default=None, description="The SQLite file that results are kept in; beside the records, if not given."
+    )
+    results_ttl: float = Field(default=RESULTS_TTL_SECONDS, ge=0, description="Seconds; 0 keeps none.")
+    results_max_bytes: int = Field(default=RESULTS_MAX_BYTES, ge=0, description="Of all kept results together.")
+    results_key_file: Path | None = Field(default=None, description="Holds the key that kept results are sealed with.")
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
@@ -58,3 +66,8 @@ class Settings(BaseModel):
     def names_profile(self) -> bool:
         """Whether a profile of the AWS config files was chosen, here or by AWS's own variables."""
         return any((self.profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_DEFAULT_PROFILE")))
+
+    @property
+    def results_file(self) -> Path:
+        """The file that results are kept in."""
+        return self.results or self.records.with_name("results.sqlite3")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +20,13 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from lambda_warden.local.demo import DemoEnvironment
 from support import loopback_only
 from support.processes import listeners
+from support.servers import serve_http
 from support.warden import check_of, stdio, structured
 
 pytestmark = pytest.mark.anyio
 
 INSPECTOR = shutil.which("mcp-inspector")
-TOOLS = ["dry_run", "invoke_function", "list_functions", "read_logs"]
+TOOLS = ["dry_run", "invoke_function", "list_functions", "read_logs", "read_result"]
 ERAS = {"2026-07-28": "2026-07-28", "auto": "2026-07-28", "legacy": "2025-11-25"}
 
 
@@ -110,28 +109,5 @@ def _inspect(command: str, arguments: list[str], home: Path, *method: str) -> di
 
 @pytest.fixture(scope="module")
 def http_url(demo: DemoEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with _serve_http(demo.manifest, tmp_path_factory.mktemp("home")) as url:
+    with serve_http(demo.manifest, tmp_path_factory.mktemp("home")) as url:
         yield url
-
-
-@contextmanager
-def _serve_http(manifest: Path, home: Path) -> Iterator[str]:
-    server = stdio(manifest, home, "--transport", "streamable-http", "--port", "0", "--log-level", "INFO")
-    process = subprocess.Popen(
-        [server.command, *server.args],
-        env=os.environ | (server.env or {}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if found := re.search(r"http://[\d.]+:(?P<port>\d+)", line):
-                yield f"http://127.0.0.1:{found['port']}/mcp"
-                break
-        else:
-            pytest.fail("the server ended before it listened")
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)

@@ -35,6 +35,55 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "a kept result is anybody's",
+        "store/results/reading.py",
+        "WHERE id = ? AND principal = ? AND",
+        "WHERE id = ? AND ? IS NOT NULL AND",
+        "tests/security/test_kept_results.py tests/store/results",
+    ),
+    Mutant(
+        "a kept result is read after its time",
+        "store/results/reading.py",
+        "AND expires_at > ? AND",
+        "AND ? IS NOT NULL AND",
+        "tests/security/test_kept_results.py",
+    ),
+    Mutant(
+        "results are kept unredacted",
+        "results.py",
+        "_encoded(payload) if payload.redacted else returned",
+        "returned",
+        "tests/security/test_kept_results.py",
+    ),
+    Mutant(
+        "a sealed chunk is bound to no result",
+        "store/results/layout.py",
+        '"chunk", result_id, part, index',
+        '"chunk", part, index',
+        "tests/store/results",
+    ),
+    Mutant(
+        "a sealed chunk is bound to no part",
+        "store/results/layout.py",
+        '"chunk", result_id, part, index',
+        '"chunk", result_id, index',
+        "tests/store/results",
+    ),
+    Mutant(
+        "a sealed chunk is bound to no place",
+        "store/results/layout.py",
+        '"chunk", result_id, part, index',
+        '"chunk", result_id, part',
+        "tests/store/results",
+    ),
+    Mutant(
+        "a sealed description is bound to nobody",
+        "store/results/layout.py",
+        '"about", result_id, principal, expires_at',
+        '"about", result_id',
+        "tests/store/results",
+    ),
+    Mutant(
         "no rule is no denial",
         "guard/decide.py",
         "    if not candidates:\n",

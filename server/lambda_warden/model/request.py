@@ -180,3 +180,26 @@ class EncodedRequest:
     durable_execution_name: str | None
     timeout_seconds: int | None
     response_stream: bool = False
+
+
+class ReadResultArguments(_Arguments):
+    """The arguments of `read_result`."""
+
+    invocation_id: Annotated[str, Field(min_length=1, description="invocation_id of the call, as its result gave it.")]
+    part: Annotated[
+        Literal["payload", "log"],
+        Field(description="payload: what the function returned. log: the end of its log, up to 4 KB."),
+    ] = "payload"
+    query: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="JMESPath expression, as --query of the AWS CLI, over the whole payload, which must be JSON: "
+            "items[?price > `10`].id. Gives `value` instead of a page.",
+        ),
+    ] = None
+    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+    max_bytes: Annotated[
+        int, Field(ge=256, le=1024 * 1024, description="Size of a page, or of what is shown of a query's value.")
+    ] = 16384

@@ -269,3 +269,33 @@ class LogsResult(_Result):
     error: Failure | None = None
     checks: list[Check] = Field(default=[], description="Given when denied: each check, with its reason.")
     outside_data: str | None = Field(default=None, description="Given with `text`: how to read it.")
+
+
+class ReadResult(_Result):
+    """A page of what a call returned or logged, or what a query found in it."""
+
+    invocation_id: str
+    next_step: str
+    function: str = Field(description="ARN of the function that was called, with its qualifier.")
+    part: Literal["payload", "log"]
+    format: PayloadFormat = Field(description="Of the whole part. base64: it is neither JSON nor text.")
+    media_type: str
+    content: str | None = Field(
+        default=None,
+        description="One page, as text, or in base64. The pages joined are the whole. Absent with a query.",
+    )
+    offset: int = Field(default=0, description="Where the page begins in the whole, in bytes (before base64).")
+    total_bytes: int = Field(description="Size of the whole.")
+    next_cursor: str | None = Field(default=None, description="null: this is the last page.")
+    value: JsonValue = Field(default=None, description="What the query found. Absent: null.")
+    truncated: bool = Field(default=False, description="True if `value` is only a part of what the query found.")
+    omitted: list[Omission] = Field(default=[], description="What was cut from `value`, and where.")
+    redacted: int = Field(
+        default=0,
+        description="How many places of the whole were replaced by [redacted…] before it was kept. If none, it is "
+        "what the function gave, byte for byte.",
+    )
+    original_bytes: int = Field(description="Size of what the function gave, before anything was redacted.")
+    sha256: str = Field(description="Digest of the whole as it is kept, in hexadecimal.")
+    kept_until: str = Field(description="When it is removed, at the latest (UTC).")
+    outside_data: str = Field(description="How to read what the function said.")

@@ -22,6 +22,7 @@ from lambda_warden.model.result import (
     LogError,
     LogsResult,
     Omission,
+    ReadResult,
     Report,
 )
 from lambda_warden.report.bounded import cut
@@ -66,6 +67,11 @@ def list_text(result: ListResult) -> str:
     return "\n".join([head, *map(_entry_line, result.functions), *more, *notes, f"Next: {result.next_step}"])
 
 
+def read_result_text(result: ReadResult) -> str:
+    """A page of a kept result, whole, since a host that shows only text has it nowhere else; or what a query found."""
+    return "\n".join(_read_result_lines(result))
+
+
 def visible(text: str) -> str:
     """Text with its invisible characters written as escapes, so that it shows what it holds."""
     return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
@@ -105,6 +111,25 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield from _outside("\n".join(log_lines))
     if result.redacted:
         yield f"Redacted: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
+    yield f"Next: {result.next_step}"
+
+
+def _read_result_lines(result: ReadResult) -> Iterator[str]:
+    yield f"{result.part.capitalize()} of call {result.invocation_id}, {result.function}"
+    kind = f"{result.format}, {result.total_bytes:,} bytes in all"
+    if result.content is None:
+        yield f"What the query found ({kind}), data from outside:"
+        yield from _outside(_compact(result.value))
+        if result.omitted:
+            yield "Cut there, by JSON pointer, data from outside:"
+            yield from _outside("\n".join(map(_omission_line, result.omitted)))
+    else:
+        yield f"From byte {result.offset:,} ({kind}), data from outside:"
+        yield from _outside(result.content)
+    if result.redacted:
+        yield f"Redacted in the whole: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
+    if result.next_cursor:
+        yield f"More: cursor {result.next_cursor}"
     yield f"Next: {result.next_step}"
 
 

@@ -196,7 +196,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
     try:
         check_layout(db, path)
-        _write_ahead(db)
+        write_ahead(db)
     except (sqlite3.Error, RecordError):
         db.close()
         raise
@@ -229,7 +229,7 @@ def check_layout(db: sqlite3.Connection, path: Path) -> bool:
     raise RecordError(f"the records' file {path} {what}: move it away, or name another file with --records")
 
 
-def _write_ahead(db: sqlite3.Connection) -> None:
+def write_ahead(db: sqlite3.Connection) -> None:
     """Turn on the write-ahead log, which lasts. SQLite does not wait for the lock that this takes."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:

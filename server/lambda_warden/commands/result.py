@@ -1,0 +1,115 @@
+"""`lambda-warden result`: what a call returned or logged, into a file or a pipe, as the AWS CLI's output file."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+import platformdirs
+
+from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.principal import LOCAL
+from lambda_warden.report.text import visible
+from lambda_warden.results import UNKNOWN, query_value, seal_from
+from lambda_warden.store.results.entry import PartName, ResultError
+from lambda_warden.store.results.reading import Entry, ResultsReader
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("invocation_id", metavar="ID")
+@click.option("--part", type=click.Choice(["payload", "log"]), default="payload", show_default=True, help="Which part.")
+@click.option("--query", help="Print what a JMESPath expression finds in the payload, as JSON, and not the whole.")
+@click.option(
+    "--results",
+    "path",
+    type=_PATH,
+    default=lambda: platformdirs.user_state_path("lambda-warden") / "results.sqlite3",
+    show_default="results.sqlite3 in the user's state folder",
+    envvar="LAMBDA_WARDEN_RESULTS",
+    show_envvar=True,
+    help="The file to read. A server may be writing to it.",
+)
+@click.option(
+    "--principal",
+    default=LOCAL,
+    show_default=True,
+    envvar="LAMBDA_WARDEN_PRINCIPAL",
+    show_envvar=True,
+    help="Who made the call.",
+)
+@click.option(
+    "--results-key-file",
+    "key_file",
+    type=_PATH,
+    envvar="LAMBDA_WARDEN_RESULTS_KEY_FILE",
+    show_envvar=True,
+    help="Holds the key, where results are encrypted.",
+)
+@click.option("--force", is_flag=True, help="Write the bytes as they are to a terminal, too.")
+def result(
+    invocation_id: str,
+    part: PartName,
+    query: str | None,
+    path: Path,
+    principal: str,
+    key_file: Path | None,
+    force: bool,
+) -> None:
+    """Write what the call ID returned, or logged, to standard output.
+
+    It is what the function gave, byte for byte, unless something in it was redacted, which standard error says then.
+    A terminal shows it with its invisible characters escaped, and no binary.
+    """
+    if query is not None and part != "payload":
+        raise click.UsageError("--query searches the payload alone")
+    with _reading(path, key_file, invocation_id, principal) as entry:
+        if part not in entry.about.parts:
+            raise ResultError(f"this call left no {part}")
+        if query is not None:
+            # JSON in ASCII escapes every control character but this one.
+            click.echo(json.dumps(query_value(entry, query), indent=2).replace("\x7f", "\\u007f"))
+        else:
+            _write(entry, part, force)
+        if redacted := entry.about.parts[part].redacted:
+            click.echo(f"Redacted: {redacted:,} {'place' if redacted == 1 else 'places'}.", err=True)
+
+
+def _write(entry: Entry, name: PartName, force: bool) -> None:
+    part = entry.about.parts[name]
+    if sys.stdout.isatty() and not force:
+        if part.format == "base64":
+            raise ResultError("this is binary, and could upset the terminal: write it to a file (> FILE), or --force")
+        for text in codecs.iterdecode(entry.chunks(name), "utf-8", errors="replace"):
+            click.echo(visible(text), nl=False)
+        click.echo()
+        return
+    digest = hashlib.sha256()
+    for chunk in entry.chunks(name):
+        digest.update(chunk)
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+    if digest.hexdigest() != part.sha256:
+        raise ResultError("the kept result is damaged: what was written is not what was kept")
+
+
+@contextmanager
+def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: str) -> Iterator[Entry]:
+    try:
+        with (
+            closing(ResultsReader(path, seal_from(key_file))) as reader,
+            reader.reading(invocation_id, principal, time.time()) as entry,
+        ):
+            if entry is None:
+                raise ResultError(UNKNOWN)
+            yield entry
+    except (ArgumentError, ResultError) as error:
+        raise click.ClickException(visible(str(error)).replace("\n", "\\n")) from None

@@ -1,0 +1,318 @@
+"""Kept results: what calls returned and logged, redacted and whole, for the principal who made them.
+
+Only what was redacted is kept. Reading starts nothing and is no decision, so it leaves no record; it is logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.to_thread
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import JsonValue
+
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.request import ReadResultArguments
+from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
+from lambda_warden.model.strict_json import parse_json
+from lambda_warden.report.log import RedactedLog
+from lambda_warden.report.payload import Payload, preview
+from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
+from lambda_warden.store.results.keeper import ResultStore, ResultWriter
+from lambda_warden.store.results.reading import Entry
+
+if TYPE_CHECKING:
+    from lambda_warden.store.results.seal import Seal
+
+logger = logging.getLogger(__name__)
+
+QUERY_BYTES: Final = 16 * 1024 * 1024
+"""Of a payload: above it, a query would take too much memory."""
+MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
+    "json": "application/json",
+    "text": "text/plain",
+    "base64": "application/octet-stream",
+}
+UNKNOWN: Final = "no such result, or it has expired"
+_CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A kept part, or its head: text, or bytes where it is neither JSON nor text."""
+
+    data: str | bytes
+    format: PayloadFormat
+    total_bytes: int
+    complete: bool
+
+
+class KeptResults:
+    """Keeps the results of calls, and reads them.
+
+    Args:
+        store: where they are.
+        principal: who calls, and reads.
+    """
+
+    def __init__(self, store: ResultStore, principal: str) -> None:
+        self._store = store
+        self._principal = principal
+
+    def keep(
+        self,
+        invocation_id: str,
+        function: str,
+        *,
+        returned: bytes,
+        payload: Payload,
+        log: RedactedLog | None = None,
+        log_bytes: int = 0,
+    ) -> str | None:
+        """Keep what a call gave. Nobody waits for it.
+
+        Args:
+            invocation_id: of the call.
+            function: its ARN, with the qualifier.
+            returned: what the function returned. It is kept only where `payload` says that nothing was redacted.
+            payload: the same, decoded and redacted.
+            log: the redacted end of its log.
+            log_bytes: the size of that before redaction.
+
+        Returns:
+            Until when it is kept at the most, in UTC; None if it is not kept, since there is nothing to keep or no
+            room for it.
+        """
+
+        def parts() -> Mapping[PartName, NewPart]:
+            new: dict[PartName, NewPart] = {}
+            if payload.format is not None:
+                data = _encoded(payload) if payload.redacted else returned
+                new["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
+            if log is not None:
+                new["log"] = NewPart(log.log.text.encode(), "text", log_bytes, log.redacted)
+            return new
+
+        size = max(len(returned), payload.size) + (len(log.log.text) if log else 0)
+        if not size:
+            return None
+        expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)
+        return None if expires_at is None else utc(expires_at)
+
+    def begin(self, invocation_id: str, function: str) -> ResultWriter:
+        """Start to keep a payload that is still coming; see `ResultStore.begin`. What is written must be redacted."""
+        return self._store.begin(invocation_id, Owner(self._principal, function))
+
+    async def read(self, arguments: Mapping[str, Any]) -> ReadResult:
+        """A page of a kept result, or what a query finds in it.
+
+        Raises:
+            ArgumentError: for an argument that is unknown or of the wrong form, and for a query that can't be applied.
+            ResultError: if there is no such result for this principal, or it can't be read.
+        """
+        wanted = parse_arguments(ReadResultArguments, arguments)
+        return await anyio.to_thread.run_sync(self._read, wanted)
+
+    async def contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
+        """A part as it is kept or, of more than `limit` bytes, its head.
+
+        Raises:
+            ResultError: as `read`. `UnknownResultError` if there is no such result for this principal.
+        """
+        return await anyio.to_thread.run_sync(self._contents, invocation_id, name, limit)
+
+    def close(self) -> None:
+        """Write what waits to be written, within a bound, and close the store."""
+        self._store.close()
+
+    def _read(self, wanted: ReadResultArguments) -> ReadResult:
+        with self._part(wanted.invocation_id, wanted.part) as (entry, part):
+            if wanted.query is not None:
+                return _queried(entry, part, wanted, wanted.query)
+            return _page(entry, part, wanted)
+
+    def _contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
+        with self._part(invocation_id, name) as (entry, part):
+            data, end = _range(entry, name, part, 0, limit)
+            return Contents(data, part.format, part.size, end == part.size)
+
+    @contextmanager
+    def _part(self, invocation_id: str, name: PartName) -> Iterator[tuple[Entry, Part]]:
+        with self._store.reading(invocation_id, self._principal) as entry:
+            if entry is None:
+                raise UnknownResultError(UNKNOWN)
+            part = entry.about.parts.get(name)
+            if part is None:
+                raise UnknownResultError(f"this call left no {name}")
+            logger.info("%s of %s is read", name, entry.id)
+            yield entry, part
+
+
+class UnknownResultError(ResultError):
+    """There is no such result or part, or it is somebody else's."""
+
+
+def seal_from(key_file: Path | None) -> Seal | None:
+    """What encrypts kept results, where the operator gives a key.
+
+    Raises:
+        ResultError: if the file holds none.
+    """
+    if key_file is None:
+        return None
+    from lambda_warden.store.results.seal import Seal, read_key  # the library is loaded only where it is used
+
+    return Seal(read_key(key_file))
+
+
+def utc(seconds: float) -> str:
+    """A time, for people and programs."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def query_value(entry: Entry, expression: str) -> JsonValue:
+    """What a JMESPath expression finds in a kept payload.
+
+    Raises:
+        ArgumentError: if the payload is not JSON or too large, or the expression can't be applied.
+        ResultError: if the payload can't be read.
+    """
+    part = entry.about.parts["payload"]
+    if part.format != "json":
+        raise ArgumentError("query", "the payload is not JSON", "no query: read it page by page")
+    if part.size > QUERY_BYTES:
+        problem = f"the payload has {part.size:,} bytes, and at most {QUERY_BYTES:,} are searched"
+        raise ArgumentError("query", problem, "no query: read it page by page")
+    try:
+        value: JsonValue = parse_json(entry.read("payload", 0, part.size))  # type: ignore[assignment]
+    except ValueError:
+        raise ResultError("the kept result is damaged, so it is not shown") from None
+    return apply_query(value, expression)
+
+
+def apply_query(value: JsonValue, expression: str) -> JsonValue:
+    """What a JMESPath expression finds in a value.
+
+    Raises:
+        ArgumentError: if it can't be read or applied, or what it finds is not JSON.
+    """
+    try:
+        found: JsonValue = jmespath.search(expression, value)
+        json.dumps(found, allow_nan=False)  # an expression can also give itself, and numbers that JSON does not have
+    except JMESPathError as error:
+        raise ArgumentError("query", str(error).split("\n", 1)[0][:500], "a JMESPath expression") from None
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        problem = f"it can't be applied to this payload ({type(error).__name__})"
+        raise ArgumentError("query", problem, "a JMESPath expression that fits it") from None
+    return found
+
+
+def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> ReadResult:
+    if wanted.part != "payload" or wanted.cursor is not None:
+        raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
+    value = query_value(entry, expression)
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
+    view = preview(Payload(value, "json", size), wanted.max_bytes)
+    return ReadResult(
+        value=view.value,
+        truncated=view.truncated,
+        omitted=list(view.omitted),
+        next_step=_next_after_query(value, view.truncated),
+        **_common(entry, wanted.part, part),
+    )
+
+
+def _page(entry: Entry, part: Part, wanted: ReadResultArguments) -> ReadResult:
+    start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
+    length = wanted.max_bytes // 4 * 3 if part.format == "base64" else wanted.max_bytes
+    data, end = _range(entry, wanted.part, part, start, length)
+    cursor = _write_cursor(wanted, end) if end < part.size else None
+    return ReadResult(
+        content=data if isinstance(data, str) else base64.b64encode(data).decode("ascii"),
+        offset=start,
+        next_cursor=cursor,
+        next_step="Pass next_cursor as cursor for more." if cursor else "This is the end. Use it.",
+        **_common(entry, wanted.part, part),
+    )
+
+
+def _range(entry: Entry, name: PartName, part: Part, start: int, length: int) -> tuple[str | bytes, int]:
+    """Up to `length` bytes of a part, and where they end. Text never ends within a character."""
+    data = entry.read(name, start, length)
+    if part.format == "base64":
+        return data, start + len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(data, final=start + len(data) == part.size)
+    except UnicodeDecodeError as error:
+        if start and error.start == 0:
+            raise _bad_cursor() from None
+        raise ResultError("the kept result is damaged, so it is not shown") from None
+    return text, start + len(data) - len(decoder.getstate()[0])
+
+
+def _common(entry: Entry, name: PartName, part: Part) -> dict[str, Any]:
+    return {
+        "invocation_id": entry.id,
+        "function": entry.about.function,
+        "part": name,
+        "format": part.format,
+        "media_type": MEDIA_TYPES[part.format],
+        "total_bytes": part.size,
+        "redacted": part.redacted,
+        "original_bytes": part.original_bytes,
+        "sha256": part.sha256,
+        "kept_until": utc(entry.expires_at),
+        "outside_data": OUTSIDE_DATA,
+    }
+
+
+def _next_after_query(value: JsonValue, truncated: bool) -> str:
+    if truncated:
+        return "`omitted` says what was cut. Narrow the query, or raise max_bytes."
+    return "The query found nothing." if value is None else "Use the value."
+
+
+def _write_cursor(wanted: ReadResultArguments, offset: int) -> str:
+    return base64.urlsafe_b64encode(f"{wanted.part}/{offset}/{wanted.invocation_id}".encode()).decode("ascii")
+
+
+def _read_cursor(cursor: str, wanted: ReadResultArguments, part: Part) -> int:
+    """Where the page after a cursor begins."""
+    try:
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    read = _CURSOR.fullmatch(text)
+    if read is None or (read[1], read[3]) != (wanted.part, wanted.invocation_id) or int(read[2]) >= part.size:
+        raise _bad_cursor()
+    return int(read[2])
+
+
+def _bad_cursor() -> ArgumentError:
+    problem = "is not one that read_result gave for this result and part"
+    return ArgumentError("cursor", problem, "next_cursor of the page before, unchanged")
+
+
+def _encoded(payload: Payload) -> bytes:
+    """A redacted payload as it is kept: JSON compactly, text as it is."""
+    match payload.value:
+        case bytes() as data:
+            return data
+        case str() as text if payload.format == "text":
+            return text.encode()
+        case value:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,126 @@
+"""Writing of kept results, by one thread: room is made by removing the oldest, and whatever has expired."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lambda_warden.store.results.entry import About, PartName, ResultError
+from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of
+
+if TYPE_CHECKING:
+    from lambda_warden.store.results.seal import Seal
+
+OVERHEAD_BYTES: Final = 1024
+"""What a result counts beside its contents, so that many small ones are bounded, too."""
+_PRUNED_AT_ONCE: Final = 32
+_PRUNE: Final = """DELETE FROM results
+    WHERE seq IN (SELECT seq FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+
+
+class ResultsFile:
+    """The file, as its writer uses it. Several processes may share one. Not for several threads.
+
+    Args:
+        path: of the file.
+        max_bytes: what all results may take together, each its contents and `OVERHEAD_BYTES`.
+        seal: encrypts what is written, if given.
+
+    Raises:
+        ResultError: by every method, if the file can't be used; then nothing of the transaction is written.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, seal: Seal | None = None) -> None:
+        self._max_bytes = max_bytes
+        self._seal = seal
+        self._db = connect_to_write(path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written within is there in the end, or nothing of it."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise ResultError(f"a result could not be kept: {error}") from error
+
+    def begin(self, result_id: str, principal: str, expires_at: float, now: float) -> int:
+        """Start a result, which nobody can read before it is complete.
+
+        Args:
+            result_id: that no other result has.
+            principal: who may read it.
+            expires_at: when it is removed if it is not complete by then, in seconds since the epoch.
+            now: likewise; what has expired makes room.
+
+        Returns:
+            What names the result to the other methods.
+        """
+        insert = "INSERT INTO results (id, principal, expires_at, bytes, key_id) VALUES (?, ?, ?, ?, ?)"
+        row = (result_id, principal, expires_at, OVERHEAD_BYTES, key_id_of(self._seal))
+        seq = self._db.execute(insert, row).lastrowid
+        assert seq is not None  # noqa: S101 - an INSERT has one
+        self._make_room(seq, now)
+        return seq
+
+    def append(self, seq: int, result_id: str, part: PartName, index: int, data: bytes, now: float) -> None:
+        """Add the next chunk of a part."""
+        grown = self._db.execute("UPDATE results SET bytes = bytes + ? WHERE seq = ?", (len(data), seq))
+        if not grown.rowcount:
+            raise ResultError("a result could not be kept: it was removed to make room")
+        self._make_room(seq, now)
+        stored = self._seal.close(data, chunk_place(result_id, part, index)) if self._seal else data
+        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", (seq, part, index, stored))
+
+    def complete(self, seq: int, result_id: str, principal: str, expires_at: float, about: About) -> None:
+        """Let its principal read a result until it expires."""
+        text = about.model_dump_json().encode()
+        stored = self._seal.close(text, about_place(result_id, principal, expires_at)) if self._seal else text
+        row = (stored, expires_at, seq)
+        if not self._db.execute("UPDATE results SET about = ?, expires_at = ? WHERE seq = ?", row).rowcount:
+            raise ResultError("a result could not be kept: it was removed to make room")
+
+    def drop(self, seq: int) -> None:
+        """Remove a result, if it is there."""
+        self._db.execute("DELETE FROM results WHERE seq = ?", (seq,))
+
+    def prune(self, now: float) -> bool:
+        """Remove some of what has expired.
+
+        Returns:
+            Whether there may be more. The file is left to other writers in between.
+        """
+        return self._db.execute(_PRUNE, (now, _PRUNED_AT_ONCE)).rowcount == _PRUNED_AT_ONCE
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _make_room(self, seq: int, now: float) -> None:
+        """Remove others, the expired ones and then the oldest, until the result `seq` has room."""
+        if self._over() <= 0:
+            return
+        while self.prune(now):
+            pass
+        over, oldest = self._over(), []
+        for other, size in self._db.execute("SELECT seq, bytes FROM results WHERE seq != ? ORDER BY seq", (seq,)):
+            if over <= 0:
+                break
+            oldest.append((other,))
+            over -= size
+        if over > 0:
+            raise ResultError("a result was not kept: it is larger than all of them may be together")
+        self._db.executemany("DELETE FROM results WHERE seq = ?", oldest)
+
+    def _over(self) -> int:
+        total: int = self._db.execute("SELECT bytes FROM total").fetchone()[0]
+        return total - self._max_bytes

@@ -1,0 +1,539 @@
+"""Kept results: what is kept, for how long, for whom, and in how much room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_warden.store.records import RecordError
+from lambda_warden.store.results import keeper
+from lambda_warden.store.results.entry import CHUNK_BYTES, NewPart, Owner, ResultError
+from lambda_warden.store.results.keeper import ResultStore
+from lambda_warden.store.results.reading import ResultsReader
+from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results.writing import OVERHEAD_BYTES
+from lambda_warden.store.sqlite import SqliteRecords
+from support.kept import GB, KEY, OWNER, Clock, keep, opened, parts, read
+
+LARGE = hashlib.shake_256(b"large").digest(3 * CHUNK_BYTES + 17)
+SEALS = [None, Seal(KEY)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "results.sqlite3"
+
+
+def ids(path: Path) -> list[str]:
+    """What stands in the file, complete or not."""
+    with closing(sqlite3.connect(path)) as db:
+        return [row[0] for row in db.execute("SELECT id FROM results ORDER BY seq")]
+
+
+def chunks(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        count: int = db.execute("SELECT count(*) FROM chunks").fetchone()[0]
+        return count
+
+
+def counted_and_true_total(path: Path) -> tuple[int, int]:
+    with closing(sqlite3.connect(path)) as db:
+        total: int = db.execute("SELECT bytes FROM total").fetchone()[0]
+        true: int = db.execute("SELECT coalesce(sum(bytes), 0) FROM results").fetchone()[0]
+    return total, true
+
+
+@pytest.mark.parametrize("seal", SEALS, ids=["plain", "sealed"])
+@pytest.mark.parametrize("size", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, len(LARGE)])
+def test_what_is_kept_is_read_back_whole_and_in_ranges(path: Path, seal: Seal | None, size: int) -> None:
+    payload, clock = LARGE[:size], Clock()
+    with opened(path, seal, clock=clock) as store:
+        assert store.keep("call-1", OWNER, size, lambda: parts(payload, b"log", "base64")) == clock.now + 3600
+        with store.reading("call-1", "local") as entry:
+            assert entry is not None
+            assert (entry.about.function, entry.about.created_at, entry.expires_at) == (
+                OWNER.function,
+                clock.now,
+                clock.now + 3600,
+            )
+            part = entry.about.parts["payload"]
+            assert (part.format, part.size, part.original_bytes, part.redacted) == ("base64", size, size, 0)
+            assert b"".join(entry.chunks("payload")) == payload
+            assert entry.read("log", 0, 100) == b"log"
+            for start in (0, 1, size // 2, size - 1, CHUNK_BYTES - 1, CHUNK_BYTES, size, size + 5):
+                for length in (0, 1, CHUNK_BYTES, size):
+                    assert entry.read("payload", start, length) == payload[start : start + length]
+
+
+def test_what_is_kept_survives_closing(path: Path) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", LARGE)
+    with opened(path) as store:
+        assert read(store, "call-1") == LARGE
+    with closing(ResultsReader(path)) as reader, reader.reading("call-1", "local", 0) as entry:
+        assert entry is not None
+
+
+def test_parts_without_bytes_are_not_there(path: Path) -> None:
+    with opened(path) as store:
+        store.keep("call-1", OWNER, 3, lambda: parts(b"", b"log"))
+        with store.reading("call-1", "local") as entry:
+            assert entry is not None
+            assert set(entry.about.parts) == {"log"}
+
+
+def test_only_its_principal_finds_a_result(path: Path) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"x", Owner("chat-ops", "arn"))
+        assert read(store, "call-1", principal="chat-ops") == b"x"
+        for other in ("local", "", "chat-ops ", "CHAT-OPS", "%"):
+            assert read(store, "call-1", principal=other) is None
+
+
+@pytest.mark.parametrize(
+    "hostile", ["", "call-1 ", "call_1", "../call-1", "' OR 1=1 --", "call-1\0", "\ud800", "%", "a" * 65]
+)
+def test_any_other_text_names_no_result(path: Path, hostile: str) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"x")
+        assert read(store, hostile) is None
+
+
+def test_text_that_is_no_id_is_not_kept(path: Path) -> None:
+    with opened(path) as store:
+        assert keep(store, "a/b", b"x") is None
+        writer = store.begin("a/b", OWNER)
+        writer.write(b"x")
+        assert writer.finish("text", 1, 0) is None
+    assert ids(path) == []
+
+
+def test_what_has_expired_is_not_there_even_before_it_is_removed(path: Path) -> None:
+    clock = Clock()
+    with opened(path, clock=clock) as store:
+        keep(store, "call-1", b"x")
+        clock.now += 3599.9
+        assert read(store, "call-1") == b"x"
+        clock.now += 0.1
+        assert read(store, "call-1") is None
+        assert ids(path) == ["call-1"]
+
+
+def test_what_has_expired_is_removed_at_the_start_and_its_bytes_with_it(path: Path) -> None:
+    clock, mark = Clock(), b"these bytes must go" * 1000
+    with opened(path, clock=clock) as store:
+        for i in range(100):
+            keep(store, f"old-{i}", mark)
+        clock.now += 10
+        keep(store, "young", b"x")
+    assert mark[:19] in path.read_bytes()
+    clock.now += 3595
+    with opened(path, clock=clock) as store:
+        assert store.flush()
+        assert ids(path) == ["young"]
+    assert chunks(path) == 1
+    assert counted_and_true_total(path) == (1 + OVERHEAD_BYTES,) * 2
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert mark[:19] not in path.read_bytes()
+
+
+def test_what_has_expired_is_removed_as_it_goes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_PRUNE_SECONDS", 0.0)
+    clock = Clock()
+    with opened(path, clock=clock) as store:
+        keep(store, "old", b"x")
+        assert store.flush()
+        clock.now += 3600
+        keep(store, "young", b"x")
+        assert store.flush()
+        keep(store, "younger", b"x")
+        assert store.flush()
+        assert ids(path) == ["young", "younger"]
+
+
+def test_the_oldest_make_room(path: Path) -> None:
+    with opened(path, max_bytes=3 * (1000 + OVERHEAD_BYTES)) as store:
+        for i in range(5):
+            assert keep(store, f"call-{i}", bytes(1000)) is not None
+            assert store.flush()
+        assert ids(path) == ["call-2", "call-3", "call-4"]
+        assert read(store, "call-1") is None
+        keep(store, "larger", bytes(3025))  # with one of the others beside it, it is one byte too many
+        assert store.flush()
+        assert ids(path) == ["larger"]
+
+
+def test_the_expired_make_room_before_the_oldest(path: Path) -> None:
+    clock = Clock()
+    with opened(path, clock=clock) as store:
+        keep(store, "lasting", bytes(1000))
+    with opened(path, ttl_seconds=10, max_bytes=2 * (1000 + OVERHEAD_BYTES), clock=clock) as store:
+        keep(store, "brief", bytes(1000))
+        assert store.flush()
+        clock.now += 10
+        keep(store, "new", bytes(1000))
+        assert store.flush()
+        assert ids(path) == ["lasting", "new"]
+
+
+def test_what_is_larger_than_all_may_be_is_not_kept_and_removes_nothing(path: Path) -> None:
+    with opened(path, max_bytes=3000) as store:
+        keep(store, "call-1", b"x")
+        assert keep(store, "call-2", bytes(3000 - OVERHEAD_BYTES + 1)) is None
+        assert keep(store, "call-3", bytes(3000 - OVERHEAD_BYTES)) is not None
+        assert store.flush()
+        assert ids(path) == ["call-3"]
+        # The size that was told was too small.
+        store.keep("call-4", OWNER, 1, lambda: parts(bytes(3000)))
+        assert store.flush()
+        assert ids(path) == ["call-3"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(sizes=st.lists(st.integers(1, 4000), max_size=12), limit=st.integers(2000, 12_000))
+def test_the_newest_are_kept_as_far_as_there_is_room(
+    tmp_path_factory: pytest.TempPathFactory, sizes: Sequence[int], limit: int
+) -> None:
+    path = tmp_path_factory.mktemp("results") / "results.sqlite3"
+    expected: list[tuple[str, int]] = []
+    with opened(path, max_bytes=limit) as store:
+        for i, size in enumerate(sizes):
+            kept = keep(store, f"call-{i}", bytes(size))
+            assert (kept is not None) == (size + OVERHEAD_BYTES <= limit)
+            if kept is not None:
+                expected.append((f"call-{i}", size + OVERHEAD_BYTES))
+                while sum(size for _, size in expected) > limit:
+                    expected.pop(0)
+    assert ids(path) == [name for name, _ in expected]
+    assert counted_and_true_total(path) == (sum(size for _, size in expected),) * 2
+    assert chunks(path) == len(expected)
+
+
+def test_an_id_is_kept_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"first")
+        keep(store, "call-1", b"second")
+        assert store.flush()
+        assert read(store, "call-1") == b"first"
+    assert "could not be kept" in caplog.text
+    assert "second" not in caplog.text
+
+
+def test_a_defect_costs_one_result_and_no_other(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> dict[str, NewPart]:
+        raise ValueError("quotes the payload")
+
+    with opened(path) as store:
+        store.keep("call-1", OWNER, 1, broken)  # type: ignore[arg-type]
+        keep(store, "call-2", b"x")
+        assert read(store, "call-1") is None
+        assert read(store, "call-2") == b"x"
+    assert "ValueError" in caplog.text
+    assert "quotes" not in caplog.text
+
+
+def test_nobody_waits_for_a_full_queue_and_what_does_not_fit_is_not_kept(path: Path) -> None:
+    free = threading.Event()
+
+    def slow() -> dict[str, NewPart]:
+        assert free.wait(30)
+        return dict(parts(b"slow"))  # type: ignore[arg-type]
+
+    with opened(path, queued_bytes=100) as store:
+        assert store.keep("slow", OWNER, 60, slow) is not None  # type: ignore[arg-type]
+        assert keep(store, "fits", bytes(40)) is not None
+        assert keep(store, "too-much", bytes(1)) is None
+        free.set()
+        assert store.flush()
+        assert keep(store, "later", bytes(5000)) is not None  # alone, it may pass
+        assert [read(store, name) is not None for name in ("slow", "fits", "too-much", "later")] == [
+            True,
+            True,
+            False,
+            True,
+        ]
+
+
+def test_the_queue_is_bounded_by_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "QUEUED_RESULTS", 2)
+    free = threading.Event()
+    running = threading.Event()
+
+    def slow() -> dict[str, NewPart]:
+        running.set()
+        assert free.wait(30)
+        return {}
+
+    with opened(path) as store:
+        store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
+        assert running.wait(30)
+        assert [keep(store, f"call-{i}", b"x") is not None for i in range(3)] == [True, True, False]
+        free.set()
+
+
+def test_a_reader_waits_for_what_is_still_to_be_written_of_its_result_alone(path: Path) -> None:
+    free, reading = threading.Event(), threading.Event()
+    found: list[bytes | None] = []
+
+    def slow() -> dict[str, NewPart]:
+        assert free.wait(30)
+        return dict(parts(b"slow"))  # type: ignore[arg-type]
+
+    def reader(store: ResultStore) -> None:
+        reading.set()
+        found.append(read(store, "slow"))
+
+    with opened(path) as store:
+        keep(store, "call-1", b"x")
+        assert store.flush()
+        store.keep("slow", OWNER, 4, slow)  # type: ignore[arg-type]
+        thread = threading.Thread(target=reader, args=[store])
+        thread.start()
+        assert reading.wait(30)
+        assert read(store, "call-1") == b"x"
+        assert found == []
+        free.set()
+        thread.join(30)
+    assert found == [b"slow"]
+
+
+def test_closing_writes_what_waits_and_nothing_is_kept_after(path: Path) -> None:
+    store = ResultStore(path, ttl_seconds=3600, max_bytes=GB)
+    for i in range(50):
+        keep(store, f"call-{i}", LARGE)
+    store.close()
+    store.close()
+    assert len(ids(path)) == 50
+    assert keep(store, "late", b"x") is None
+
+
+def test_closing_waits_no_longer_than_its_bound(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    free = threading.Event()
+
+    def slow() -> dict[str, NewPart]:
+        assert free.wait(30)
+        return {}
+
+    store = ResultStore(path, ttl_seconds=3600, max_bytes=GB)
+    store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
+    keep(store, "call-1", b"x")
+    store.close(seconds=0.01)
+    free.set()
+    store._thread.join(30)
+    assert ids(path) == ["slow"]
+    assert "1 results were not kept" in caplog.text
+
+
+@pytest.mark.parametrize("seal", SEALS, ids=["plain", "sealed"])
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(0, len(LARGE)), max_size=8))
+def test_a_stream_is_kept_as_if_it_had_come_at_once(
+    tmp_path_factory: pytest.TempPathFactory, seal: Seal | None, cuts: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("results") / "results.sqlite3"
+    places = [0, *sorted(cuts), len(LARGE)]
+    with opened(path, seal) as store:
+        writer = store.begin("stream", OWNER)
+        for start, end in pairwise(places):
+            writer.write(LARGE[start:end])
+        assert writer.finish("base64", 5, 2, NewPart(b"log", "text", 9, 1)) is not None
+        keep(store, "whole", LARGE)
+        with store.reading("stream", "local") as entry:
+            assert entry is not None
+            streamed = entry.about.parts["payload"]
+            assert (streamed.format, streamed.original_bytes, streamed.redacted) == ("base64", 5, 2)
+        with store.reading("whole", "local") as entry:
+            assert entry is not None
+            whole = entry.about.parts["payload"]
+        assert (streamed.size, streamed.sha256) == (whole.size, whole.sha256)
+        assert read(store, "stream") == LARGE
+        assert read(store, "stream", "log") == b"log"
+
+
+def test_a_stream_can_be_read_only_once_it_is_finished(path: Path) -> None:
+    with opened(path) as store:
+        writer = store.begin("stream", OWNER)
+        writer.write(LARGE)
+        assert store.flush()
+        assert ids(path) == ["stream"]
+        assert read(store, "stream") is None
+        assert writer.finish("base64", len(LARGE), 0) is not None
+        assert read(store, "stream") == LARGE
+
+
+def test_an_abandoned_stream_leaves_nothing(path: Path) -> None:
+    with opened(path) as store:
+        writer = store.begin("stream", OWNER)
+        writer.write(LARGE)
+        writer.abandon()
+        writer.write(LARGE)
+        assert writer.finish("base64", 1, 0) is None
+        store.begin("empty", OWNER).abandon()
+        assert store.begin("empty", OWNER).finish("text", 0, 0) is None
+    assert ids(path) == []
+    assert chunks(path) == 0
+
+
+def test_a_stream_that_was_never_finished_is_removed_in_time(path: Path) -> None:
+    clock = Clock()
+    with opened(path, ttl_seconds=86_400, clock=clock) as store:
+        store.begin("stream", OWNER).write(LARGE)
+    clock.now += 3599
+    with opened(path, clock=clock) as store:
+        assert store.flush()
+        assert ids(path) == ["stream"]
+    clock.now += 1
+    with opened(path, clock=clock) as store:
+        assert store.flush()
+        assert ids(path) == []
+
+
+def test_a_stream_larger_than_all_may_be_is_given_up_and_leaves_nothing(path: Path) -> None:
+    with opened(path, max_bytes=2 * CHUNK_BYTES) as store:
+        writer = store.begin("stream", OWNER)
+        for _ in range(6):
+            writer.write(bytes(CHUNK_BYTES))
+            assert store.flush()
+        assert writer.finish("base64", 1, 0) is None
+        assert ids(path) == []
+        assert counted_and_true_total(path) == (0, 0)
+
+
+def test_a_stream_that_was_removed_to_make_room_is_given_up(path: Path) -> None:
+    with opened(path, max_bytes=4 * CHUNK_BYTES) as store:
+        writer = store.begin("stream", OWNER)
+        writer.write(bytes(2 * CHUNK_BYTES))
+        keep(store, "call-1", bytes(3 * CHUNK_BYTES))
+        writer.write(bytes(CHUNK_BYTES))
+        assert store.flush()
+        assert writer.finish("base64", 1, 0) is None
+        assert ids(path) == ["call-1"]
+
+
+def test_a_stream_that_comes_faster_than_it_can_be_written_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_STREAM_SECONDS", 0.01)
+    free = threading.Event()
+
+    def slow() -> dict[str, NewPart]:
+        assert free.wait(30)
+        return {}
+
+    with opened(path, queued_bytes=2 * CHUNK_BYTES) as store:
+        store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
+        writer = store.begin("stream", OWNER)
+        writer.write(bytes(8 * CHUNK_BYTES))
+        free.set()
+        assert writer.finish("base64", 1, 0) is None
+        assert store.flush()
+    assert ids(path) == ["slow"]
+
+
+def test_the_file_and_its_folder_are_the_owners_alone(path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        with opened(path) as store:
+            keep(store, "call-1", b"x")
+            assert store.flush()
+            for file in path.parent.iterdir():
+                assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        path.chmod(0o644)
+        with opened(path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(mask)
+
+
+def test_several_processes_share_a_file(path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from support.kept import *\n"
+        "with opened(Path(sys.argv[1])) as store:\n"
+        "    for i in range(40): assert keep(store, f'{sys.argv[2]}-{i}', sys.argv[2].encode() * 1000)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, str(path)]
+    with opened(path) as store:
+        others = [subprocess.Popen([*command, name], env=environment) for name in ("a", "b")]
+        for i in range(40):
+            assert keep(store, f"c-{i}", b"c" * 1000)
+        assert [other.wait(60) for other in others] == [0, 0]
+        assert store.flush()
+        assert read(store, "b-39") == b"b" * 1000
+        assert sorted(ids(path)) == sorted(f"{name}-{i}" for name in "abc" for i in range(40))
+    assert counted_and_true_total(path) == (120 * (1000 + OVERHEAD_BYTES),) * 2
+
+
+def test_a_process_that_dies_harms_no_older_result(path: Path) -> None:
+    with opened(path) as store:
+        keep(store, "old", LARGE)
+    script = (
+        "import os, sys; from pathlib import Path; from support.kept import *\n"
+        "store = ResultStore(Path(sys.argv[1]), ttl_seconds=60, max_bytes=GB)\n"
+        "writer = store.begin('stream', OWNER); writer.write(bytes(1000000)); store.flush(); os._exit(9)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, str(path)]
+    assert subprocess.run(command, env=environment, check=False).returncode == 9
+    with opened(path) as store:
+        assert read(store, "old") == LARGE
+        assert read(store, "stream") is None
+
+
+@pytest.mark.parametrize("content", ["text", "records", "other version", "other program"])
+def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(path: Path, content: str) -> None:
+    path.parent.mkdir()
+    if content == "text":
+        path.write_text("something else " * 100)
+    elif content == "records":
+        SqliteRecords(path).close()
+    else:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE results (id TEXT)" if content == "other version" else "CREATE TABLE t (id)")
+    before = path.read_bytes()
+    for open_it in (lambda: ResultStore(path, ttl_seconds=1, max_bytes=1), lambda: ResultsReader(path)):
+        with pytest.raises(ResultError, match=r"results\.sqlite3"):
+            open_it()
+    assert path.read_bytes() == before
+
+
+def test_records_are_not_written_into_a_file_of_results(path: Path) -> None:
+    with opened(path):
+        pass
+    with pytest.raises(RecordError, match="another program"):
+        SqliteRecords(path)
+
+
+def test_a_reader_makes_no_file(path: Path) -> None:
+    with pytest.raises(ResultError, match="can't be read"):
+        ResultsReader(path)
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(ResultError, match="no server has written to it yet"):
+        ResultsReader(path)
+    assert path.stat().st_size == 0
+
+
+def test_a_full_disk_costs_the_result_and_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"x")
+        assert store.flush()
+        store._file._db.execute("PRAGMA max_page_count = 20")
+        keep(store, "call-2", LARGE)
+        assert read(store, "call-2") is None
+        assert read(store, "call-1") == b"x"
+    assert "a result could not be kept: database or disk is full" in caplog.text

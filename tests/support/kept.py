@@ -1,0 +1,74 @@
+"""What tests of kept results share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lambda_warden.model.result import PayloadFormat
+from lambda_warden.report.log import read_log
+from lambda_warden.report.payload import read_payload
+from lambda_warden.results import KeptResults
+from lambda_warden.store.results.entry import NewPart, Owner, PartName
+from lambda_warden.store.results.keeper import ResultStore
+from lambda_warden.store.results.seal import Seal
+
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:orders-lookup:live"
+OWNER = Owner("local", FUNCTION)
+KEY = bytes(range(32))
+CALL = "0123456789abcdef0123456789abcdef"
+GB = 1024**3
+
+
+class Clock:
+    """Seconds since the epoch, as a test wants them."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def opened(path: Path, seal: Seal | None = None, **options: Any) -> Iterator[ResultStore]:
+    with closing(ResultStore(path, **{"ttl_seconds": 3600, "max_bytes": GB, "seal": seal, **options})) as store:
+        yield store
+
+
+def parts(payload: bytes = b"", log: bytes = b"", payload_format: PayloadFormat = "text") -> Mapping[PartName, NewPart]:
+    """Parts in which nothing was redacted."""
+    return {
+        "payload": NewPart(payload, payload_format, len(payload), 0),
+        "log": NewPart(log, "text", len(log), 0),
+    }
+
+
+def keep(store: ResultStore, result_id: str, payload: bytes, owner: Owner = OWNER) -> float | None:
+    return store.keep(result_id, owner, len(payload), lambda: parts(payload))
+
+
+def read(store: ResultStore, result_id: str, part: PartName = "payload", principal: str = "local") -> bytes | None:
+    """A whole part, or None if it can't be found."""
+    with store.reading(result_id, principal) as entry:
+        return b"".join(entry.chunks(part)) if entry else None
+
+
+def keep_returned(results: KeptResults, call: str, returned: bytes, tail: bytes = b"", redact: str = "") -> str | None:
+    """Keep an answer, redacted as the pipeline does."""
+    pointers = [tuple(redact.strip("/").split("/"))] if redact else []
+    return results.keep(
+        call,
+        FUNCTION,
+        returned=returned,
+        payload=read_payload(returned, pointers),
+        log=read_log(tail),
+        log_bytes=len(tail),
+    )
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
