@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import JsonValue
+from pydantic_core import to_json
+
 
 @dataclass(frozen=True, slots=True)
 class RedactedText:
@@ -206,6 +209,8 @@ _FORMS: Final = (
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([0-7][0-9A-Fa-f])")
 _ESCAPE_ANCHOR: Final = Anchor(re.compile(r"\\u00"), re.compile(rb"\\u00"))
 _ESCAPE_LEVELS: Final = 4
+_PART: Final = 1 << 18  # bytes searched at once, so that no large text is copied whole
+_REACH: Final = 128  # more than any anchor takes with what it looks back at
 _ROUNDS: Final = 4
 
 
@@ -225,6 +230,17 @@ class Suspicion:
                 return True
         return False
 
+    def in_json(self, value: JsonValue) -> bool:
+        """Whether a JSON value may hold any of it."""
+        try:
+            folded = to_json(value).lower()
+        except ValueError:  # too deep, or lone surrogates
+            return True
+        for anchor in self.anchors:  # noqa: SIM110 - as above
+            if anchor.in_bytes.search(folded):
+                return True
+        return False
+
     def __bool__(self) -> bool:
         return bool(self.anchors)
 
@@ -234,10 +250,14 @@ _EVERYTHING: Final = Suspicion(
 )
 
 
-def suspicion(data: bytes) -> Suspicion:
-    """What UTF-8 text may hold, found by anchors alone: some ten milliseconds for a megabyte."""
-    folded = data.lower()
-    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor.in_bytes.search(folded))
+def suspicion(*texts: bytes) -> Suspicion:
+    """What UTF-8 texts may hold, found by anchors alone: some ten milliseconds for a megabyte."""
+    left = list(_EVERYTHING.anchors)
+    for text in texts:
+        for start in range(0, len(text), _PART):
+            folded = text[max(0, start - _REACH) : start + _PART].lower()
+            left = [anchor for anchor in left if not anchor.in_bytes.search(folded)]
+    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor not in left)
     forms = tuple(form for form in _FORMS if any(anchor in anchors for anchor in form.anchors))
     return Suspicion(forms, anchors, _ESCAPE_ANCHOR in anchors)
 
