@@ -28,8 +28,10 @@ PLACE: Final = "[redacted]"
 
 # Members that name the member beside them: environment variables, parameters and tags, as AWS's APIs give them.
 _NAMES: Final = ("name", "Name", "key", "Key", "ParameterKey", "ParameterName")
-_ANY_NAME: Final = frozenset(_NAMES)
-_VALUES: Final = ("value", "Value", "ParameterValue")
+NAMES: Final = frozenset(_NAMES)
+"""Members whose string names the member beside them."""
+VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
+"""Members that another may name."""
 _HEADER: Final = "authorization"
 _DYNAMODB_STRING: Final = "S"
 _PART: Final = 16  # entries of a large container that are searched at once
@@ -134,7 +136,7 @@ class _Walk:
         beside = None
         suspects: Iterable[str] = ()
         if suspect:
-            named = not _ANY_NAME.isdisjoint(members)
+            named = not NAMES.isdisjoint(members)
             if named:
                 beside = next((text for key in _NAMES if isinstance(text := members.get(key), str)), None)
             if named or suspect == 1 or len(members) <= _PART:
@@ -144,14 +146,15 @@ class _Walk:
                 suspects = self._suspect_keys(members)
         aimed = _aimed(pointers, members) if pointers else set()
         # One search for all strings: in most objects, nothing is secret but by its name.
-        plain = not self._among.in_text("\n".join([members[key] for key in suspects if type(members[key]) is str]))
+        texts = [item for key in suspects if isinstance(item := members[key], str)]
+        plain = not self._among.in_text("\n".join(texts))
         for key in suspects:
             item = members[key]
             if pointers:
                 aimed.discard(key)
             elif not isinstance(item, str | dict | list):
                 continue
-            if key in _VALUES and beside is not None:
+            if key in VALUES and beside is not None:
                 item_name: str | None = beside
             else:
                 item_name = name if key == _DYNAMODB_STRING and len(members) == 1 else key
