@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from lambda_warden.guard.redaction.text import redact_text
@@ -15,9 +16,11 @@ from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import OUTSIDE_DATA, DryRunResult, Failure, InvokeResult, Outcome
 from lambda_warden.report.function_error import read_function_error
 from lambda_warden.report.log import read_log
-from lambda_warden.report.payload import preview, read_payload
+from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
+from lambda_warden.report.query import Query, QueryError, apply
 
 _MESSAGE_LIMIT = 1000
+_HTTP_ERROR = 400
 
 _NEXT_AFTER_DENIAL = {
     "arguments": "Correct the argument and call again.",
@@ -57,7 +60,14 @@ def report_denial(call: Call, decision: Decision) -> InvokeResult:
 
 
 def report_outcome(
-    call: Call, raw: RawOutcome, duration_ms: int, budget: int, redact: Sequence[Pointer] = ()
+    call: Call,
+    raw: RawOutcome,
+    duration_ms: int,
+    budget: int,
+    redact: Sequence[Pointer] = (),
+    *,
+    query: Query | None = None,
+    payload_bytes: int | None = None,
 ) -> InvokeResult:
     """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
 
@@ -67,10 +77,13 @@ def report_outcome(
         duration_ms: from sending to knowing, in milliseconds.
         budget: bytes of the function's payload that may be shown.
         redact: the places of the function's payload that are not shown at all.
+        query: what to select of the payload, once it is redacted. An error of it leaves the payload as without it.
+        payload_bytes: bytes that the function returned, if the outcome holds only the first of them.
     """
     match raw:
         case Returned():
-            return _report_returned(call, raw, duration_ms, budget, redact)
+            payload = read_payload(raw.payload, redact, total=payload_bytes)
+            return _report_returned(call, raw, duration_ms, budget, payload, query)
         case Refused() | Unknown():
             message = redact_text(raw.message)
             return InvokeResult(
@@ -120,16 +133,16 @@ def next_after_denial(decision: Decision) -> str:
 
 
 def _report_returned(
-    call: Call, raw: Returned, duration_ms: int, budget: int, redact: Sequence[Pointer]
+    call: Call, raw: Returned, duration_ms: int, budget: int, payload: Payload, query: Query | None
 ) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
-    payload = read_payload(raw.payload, redact)
-    view = preview(payload, budget)
+    selected, query_error = _select(payload, query, outcome) if query else (payload, None)
+    view = preview(selected, budget, binary=BINARY_SHOWN)
     log, redacted_in_log = read_log(raw.log_tail) or (None, 0)
     error = read_function_error(raw.function_error, payload, log.text if log else None) if raw.function_error else None
     return InvokeResult(
         outcome=outcome,
-        next_step=_next_after_return(outcome, call, view.truncated),
+        next_step=_next_after_return(outcome, call, payload, view, query if query_error is None else None),
         status_code=raw.status_code,
         executed_version=raw.executed_version,
         request_id=raw.request_id,
@@ -137,7 +150,11 @@ def _report_returned(
         function_error=error,
         payload=view.value,
         payload_format=view.format,
-        payload_bytes=len(raw.payload),
+        payload_media_type=payload.media_type,
+        payload_bytes=payload.total,
+        payload_sha256=_digest(raw.payload, payload, view),
+        unfolded=[payload.response.unfolded] if payload.response and payload.response.unfolded else [],
+        query_error=query_error,
         truncated=view.truncated,
         omitted=list(view.omitted),
         redacted=payload.redacted + redacted_in_log,
@@ -146,6 +163,31 @@ def _report_returned(
         outside_data=OUTSIDE_DATA if raw.payload or log else None,
         **_of(call),
     )
+
+
+def _select(payload: Payload, query: Query, outcome: Outcome) -> tuple[Payload, str | None]:
+    """What a query selects of a payload, or all of it and why the query was not applied."""
+    if payload.format is None:
+        return payload, "The function returned no payload." if outcome == "succeeded" else None
+    if outcome == "function_error":
+        return payload, "The function failed: its error is shown as it is."
+    value = payload.value
+    if payload.format != "json" or isinstance(value, bytes):
+        return (
+            payload,
+            f"The payload is {'text' if payload.format == 'text' else 'binary'}, and only JSON can be queried.",
+        )
+    try:
+        return replace(payload, value=apply(query, value), open_levels=0), None
+    except QueryError as error:
+        return payload, f"The query could not be applied: {error}."
+
+
+def _digest(data: bytes, payload: Payload, view: PayloadView) -> str | None:
+    """The digest of a payload of which not all is shown. Where a secret was kept back, it would let one be guessed."""
+    if payload.in_part or payload.redacted or not (view.truncated or view.format == "base64"):
+        return None
+    return hashlib.sha256(data).hexdigest()
 
 
 class _Named(TypedDict):
@@ -164,15 +206,10 @@ def _of(call: Call) -> _Named:
     }
 
 
-def _next_after_return(outcome: Outcome, call: Call, truncated: bool) -> str:
+def _next_after_return(outcome: Outcome, call: Call, payload: Payload, view: PayloadView, applied: Query | None) -> str:
     match outcome:
-        case "succeeded" if truncated:
-            return (
-                "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
-                "time, where its payload allows. Calling it again runs it again."
-            )
         case "succeeded":
-            return "Use the payload."
+            return " ".join(_next_after_success(payload, view, applied))
         case "accepted" if call.invocation_type == "DryRun":
             return "AWS would accept the call. Nothing ran."
         case "accepted":
@@ -182,6 +219,23 @@ def _next_after_return(outcome: Outcome, call: Call, truncated: bool) -> str:
                 "The function ran and failed; what it did before is not undone. Read function_error and log, and "
                 "change the payload before calling again."
             )
+
+
+def _next_after_success(payload: Payload, view: PayloadView, applied: Query | None) -> Iterator[str]:
+    status = payload.response.status if payload.response else None
+    if status is not None and status >= _HTTP_ERROR:
+        yield f"The function ran, and answered with HTTP status {status}: read the payload for why."
+    if applied and view.value is None:
+        yield "The query selected nothing (null). Without it the payload is shown as a whole."
+    if payload.in_part and applied:
+        yield "Only the beginning of the answer was read, and the query saw no more than that."
+    if view.truncated:
+        yield (
+            "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
+            "time, where its payload allows. Calling it again runs it again."
+        )
+    elif status is None or status < _HTTP_ERROR:
+        yield "Use the payload."
 
 
 def _next_after_refusal(raw: Refused) -> str:

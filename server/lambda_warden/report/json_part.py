@@ -120,7 +120,7 @@ def _without_string(head: bytes) -> tuple[bytes, str]:
     start = _last_quote(head, len(head) - 1)
     text: JsonValue = from_json(head[start:])
     if not isinstance(text, str):
-        raise ValueError("no key before a colon")  # noqa: TRY004 - a fault of the text, as all others are
+        raise ValueError("no key before a colon")
     return head[:start].rstrip(_SPACE), text
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from lambda_warden.guard.redaction.cut import without_cut_end, withhold_doubtful
+from lambda_warden.guard.redaction.cut import withhold_doubtful, without_cut_end
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.pointer import Pointer

@@ -74,6 +74,8 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield from _outside(f"{error.type or 'error'}: {error.message or '(no message)'}")
         yield from _outside("\n".join(error.stack_trace[-_FRAMES:]))
     elif result.payload_format:
+        if result.query_error:
+            yield f"Query: {inline(result.query_error)}"
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
         if result.omitted:
@@ -107,7 +109,9 @@ def _headline(result: InvokeResult) -> str:
 
 def _payload_kind(result: InvokeResult) -> str:
     size = f"{result.payload_bytes:,} bytes"
-    return f"{result.payload_format}, {'part of ' if result.truncated else ''}{size}"
+    unfolded = "".join(f", {inline(string.path)} unfolded from {string.source}" for string in result.unfolded)
+    media_type = f", {inline(result.payload_media_type)}" if result.payload_media_type else ""
+    return f"{result.payload_format}, {'part of ' if result.truncated else ''}{size}{media_type}{unfolded}"
 
 
 def _payload_text(result: InvokeResult) -> str:
@@ -117,7 +121,9 @@ def _payload_text(result: InvokeResult) -> str:
 
 
 def _omission_line(cut: Omission) -> str:
-    return f"{cut.path or '(the whole)'}: {cut.kept:,} of {cut.total:,} {cut.unit} shown"
+    total = "an unknown number of" if cut.total is None else f"{cut.total:,}"
+    places = f" at {cut.places:,} places" if cut.places > 1 else ""
+    return f"{cut.path or '(the whole)'}: {cut.kept:,} of {total} {cut.unit} shown{places}"
 
 
 def _log_lines(result: InvokeResult) -> list[str]:
