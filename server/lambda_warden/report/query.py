@@ -21,7 +21,7 @@ from jmespath.exceptions import (
     LexerError,
     ParseError,
 )
-from jmespath.functions import Functions
+from jmespath.functions import TYPES_MAP, Functions
 from jmespath.visitor import TreeInterpreter
 from pydantic import JsonValue
 
@@ -33,7 +33,7 @@ LENGTH_LIMIT: Final = 1000
 """Characters of an expression."""
 NESTING_LIMIT: Final = 60
 """Levels of an expression's syntax."""
-STEPS_LIMIT: Final = 4_000_000
+STEPS_LIMIT: Final = 3_000_000
 """What an evaluation may cost: about as many visits of a node of the expression, some seconds at most."""
 _TEXT_PER_STEP: Final = 8
 _STRINGIFIED_LIMIT: Final = 1 << 20
@@ -78,7 +78,7 @@ def compile_query(text: str) -> Query:
     except EmptyExpressionError:
         raise _unusable("is empty", f"{_EXPECTED}, or none") from None
     except LexerError as error:
-        raise _unusable(f"can't be read at character {error.lexer_position + 1}: {error.message}", _EXPECTED) from None
+        raise _unusable(_problem_at(error.lexer_position, error.message), _EXPECTED) from None
     except ParseError as error:
         raise _unusable(_syntax_problem(text, error), _EXPECTED) from None
     except JMESPathError as error:
@@ -102,7 +102,8 @@ def apply(query: Query, value: JsonValue) -> JsonValue:
         raise
     except JMESPathTypeError as error:
         expected = " or ".join(error.expected_types)
-        raise QueryError(f"{error.function_name}() takes {expected}, and got {error.actual_type}") from None
+        actual = TYPES_MAP.get(error.actual_type, error.actual_type)  # of items, the library gives Python's type
+        raise QueryError(f"{error.function_name}() takes {expected}, and got {actual}") from None
     except TypeError:
         raise QueryError("it compares or sorts values of different types") from None
     except (JMESPathError, ArithmeticError, ValueError) as error:
@@ -256,7 +257,7 @@ def _check_call(name: str, arguments: list[Node]) -> list[Node]:
     variadic = bool(signature) and bool(signature[-1].get("variadic"))
     if len(arguments) < len(signature) or (len(arguments) > len(signature) and not variadic):
         least = "at least " if variadic else ""
-        raise _unusable(f"gives {name}() {len(arguments)} arguments", f"{least}{len(signature)}")
+        raise _unusable(f"gives {name}() {len(arguments)} arguments", f"{least}{len(signature)} of them")
     inside: list[Node] = []
     for position, argument in enumerate(arguments):
         takes_expression = position < len(signature) and signature[position]["types"] == ["expref"]
@@ -276,9 +277,13 @@ def _is_json(value: Any) -> bool:
 
 
 def _syntax_problem(text: str, error: ParseError) -> str:
-    if isinstance(error, IncompleteExpressionError):
+    if isinstance(error, IncompleteExpressionError) or error.lex_position >= len(text):
         return f"ends too early, after {shown(text[-20:])}"
-    return f"can't be read at character {error.lex_position + 1}, at {shown(str(error.token_value))}"
+    return _problem_at(error.lex_position, f"unexpected {error.token_value}")
+
+
+def _problem_at(position: int, message: str) -> str:
+    return f"can't be read at character {position + 1}: {shown(message)}"
 
 
 def _unusable(problem: str, expected: str) -> ArgumentError:
