@@ -3,8 +3,8 @@
     python benchmarks/preview.py [--megabytes 6] [--runs 7]
 
 Prints medians of time, and the memory taken at the peak as a multiple of the payload's size: by Python's own count
-(tracemalloc), and as the growth of the process (ru_maxrss) in a process of its own. Of an answer of 200 MB, as it is
-streamed, only the first 8 MB are given. Absolute figures are this machine's; the ratios are what to compare.
+(tracemalloc), and as the growth of the resident memory of a process of its own (Linux). Of an answer of 200 MB, as it
+is streamed, only the first 8 MB are given. Absolute figures are this machine's; the ratios are what to compare.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lambda_warden.report.payload import PayloadView, preview, read_payload
@@ -25,6 +25,7 @@ from lambda_warden.report.payload import PayloadView, preview, read_payload
 BUDGET = 16_384
 STREAMED_BYTES, HEAD_BYTES = 200_000_000, 8_000_000
 SECRET = "hunter2" * 2
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def main() -> None:
@@ -36,28 +37,9 @@ def main() -> None:
     size = int(options.megabytes * 1_000_000)
 
     print(f"Read, redact and preview in {BUDGET:,} bytes; medians of {options.runs}")
-    for label, value in answers(size).items():
-        data = json.dumps(value, separators=(",", ":")).encode()
-        del value
-        _print_row(label, data, None, options.runs)
-    head = json.dumps(rows(HEAD_BYTES * 2), separators=(",", ":")).encode()[:HEAD_BYTES]
-    _print_row("200 MB streamed, 8 given", head, STREAMED_BYTES, options.runs)
-
-
-def answers(size: int) -> dict[str, Any]:
-    """Answers of about `size` bytes, of the kinds that cost most."""
-    secret_rows = [row | {"password": SECRET} for row in rows(size)]
-    return {
-        "rows": rows(size),
-        "rows, 1 % with a secret": [
-            row | {"password": SECRET} if i % 100 == 0 else row for i, row in enumerate(rows(size))
-        ],
-        "rows, each with a secret": secret_rows[: len(secret_rows) * 5 // 6],
-        "one deep object": deep(size),
-        "one large string": {"status": "ok", "log": "a line of a log, such as any function writes\n" * (size // 45)},
-        "numbers": list(range(size // 7)),
-        "API Gateway, JSON body": {"statusCode": 200, "body": json.dumps(rows(size * 4 // 5))},
-    }
+    for label, answer in ANSWERS.items():
+        _print_row(label, _encoded(answer(size)), None, options.runs)
+    _print_row("200 MB streamed, 8 given", _encoded(rows(HEAD_BYTES * 2))[:HEAD_BYTES], STREAMED_BYTES, options.runs)
 
 
 def rows(size: int) -> list[dict[str, Any]]:
@@ -68,6 +50,11 @@ def rows(size: int) -> list[dict[str, Any]]:
     ]
 
 
+def with_secrets(some: list[dict[str, Any]], every: int) -> list[dict[str, Any]]:
+    """Rows of which some have a password."""
+    return [row if i % every else row | {"password": SECRET} for i, row in enumerate(some)]
+
+
 def deep(size: int) -> dict[str, Any]:
     """Objects in objects, sixty levels of them, each with rows of its own."""
     value: dict[str, Any] = {}
@@ -76,20 +63,39 @@ def deep(size: int) -> dict[str, Any]:
     return value
 
 
+ANSWERS: dict[str, Callable[[int], Any]] = {
+    "rows": rows,
+    "rows, 1 % with a secret": lambda size: with_secrets(rows(size), 100),
+    "rows, each with a secret": lambda size: with_secrets(rows(size * 4 // 5), 1),
+    "one deep object": deep,
+    "one large string": lambda size: {
+        "status": "ok",
+        "log": "a line of a log, as functions write them\n" * (size // 42),
+    },
+    "numbers": lambda size: list(range(size // 7)),
+    "API Gateway, JSON body": lambda size: {"statusCode": 200, "body": json.dumps(rows(size * 4 // 5))},
+}
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 def _view(data: bytes, total: int | None) -> PayloadView:
     return preview(read_payload(data, total=total), BUDGET)
 
 
 def _print_row(label: str, data: bytes, total: int | None, runs: int) -> None:
-    ours = lambda: _view(data, total)  # noqa: E731
-    alone, own = _medians(((lambda: _loads(data)), ours), runs)
+    def ours() -> PayloadView:
+        return _view(data, total)
+
+    alone, own = _medians((partial(_loads, data), ours), runs)
     tracemalloc.start()
     view = ours()
     traced = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    grown = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
-    with grown:
-        resident = grown.apply(_growth, (data, total))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        resident = pool.apply(_growth, (data, total))
     shown = len(json.dumps(view.value, ensure_ascii=False, separators=(",", ":")).encode())
     assert shown <= BUDGET
     print(
@@ -101,9 +107,12 @@ def _print_row(label: str, data: bytes, total: int | None, runs: int) -> None:
 
 def _loads(data: bytes) -> object:
     try:
-        return json.loads(data)
+        value = json.loads(data)
     except ValueError:  # the beginning of an answer
         return json.loads(data[: data.rindex(b"},{") + 1] + b"]")
+    if isinstance(value, dict) and isinstance(value.get("body"), str):
+        value["body"] = json.loads(value["body"])
+    return value
 
 
 def _medians(works: tuple[Callable[[], object], ...], runs: int) -> list[float]:
@@ -117,11 +126,19 @@ def _medians(works: tuple[Callable[[], object], ...], runs: int) -> list[float]:
 
 
 def _growth(data: bytes, total: int | None) -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
+    """How far the process grows, which has done nothing of the kind before; 0 where there is no /proc to tell."""
     _view(b'{"a": ["password", "b"], "password": "x"}', None)  # what the first call of all takes
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if not _STATUS.exists():
+        return 0
+    _CLEAR.write_text("5")  # the peak so far
+    before = _resident()
     _view(data, total)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
+    return _resident() - before
+
+
+def _resident() -> int:
+    """The peak of resident memory, in bytes."""
+    return int(_STATUS.read_text().split("VmHWM:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

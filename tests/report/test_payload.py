@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lambda_warden.model.result import Omission
 from lambda_warden.report.payload import BINARY_SHOWN, DEPTH_LIMIT, PayloadView, preview, read_payload
 
-Cut = tuple[str, int, int, str]
+Cut = tuple[str, int, int | None, str]
 
 
 def view_payload(data: bytes, budget: int) -> PayloadView:

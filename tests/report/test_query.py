@@ -180,7 +180,7 @@ def test_what_stands_at_many_places_is_shown_within_the_budget() -> None:
     ],
 )
 def test_an_error_says_what_was_wrong_and_quotes_no_data(text: str, message: str) -> None:
-    value = {"a": {"secret": MIXED}, "b": 1, "c": [1]}
+    value: Any = {"a": {"secret": MIXED}, "b": 1, "c": [1]}
     with pytest.raises(QueryError) as caught:
         apply(compile_query(text), value)
 

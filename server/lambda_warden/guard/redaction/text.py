@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import SchemaValidator, to_json
+from pydantic_core.core_schema import str_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,15 +253,32 @@ _EVERYTHING: Final = Suspicion(
 
 
 def suspicion(*texts: bytes) -> Suspicion:
-    """What UTF-8 texts may hold, found by anchors alone: some ten milliseconds for a megabyte."""
-    left = list(_EVERYTHING.anchors)
+    """What UTF-8 texts may hold, found by anchors alone: some milliseconds for a megabyte."""
+    left = list(zip(_EVERYTHING.anchors, _sieves(), strict=True))
     for text in texts:
         for start in range(0, len(text), _PART):
             folded = text[max(0, start - _REACH) : start + _PART].lower()
-            left = [anchor for anchor in left if not anchor.in_bytes.search(folded)]
-    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor not in left)
+            decoded = folded.decode(errors="ignore")
+            left = [
+                (anchor, sieve)
+                for anchor, sieve in left
+                if not (sieve.isinstance_python(decoded) and anchor.in_bytes.search(folded))
+            ]
+    missing = {anchor for anchor, _ in left}
+    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor not in missing)
     forms = tuple(form for form in _FORMS if any(anchor in anchors for anchor in form.anchors))
     return Suspicion(forms, anchors, _ESCAPE_ANCHOR in anchors)
+
+
+@cache
+def _sieves() -> list[SchemaValidator]:
+    """For each anchor, what finds a text that may have it several times faster than `re`: pydantic's other engine.
+
+    It has no lookbehind, so of an anchor with one it searches the beginning.
+    """
+    patterns = (anchor.in_text.pattern for anchor in _EVERYTHING.anchors)
+    literals = (pattern.split("(?")[0] if "(?<" in pattern else pattern for pattern in patterns)
+    return [SchemaValidator(str_schema(pattern=literal, regex_engine="rust-regex")) for literal in literals]
 
 
 def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:

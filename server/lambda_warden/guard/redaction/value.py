@@ -34,7 +34,7 @@ VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
 """Members that another may name."""
 _HEADER: Final = "authorization"
 _DYNAMODB_STRING: Final = "S"
-_PART: Final = 16  # entries of a large container that are searched at once
+_PART: Final = 8  # entries of a large container that are searched at once
 _SEARCHES: Final = 4  # times that any string is searched as part of a container, however deep it lies
 _NAMES_KEPT: Final = 4096
 
@@ -158,13 +158,20 @@ class _Walk:
                 item_name: str | None = beside
             else:
                 item_name = name if key == _DYNAMODB_STRING and len(members) == 1 else key
-            if plain and type(item) is str and not pointers and self._meaning(item_name) is _NOTHING:
+            safe = plain if isinstance(item, str) else isinstance(item, list) and self._are_plain_texts(item)
+            if safe and not pointers and self._meaning(item_name) is _NOTHING:
                 continue
             members[key] = self._entry(item, _below(pointers, key), item_name, suspect)
         for key in aimed:
             members[key] = self._entry(members[key], _below(pointers, key), None, 0)
         if not self._plain_keys.issuperset(suspects):
             self._rename(members, suspects)
+
+    def _are_plain_texts(self, items: list[Any]) -> bool:
+        try:
+            return not self._among.in_text("\n".join(items))
+        except TypeError:  # not only texts
+            return False
 
     def _rename(self, members: dict[str, JsonValue], suspects: Iterable[str]) -> None:
         renamed = {key: shown for key in suspects if (shown := self._key(key)) != key}
