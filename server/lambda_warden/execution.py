@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lambda_warden.aws.sending import Sending
 from lambda_warden.defects import log_defect
@@ -21,10 +22,13 @@ from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
-from lambda_warden.report.invocation import report_outcome, report_unshown
+from lambda_warden.report.invocation import Answer, read_answer, report_outcome, report_unshown
 from lambda_warden.retry import attempt_until_it_may_have_run
 from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
+
+if TYPE_CHECKING:
+    from lambda_warden.results import KeptResults
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +52,14 @@ class Execution:
 
     Args:
         records: where every intent and outcome goes, and where limits and keys are kept.
+        results: where answers and logs are kept for a while, if they are.
         principal: who asks, for all calls of this server.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
     """
 
-    def __init__(self, records: Records, *, principal: str, record_payloads: bool) -> None:
+    def __init__(self, records: Records, results: KeptResults | None, *, principal: str, record_payloads: bool) -> None:
         self._records = records
+        self._results = results
         self._principal = principal
         self._record_payloads = record_payloads
 
@@ -72,7 +78,7 @@ class Execution:
         started = time.monotonic()
         raw, attempts = self._attempt(step, sending)
         seconds = time.monotonic() - started
-        ending = Ending(raw, _report(step, raw, seconds, attempts))
+        ending = Ending(raw, self._report(step, raw, seconds, attempts))
         try:
             self._finish(step, ending, seconds, attempts)
         except RecordError as error:
@@ -107,6 +113,33 @@ class Execution:
             logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
             return last or (Refused(type(error).__name__, str(error)), 1)
 
+    def _report(self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
+        shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
+        try:
+            answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
+            kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
+            result = report_outcome(
+                step.call, raw, duration_ms, shown.max_bytes, query=step.query, answer=answer, kept_until=kept
+            )
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
+            log_defect("reporting", error)
+            result = report_unshown(step.call, raw, duration_ms)
+        violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
+        return result.model_copy(update={"violation": violation, "attempts": attempts})
+
+    def _keep(self, step: Allowed, raw: Returned, answer: Answer) -> str | None:
+        """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
+        if self._results is None or answer.payload.in_part:
+            return None
+        return self._results.keep(
+            step.call.invocation_id,
+            step.ref.qualified_arn,
+            returned=raw.payload,
+            payload=answer.payload,
+            log=answer.log,
+            log_bytes=len(raw.log_tail or b""),
+        )
+
     def _finish(self, step: Allowed, ending: Ending, seconds: float, attempts: int) -> None:
         raw, invocation_id = ending.raw, step.call.invocation_id
         self._records.finish(
@@ -133,17 +166,6 @@ class Execution:
             for key, limits in limited
             if limits != Limits()
         ]
-
-
-def _report(step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
-    shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
-    try:
-        result = report_outcome(step.call, raw, duration_ms, shown.max_bytes, shown.pointers)
-    except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
-        log_defect("reporting", error)
-        result = report_unshown(step.call, raw, duration_ms)
-    violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
-    return result.model_copy(update={"violation": violation, "attempts": attempts})
 
 
 def _limit_check(busy: Busy) -> Check:

@@ -39,6 +39,7 @@ from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.recording import ToolName, denial_record
 from lambda_warden.report.invocation import Call, report_denial, report_dry_run, report_first, report_outcome
+from lambda_warden.report.query import compile_query
 from lambda_warden.report.question import Question, question_for
 from lambda_warden.slots import Claim, QueueFullError
 from lambda_warden.steps import Allowed, Denied, Replayed
@@ -112,7 +113,7 @@ class Pipeline:
         self._principal = principal
         self._read_timeout = read_timeout
         self._idempotency_ttl = idempotency_ttl
-        self._execution = Execution(records, principal=principal, record_payloads=record_payloads)
+        self._execution = Execution(records, results, principal=principal, record_payloads=record_payloads)
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(
@@ -170,6 +171,7 @@ class Pipeline:
             parsed = parse_arguments(InvokeArguments, arguments)
             call = replace(call, invocation_type=parsed.invocation_type)
             request = encode(parsed)
+            query = None if parsed.query is None else compile_query(parsed.query)
             reached = "resolve"
             ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
             call = replace(call, ref=ref)
@@ -181,7 +183,7 @@ class Pipeline:
             return Denied(call, denied("internal", _COULD_NOT_DECIDE))
         if ruling.rule is None or not ruling.decision.allowed:
             return Denied(call, ruling.decision, len(request.payload or b""))
-        step = Allowed(call, ruling.decision, ref, request, ruling.rule, policy)
+        step = Allowed(call, ruling.decision, ref, request, ruling.rule, policy, query=query)
         if parsed.idempotency_key is not None and request.invocation_type != "DryRun":
             binding = binding_of(ref, request, self._principal)
             wanted = Reservation(self._principal, parsed.idempotency_key, binding, self._idempotency_ttl)

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
-import jmespath
-from jmespath.exceptions import JMESPathError
 from pydantic import JsonValue
 
 from lambda_warden.guard.arguments import parse_arguments
@@ -30,6 +28,7 @@ from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
 from lambda_warden.model.strict_json import parse_json
 from lambda_warden.report.log import RedactedLog
 from lambda_warden.report.payload import Payload, preview
+from lambda_warden.report.query import QueryError, apply, compile_query
 from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.results.keeper import ResultStore, ResultWriter
 from lambda_warden.store.results.reading import Entry
@@ -106,7 +105,7 @@ class KeptResults:
                 new["log"] = NewPart(log.log.text.encode(), "text", log_bytes, log.redacted)
             return new
 
-        size = max(len(returned), payload.size) + (len(log.log.text) if log else 0)
+        size = len(returned) + (len(log.log.text) if log else 0)
         if not size:
             return None
         expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)
@@ -184,13 +183,13 @@ def utc(seconds: float) -> str:
 
 
 def query_value(entry: Entry, expression: str) -> JsonValue:
-    """What a JMESPath expression finds in a kept payload.
+    """What a JMESPath expression finds in a kept payload. Evaluation is bounded in time and size.
 
     Raises:
         ArgumentError: if the payload is not JSON or too large, or the expression can't be applied.
         ResultError: if the payload can't be read.
     """
-    part = entry.about.parts["payload"]
+    query, part = compile_query(expression), entry.about.parts["payload"]
     if part.format != "json":
         raise ArgumentError("query", "the payload is not JSON", "no query: read it page by page")
     if part.size > QUERY_BYTES:
@@ -200,32 +199,17 @@ def query_value(entry: Entry, expression: str) -> JsonValue:
         value: JsonValue = parse_json(entry.read("payload", 0, part.size))  # type: ignore[assignment]
     except ValueError:
         raise ResultError("the kept result is damaged, so it is not shown") from None
-    return apply_query(value, expression)
-
-
-def apply_query(value: JsonValue, expression: str) -> JsonValue:
-    """What a JMESPath expression finds in a value.
-
-    Raises:
-        ArgumentError: if it can't be read or applied, or what it finds is not JSON.
-    """
     try:
-        found: JsonValue = jmespath.search(expression, value)
-        json.dumps(found, allow_nan=False)  # an expression can also give itself, and numbers that JSON does not have
-    except JMESPathError as error:
-        raise ArgumentError("query", str(error).split("\n", 1)[0][:500], "a JMESPath expression") from None
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        problem = f"it can't be applied to this payload ({type(error).__name__})"
-        raise ArgumentError("query", problem, "a JMESPath expression that fits it") from None
-    return found
+        return apply(query, value)
+    except QueryError as error:
+        raise ArgumentError("query", f"can't be applied ({error})", "one that fits this payload") from None
 
 
 def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> ReadResult:
     if wanted.part != "payload" or wanted.cursor is not None:
         raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
     value = query_value(entry, expression)
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
-    view = preview(Payload(value, "json", size), wanted.max_bytes)
+    view = preview(Payload(value, "json"), wanted.max_bytes)
     return ReadResult(
         value=view.value,
         truncated=view.truncated,

@@ -11,6 +11,7 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
+from lambda_warden.report.query import Query
 from lambda_warden.store.records import First, Reservation
 
 
@@ -43,6 +44,7 @@ class Allowed:
         rule: what allows it.
         policy: what is in force for it, whatever is loaded meanwhile.
         reservation: the idempotency key that it wants, if any.
+        query: what the caller wants to see of the answer, if not all of it.
         began: when it was asked for, on the clock of `time.monotonic`.
     """
 
@@ -53,6 +55,7 @@ class Allowed:
     rule: Rule
     policy: Policy
     reservation: Reservation | None = None
+    query: Query | None = None
     began: float = field(default_factory=monotonic)
 
     def checked(self, check: Check) -> Allowed | Denied:

@@ -18,13 +18,13 @@ class Returned:
 
     status_code: int
     payload: bytes = b""
-    payload_bytes: int | None = None
     function_error: str | None = None
-    stream_error: tuple[str, str] | None = None
     log_tail: bytes | None = None
     executed_version: str | None = None
     durable_execution_arn: str | None = None
     request_id: str | None = None
+    payload_bytes: int | None = None
+    stream_error: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from lambda_warden.model.manifest import WAIT_LIMIT, Effect
 
 RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
+QUERY_LIMIT = 1000
+"""Characters of a JMESPath expression."""
 CLIENT_CONTEXT_LIMIT = 3583
 """Bytes of base64 that Invoke's ClientContext may have (Lambda API reference, Invoke)."""
 
@@ -90,6 +92,15 @@ class InvokeArguments(_Arguments):
             le=WAIT_LIMIT,
             description="How long to wait for the answer. A function that takes longer is not stopped: its "
             "outcome is then unknown.",
+        ),
+    ] = None
+    query: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=QUERY_LIMIT,
+            description="JMESPath, as --query of the AWS CLI: what to show of a JSON answer. Applied to the whole "
+            "answer, before anything is cut.",
         ),
     ] = None
     idempotency_key: Annotated[
@@ -194,7 +205,7 @@ class ReadResultArguments(_Arguments):
         str | None,
         Field(
             min_length=1,
-            max_length=2000,
+            max_length=QUERY_LIMIT,
             description="JMESPath expression, as --query of the AWS CLI, over the whole payload, which must be JSON: "
             "items[?price > `10`].id. Gives `value` instead of a page.",
         ),

@@ -112,12 +112,23 @@ class FunctionError(_Result):
 
 
 class Omission(_Result):
-    """A part of the payload that the preview left out."""
+    """A part of the payload that the preview left out, or parts of that kind at several places."""
 
-    path: str = Field(description="JSON pointer to the place.")
-    kept: int
-    total: int
+    path: str = Field(
+        description="JSON pointer to the place in `payload`; a token * stands for any index or key, ** for any tokens."
+    )
+    kept: int = Field(description="How many are shown; the sum of all places.")
+    total: int | None = Field(description="How many there are; null: not known, as the answer was read in part.")
     unit: Literal["items", "members", "characters", "bytes"]
+    places: int = Field(default=1, description="At how many places it was cut.")
+
+
+class Unfolded(_Result):
+    """A string of an API Gateway response that is shown as what it holds."""
+
+    path: str = Field(description="JSON pointer to the string.")
+    source: Literal["json", "base64"] = Field(description="How the string wrote it; base64 may hold JSON.")
+    media_type: str | None = Field(default=None, description="What it looks like; null: nobody can tell.")
 
 
 class Failure(_Result):
@@ -149,9 +160,23 @@ class InvokeResult(_Result):
     request_id: str | None = Field(default=None, description="AWS request id, to find the call in the logs.")
     durable_execution_arn: str | None = None
     function_error: FunctionError | None = None
-    payload: JsonValue = Field(default=None, description="What the function returned, in `payload_format`.")
+    payload: JsonValue = Field(
+        default=None, description="What the function returned, or `query` selected of it, in `payload_format`."
+    )
     payload_format: PayloadFormat | None = Field(default=None, description="null: it returned no bytes.")
+    payload_media_type: str | None = Field(
+        default=None, description="What a payload that is not JSON looks like; null: nobody can tell."
+    )
     payload_bytes: int = Field(default=0, description="Size of the whole payload in bytes.")
+    payload_sha256: str | None = Field(
+        default=None, description="Digest of the whole payload, where it is shown in part or as base64."
+    )
+    unfolded: list[Unfolded] = Field(
+        default=[], description="Strings of `payload` shown as the JSON or text they hold."
+    )
+    query_error: str | None = Field(
+        default=None, description="Why `query` was not applied; `payload` is as without it."
+    )
     truncated: bool = Field(default=False, description="True if `payload` is only a part of it.")
     omitted: list[Omission] = Field(default=[], description="What was cut from `payload`, and where.")
     redacted: int = Field(
@@ -160,6 +185,9 @@ class InvokeResult(_Result):
         "secrets, and what the operator keeps back.",
     )
     log: Log | None = None
+    kept_until: str | None = Field(
+        default=None, description="Until then read_result has the whole payload and log, by this invocation_id."
+    )
     error: Failure | None = None
     violation: str | None = Field(
         default=None, description="What happened although the operator does not allow it. Tell the user."

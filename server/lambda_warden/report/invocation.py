@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -23,10 +25,12 @@ from lambda_warden.model.result import (
 )
 from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error
-from lambda_warden.report.log import read_log, without
-from lambda_warden.report.payload import preview, read_payload
+from lambda_warden.report.log import RedactedLog, read_log, without
+from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
+from lambda_warden.report.query import Query, QueryError, apply
 
 _MESSAGE_LIMIT = 1000
+_HTTP_ERROR = 400
 
 _NEXT_AFTER_DENIAL = {
     "arguments": "Correct the argument and call again.",
@@ -69,8 +73,35 @@ def report_denial(call: Call, decision: Decision) -> InvokeResult:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a function returned and logged, decoded and redacted, at its whole length."""
+
+    payload: Payload
+    log: RedactedLog | None
+
+
+def read_answer(raw: Returned, redact: Sequence[Pointer] = ()) -> Answer:
+    """Decode what a function returned and logged, and take out what must not be shown.
+
+    Args:
+        raw: what came back.
+        redact: the places of the function's payload that are not shown at all.
+    """
+    payload = read_payload(raw.payload, redact, total=raw.payload_bytes)
+    return Answer(payload, read_log(raw.log_tail, raw.request_id))
+
+
 def report_outcome(
-    call: Call, raw: RawOutcome, duration_ms: int, budget: int, redact: Sequence[Pointer] = ()
+    call: Call,
+    raw: RawOutcome,
+    duration_ms: int,
+    budget: int,
+    redact: Sequence[Pointer] = (),
+    *,
+    query: Query | None = None,
+    answer: Answer | None = None,
+    kept_until: str | None = None,
 ) -> InvokeResult:
     """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
 
@@ -80,10 +111,14 @@ def report_outcome(
         duration_ms: from sending to knowing, in milliseconds.
         budget: bytes of the function's payload that may be shown.
         redact: the places of the function's payload that are not shown at all.
+        query: what to select of the payload, once it is redacted. An error of it leaves the payload as without it.
+        answer: what `read_answer` made of it, if that was done already.
+        kept_until: until when `read_result` has all of it, if it does.
     """
     match raw:
         case Returned():
-            return _report_returned(call, raw, duration_ms, budget, redact)
+            read = answer or read_answer(raw, redact)
+            return _report_returned(call, raw, duration_ms, budget, read, query, kept_until)
         case Refused() | Unknown():
             message = redact_text(raw.message)
             return InvokeResult(
@@ -180,18 +215,25 @@ def next_after_denial(decision: Decision) -> str:
 
 
 def _report_returned(
-    call: Call, raw: Returned, duration_ms: int, budget: int, redact: Sequence[Pointer]
+    call: Call,
+    raw: Returned,
+    duration_ms: int,
+    budget: int,
+    answer: Answer,
+    query: Query | None,
+    kept_until: str | None,
 ) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
-    payload = read_payload(raw.payload, redact)
-    view = preview(payload, budget)
-    log, redacted_in_log = read_log(raw.log_tail, raw.request_id) or (None, 0)
-    error = read_function_error(raw.function_error, payload, log) if raw.function_error else None
+    selected, query_error = _select(answer.payload, query, outcome) if query else (answer.payload, None)
+    view = preview(selected, budget, binary=BINARY_SHOWN)
+    log, redacted_in_log = answer.log or (None, 0)
+    error = _function_error(raw, answer.payload, log)
     if log and error:
         log = without(log, error)
+    payload, applied = answer.payload, query if query_error is None else None
     return InvokeResult(
         outcome=outcome,
-        next_step=_next_after_return(outcome, call, view.truncated, error, log),
+        next_step=_next_after_return(outcome, call, answer, view, applied, error, kept_until),
         status_code=raw.status_code,
         executed_version=raw.executed_version,
         request_id=raw.request_id,
@@ -199,15 +241,45 @@ def _report_returned(
         function_error=error,
         payload=view.value,
         payload_format=view.format,
-        payload_bytes=len(raw.payload),
+        payload_media_type=payload.media_type,
+        payload_bytes=payload.total,
+        payload_sha256=_digest(raw.payload, payload, view),
+        unfolded=[payload.response.unfolded] if payload.response and payload.response.unfolded else [],
+        query_error=query_error,
         truncated=view.truncated,
         omitted=list(view.omitted),
         redacted=payload.redacted + redacted_in_log,
         log=log,
+        kept_until=kept_until,
         duration_ms=duration_ms,
         outside_data=OUTSIDE_DATA if raw.payload or log else None,
         **_of(call),
     )
+
+
+def _select(payload: Payload, query: Query, outcome: Outcome) -> tuple[Payload, str | None]:
+    """What a query selects of a payload, or all of it and why the query was not applied."""
+    if payload.format is None:
+        return payload, "The function returned no payload." if outcome == "succeeded" else None
+    if outcome == "function_error":
+        return payload, "The function failed: its error is shown as it is."
+    value = payload.value
+    if payload.format != "json" or isinstance(value, bytes):
+        return (
+            payload,
+            f"The payload is {'text' if payload.format == 'text' else 'binary'}, and only JSON can be queried.",
+        )
+    try:
+        return replace(payload, value=apply(query, value), open_levels=0), None
+    except QueryError as error:
+        return payload, f"The query could not be applied: {error}."
+
+
+def _digest(data: bytes, payload: Payload, view: PayloadView) -> str | None:
+    """The digest of a payload of which not all is shown. Where a secret was kept back, it would let one be guessed."""
+    if payload.in_part or payload.redacted or not (view.truncated or view.format == "base64"):
+        return None
+    return hashlib.sha256(data).hexdigest()
 
 
 class _Named(TypedDict):
@@ -227,24 +299,57 @@ def _of(call: Call) -> _Named:
 
 
 def _next_after_return(
-    outcome: Outcome, call: Call, truncated: bool, error: FunctionError | None, log: Log | None
+    outcome: Outcome,
+    call: Call,
+    answer: Answer,
+    view: PayloadView,
+    applied: Query | None,
+    error: FunctionError | None,
+    kept_until: str | None,
 ) -> str:
     if error:
         return NEXT_STEPS[error.cause]
     match outcome:
-        case "succeeded" if truncated:
-            return (
-                "Use what is shown; `omitted` says what was cut. If more is needed, ask the function for less at a "
-                "time, where its payload allows. Calling it again runs it again."
-            )
-        case "succeeded" if log and log.errors:
-            return "Use the payload. The log tells of errors: see whether all of it was done."
         case "succeeded":
-            return "Use the payload."
+            return " ".join(_next_after_success(answer, view, applied, kept_until))
         case _ if call.invocation_type == "DryRun":
             return "AWS would accept the call. Nothing ran."
         case _:
             return "Lambda has queued the call and will run it on its own. No answer will come here."
+
+
+def _next_after_success(
+    answer: Answer, view: PayloadView, applied: Query | None, kept_until: str | None
+) -> Iterator[str]:
+    payload, status = answer.payload, answer.payload.response.status if answer.payload.response else None
+    if status is not None and status >= _HTTP_ERROR:
+        yield f"The function ran, and answered with HTTP status {status}: read the payload for why."
+    if applied and view.value is None:
+        yield "The query selected nothing (null). Without it the payload is shown as a whole."
+    if payload.in_part and applied:
+        yield "Only the beginning of the answer was read, and the query saw no more than that."
+    if view.truncated:
+        yield "Use what is shown; `omitted` says what was cut."
+        if kept_until:
+            yield "If more is needed, read_result with this invocation_id has all of it, by page or by query."
+        else:
+            yield (
+                "If more is needed, ask the function for less at a time, where its payload allows. Calling it again "
+                "runs it again."
+            )
+    elif status is None or status < _HTTP_ERROR:
+        yield "Use the payload."
+    if answer.log and answer.log.log.errors:
+        yield "The log tells of errors: see whether all of it was done."
+
+
+def _function_error(raw: Returned, payload: Payload, log: Log | None) -> FunctionError | None:
+    if raw.function_error is None:
+        return None
+    if raw.stream_error is not None:  # what the stream brought before it is no error's payload
+        kind, details = raw.stream_error
+        payload = read_payload(json.dumps({"errorType": kind, "errorMessage": details}).encode())
+    return read_function_error(raw.function_error, payload, log)
 
 
 def _next_after_refusal(raw: Refused) -> str:

@@ -1,43 +1,68 @@
-"""Payloads: bytes → JSON, text or base64 without secrets, within a byte budget, saying what was left out.
-
-JSON that is too large becomes a preview that is JSON itself: arrays and objects keep their first entries, strings
-their first characters, and each cut is listed with its place and size.
-"""
+"""Payloads: bytes → JSON, text or base64 without secrets, within a byte budget, saying what was left out."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import JsonValue
 
+from lambda_warden.guard.redaction.cut import withhold_doubtful, without_cut_end
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
-from lambda_warden.model.strict_json import parse_json
+from lambda_warden.model.strict_json import encoded_pieces, parse_json
+from lambda_warden.report.json_part import parse_json_part
+from lambda_warden.report.json_preview import DEPTH_LIMIT, preview_json
+from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
+from lambda_warden.report.omissions import summarize
+from lambda_warden.report.unfold import Response, unfold
 
-DEPTH_LIMIT: Final = 64
-"""Levels of nesting shown. Clients' own JSON readers give up at a few hundred."""
-_OMISSIONS_LISTED: Final = 20
-_PATH_LIMIT: Final = 200
+__all__ = ["BINARY_SHOWN", "DEPTH_LIMIT", "Payload", "PayloadView", "preview", "read_payload"]
+
+BINARY_SHOWN: Final = 1024
+"""Bytes of a payload that is no text which are worth showing to a model whole."""
+_BINARY_HEAD: Final = 96
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE: Final = re.compile(rb"\\[u/]")
+"""An escape that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A payload, decoded and redacted, at its whole length; `format` is None where there were no bytes.
+    """A payload, decoded and redacted, as far as it was read; `format` is None where there were no bytes.
 
-    `size` is that of JSON, written compactly, in bytes; `redacted` is how many places were replaced.
+    Attributes:
+        value: JSON; or text; or bytes, where `format` is base64.
+        format: how it is shown.
+        redacted: how many places were replaced.
+        media_type: what it looks like, where it is not JSON and that can be told.
+        total: bytes that the function returned.
+        in_part: whether fewer bytes than that were read.
+        open_levels: at how many levels JSON that was read in part goes on (see `JsonPart`).
+        response: what is known of it as an API Gateway response, if it is one.
     """
 
     value: JsonValue | bytes
     format: PayloadFormat | None
-    size: int = 0
     redacted: int = 0
+    media_type: str | None = None
+    total: int = 0
+    in_part: bool = False
+    open_levels: int = 0
+    response: Response | None = None
+
+
+_WITHHELD: Final = Payload(
+    "[redacted: the answer is not JSON, so the places that must not be shown can't be found in it]",
+    "text",
+    redacted=1,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,158 +75,124 @@ class PayloadView:
     omitted: tuple[Omission, ...] = ()
 
 
-_WITHHELD: Final = Payload(
-    "[redacted: the answer is not JSON, so the places that must not be shown can't be found in it]",
-    "text",
-    redacted=1,
-)
-
-
-def read_payload(data: bytes, redact: Sequence[Pointer] = ()) -> Payload:
+def read_payload(data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None) -> Payload:
     """Decode a payload and take out what must not be shown.
 
-    What is neither JSON nor text is left as it is: nobody can tell a secret in it, and base64 shows none as such.
+    The body of an API Gateway response that holds JSON or text becomes that, so that pointers lead into it. What is
+    neither JSON nor text is left as it is: nobody can tell a secret in it, and base64 shows none as such.
+
+    JSON is read strictly, and numbers as Python does: integers of up to 4,300 digits exactly, all others as doubles.
+    What two readers could understand differently (a repeated key, NaN, 1e400) is shown as the text that it is.
 
     Args:
-        data: what the function returned.
+        data: what the function returned, or its beginning.
         redact: the places of the answer that are replaced. If there are any, and the payload is not JSON in which
             they could be found, all of it is withheld.
+        total: bytes that the function returned, if `data` may be fewer.
     """
+    total = len(data) if total is None else total
     if not data:
-        return Payload(None, None)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return _WITHHELD if redact else Payload(data, "base64")
-    try:
-        value: JsonValue = parse_json(data)  # type: ignore[assignment]
-        encoded = _encoded(value)
-        redacted = redact_value(value, redact, encoded)
-        size = len(_encoded(redacted.value)) if redacted.count else len(encoded)
-    except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
-        if redact:
-            return _WITHHELD
-        shown = redact_text(text)
-        return Payload(shown.text, "text", redacted=shown.count)
-    return Payload(redacted.value, "json", size, redacted.count)
+        return Payload(None, None, total=total, in_part=total > 0)
+    return _read_part(data, redact, total) if total > len(data) else _read_whole(data, redact)
 
 
-def preview(payload: Payload, budget: int) -> PayloadView:
+def preview(payload: Payload, budget: int, *, binary: int | None = None) -> PayloadView:
     """Show a payload within a budget.
 
     Args:
         payload: decoded and redacted: what is cut off here can't leave half a secret behind.
         budget: bytes of compact JSON (or of text, or of base64) that the view may take; at least 16.
+        binary: bytes up to which a payload that is no text is worth showing whole; of a larger one, there are only
+            some to recognize it by. None: as many as the budget allows.
     """
     match payload.value:
         case bytes() as data:
-            return _base64_view(data, budget)
+            return _base64_view(data, payload.total, binary, budget)
         case str() as text if payload.format == "text":
-            return _text_view(text, budget)
+            return _text_view(text, budget, in_part=payload.in_part)
         case value:
-            if payload.size <= budget and _depth_within(value, DEPTH_LIMIT):
-                return PayloadView(value, payload.format)
-            # A lone number has no parts.
-            return _json_preview(value, budget) or _text_view(_encoded(value).decode(), budget)
+            shown = preview_json(value, budget, payload.open_levels)
+            if shown is None:  # a lone number has no parts
+                return _text_view(json.dumps(value), budget)
+            truncated = bool(shown.cuts) or payload.in_part
+            return PayloadView(shown.value, payload.format, truncated, summarize(shown.cuts, budget))
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    entries: int
-    characters: int
-    depth: int
+def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
+    try:
+        value: JsonValue = parse_json(data)  # type: ignore[assignment]
+        if _SURROGATE.search(data):
+            _check_encodable(value)
+    except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
+        return _read_other(data, redact, len(data))
+    response = unfold(value, redact)
+    unfolded = response is not None and response.unfolded is not None
+    encoded = None if unfolded or _ESCAPE.search(data) else data
+    redacted = redact_value(value, redact, encoded, owned=True)
+    count = redacted.count + (response.withheld if response else 0)
+    return Payload(redacted.value, "json", count, total=len(data), response=response)
 
 
-def _bounds() -> Iterator[_Bounds]:
-    """Ever tighter bounds. The last one leaves an empty container or a few characters of a string."""
-    entries = 1024.0
-    while entries >= 1:
-        yield _Bounds(int(entries), int(max(8, entries * 24)), min(DEPTH_LIMIT, 4 + int(entries)))
-        entries *= 0.7
-    yield _Bounds(1, 8, 2)
-    yield _Bounds(0, 2, 1)
+def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
+    data = _whole_characters(data)
+    try:
+        value, open_levels, open_text = parse_json_part(data)
+        _check_encodable(value)
+    except (ValueError, RecursionError):
+        return _read_other(data, redact, total)
+    value, withheld = withhold_doubtful(value, open_levels, redact)
+    body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == "body"
+    response = None if body_is_cut else unfold(value, redact)
+    redacted = redact_value(value, redact, owned=True)
+    count = redacted.count + withheld + (response.withheld if response else 0)
+    return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)
 
 
-def _json_preview(value: JsonValue, budget: int) -> PayloadView | None:
-    """A part of the value that fits, or None: a lone number has no parts."""
-    for bounds in _bounds():
-        cut = _Cut(bounds)
-        part = cut.apply(value, "", bounds.depth)
-        if len(_encoded(part)) <= budget:
-            return PayloadView(part, "json", bool(cut.omitted), tuple(cut.omitted[:_OMISSIONS_LISTED]))
-    return None
+def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
+    in_part = total > len(data)
+    if redact:
+        return replace(_WITHHELD, total=total)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return Payload(data, "base64", media_type=media_type_of_bytes(data), total=total, in_part=in_part)
+    redacted = redact_text(without_cut_end(text) if in_part else text)
+    media_type = media_type_of_text(redacted.text)
+    return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
 
 
-class _Cut:
-    """One pass over a JSON value that copies it within bounds and notes what it leaves out."""
-
-    def __init__(self, bounds: _Bounds) -> None:
-        self._bounds = bounds
-        self.omitted: list[Omission] = []
-
-    def apply(self, value: JsonValue, path: str, depth: int) -> JsonValue:
-        entries = self._bounds.entries
-        match value:
-            case str() if len(value) > self._bounds.characters:
-                self._note(path, self._bounds.characters, len(value), "characters")
-                return value[: self._bounds.characters]
-            case dict() | list() if value and depth == 0:
-                self._note(path, 0, len(value), "members" if isinstance(value, dict) else "items")
-                return {} if isinstance(value, dict) else []
-            case dict():
-                if len(value) > entries:
-                    self._note(path, entries, len(value), "members")
-                return {
-                    key: self.apply(item, f"{path}/{_pointer(key)}", depth - 1)
-                    for key, item in islice(value.items(), entries)
-                }
-            case list():
-                if len(value) > entries:
-                    self._note(path, entries, len(value), "items")
-                return [self.apply(item, f"{path}/{i}", depth - 1) for i, item in enumerate(value[:entries])]
-            case _:
-                return value
-
-    def _note(self, path: str, kept: int, total: int, unit: str) -> None:
-        if len(path) > _PATH_LIMIT:
-            path = path[:_PATH_LIMIT] + "…"
-        self.omitted.append(Omission.model_construct(path=path, kept=kept, total=total, unit=unit))
+def _check_encodable(value: JsonValue) -> None:
+    """Raise ValueError if a value has lone surrogates, which no answer of ours can have."""
+    try:
+        for _ in encoded_pieces(value):
+            pass
+    except ValueError:  # which may mean no more than deep nesting
+        json.dumps(value, ensure_ascii=False).encode()
 
 
-def _text_view(text: str, budget: int) -> PayloadView:
-    kept = text.encode()[:budget].decode(errors="ignore")
-    if len(kept) == len(text):
+def _whole_characters(data: bytes) -> bytes:
+    """UTF-8 without a character that is cut at its end."""
+    for length in (1, 2, 3):
+        lead = data[-length] if length <= len(data) else 0
+        if lead >= 0xC0:
+            return data[:-length] if length < 2 + (lead >= 0xE0) + (lead >= 0xF0) else data
+        if lead < 0x80:
+            break
+    return data
+
+
+def _text_view(text: str, budget: int, *, in_part: bool = False) -> PayloadView:
+    kept = text[:budget].encode()[:budget].decode(errors="ignore")
+    if len(kept) == len(text) and not in_part:
         return PayloadView(text, "text")
-    cut = Omission(path="", kept=len(kept), total=len(text), unit="characters")
+    cut = Omission(path="", kept=len(kept), total=None if in_part else len(text), unit="characters")
     return PayloadView(kept, "text", True, (cut,))
 
 
-def _base64_view(data: bytes, budget: int) -> PayloadView:
-    kept = data[: budget // 4 * 3]
+def _base64_view(data: bytes, total: int, worth: int | None, budget: int) -> PayloadView:
+    head = budget if worth is None or total <= worth else _BINARY_HEAD
+    kept = data[: min(head, budget // 4 * 3)]
     value = base64.b64encode(kept).decode("ascii")
-    if len(kept) == len(data):
+    if len(kept) == total:
         return PayloadView(value, "base64")
-    return PayloadView(value, "base64", True, (Omission(path="", kept=len(kept), total=len(data), unit="bytes"),))
-
-
-def _encoded(value: JsonValue) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _depth_within(value: JsonValue, limit: int) -> bool:
-    level: list[JsonValue] = [value]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-        if not level:
-            return True
-    return False
-
-
-def _pointer(key: str) -> str:
-    """A key as it stands in a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    return PayloadView(value, "base64", True, (Omission(path="", kept=len(kept), total=total, unit="bytes"),))

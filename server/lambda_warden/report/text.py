@@ -97,6 +97,8 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield from _outside("\n".join(_error_lines(error)))
     # An error of a form of its own says nothing above.
     if result.payload_format and not (error and (error.type or error.message)):
+        if result.query_error:
+            yield f"Query: {inline(result.query_error)}"
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
         if result.omitted:
@@ -185,7 +187,9 @@ def _near(frames: list[str], headline: str, limit: int) -> list[str]:
 
 def _payload_kind(result: InvokeResult) -> str:
     size = f"{result.payload_bytes:,} bytes"
-    return f"{result.payload_format}, {'part of ' if result.truncated else ''}{size}"
+    unfolded = "".join(f", {inline(string.path)} unfolded from {string.source}" for string in result.unfolded)
+    media_type = f", {inline(result.payload_media_type)}" if result.payload_media_type else ""
+    return f"{result.payload_format}, {'part of ' if result.truncated else ''}{size}{media_type}{unfolded}"
 
 
 def _payload_text(result: InvokeResult) -> str:
@@ -195,7 +199,9 @@ def _payload_text(result: InvokeResult) -> str:
 
 
 def _omission_line(cut: Omission) -> str:
-    return f"{cut.path or '(the whole)'}: {cut.kept:,} of {cut.total:,} {cut.unit} shown"
+    total = "an unknown number of" if cut.total is None else f"{cut.total:,}"
+    places = f" at {cut.places:,} places" if cut.places > 1 else ""
+    return f"{cut.path or '(the whole)'}: {cut.kept:,} of {total} {cut.unit} shown{places}"
 
 
 def _log_lines(result: InvokeResult) -> list[str]:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import SchemaValidator, to_json
+from pydantic_core.core_schema import str_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +211,8 @@ _FORMS: Final = (
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([0-7][0-9A-Fa-f])")
 _ESCAPE_ANCHOR: Final = Anchor(re.compile(r"\\u00"), re.compile(rb"\\u00"))
 _ESCAPE_LEVELS: Final = 4
+_PART: Final = 1 << 18  # bytes searched at once, so that no large text is copied whole
+_REACH: Final = 128  # more than any anchor takes with what it looks back at
 _ROUNDS: Final = 4
 
 
@@ -225,6 +232,17 @@ class Suspicion:
                 return True
         return False
 
+    def in_json(self, value: JsonValue) -> bool:
+        """Whether a JSON value may hold any of it."""
+        try:
+            folded = to_json(value).lower()
+        except ValueError:  # too deep, or lone surrogates
+            return True
+        for anchor in self.anchors:  # noqa: SIM110 - as above
+            if anchor.in_bytes.search(folded):
+                return True
+        return False
+
     def __bool__(self) -> bool:
         return bool(self.anchors)
 
@@ -234,12 +252,33 @@ _EVERYTHING: Final = Suspicion(
 )
 
 
-def suspicion(data: bytes) -> Suspicion:
-    """What UTF-8 text may hold, found by anchors alone: some ten milliseconds for a megabyte."""
-    folded = data.lower()
-    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor.in_bytes.search(folded))
+def suspicion(*texts: bytes) -> Suspicion:
+    """What UTF-8 texts may hold, found by anchors alone: some milliseconds for a megabyte."""
+    left = list(zip(_EVERYTHING.anchors, _sieves(), strict=True))
+    for text in texts:
+        for start in range(0, len(text), _PART):
+            folded = text[max(0, start - _REACH) : start + _PART].lower()
+            decoded = folded.decode(errors="ignore")
+            left = [
+                (anchor, sieve)
+                for anchor, sieve in left
+                if not (sieve.isinstance_python(decoded) and anchor.in_bytes.search(folded))
+            ]
+    missing = {anchor for anchor, _ in left}
+    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor not in missing)
     forms = tuple(form for form in _FORMS if any(anchor in anchors for anchor in form.anchors))
     return Suspicion(forms, anchors, _ESCAPE_ANCHOR in anchors)
+
+
+@cache
+def _sieves() -> list[SchemaValidator]:
+    """For each anchor, what finds a text that may have it several times faster than `re`: pydantic's other engine.
+
+    It has no lookbehind, so of an anchor with one it searches the beginning.
+    """
+    patterns = (anchor.in_text.pattern for anchor in _EVERYTHING.anchors)
+    literals = (pattern.split("(?")[0] if "(?<" in pattern else pattern for pattern in patterns)
+    return [SchemaValidator(str_schema(pattern=literal, regex_engine="rust-regex")) for literal in literals]
 
 
 def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:

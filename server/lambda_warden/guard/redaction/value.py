@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -20,15 +21,22 @@ from lambda_warden.guard.redaction.text import (
     suspicion,
 )
 from lambda_warden.model.pointer import Pointer
+from lambda_warden.model.strict_json import encoded_pieces
 
 PLACE: Final = "[redacted]"
 """What stands at a place that a rule lists."""
 
 # Members that name the member beside them: environment variables, parameters and tags, as AWS's APIs give them.
 _NAMES: Final = ("name", "Name", "key", "Key", "ParameterKey", "ParameterName")
-_VALUES: Final = ("value", "Value", "ParameterValue")
+NAMES: Final = frozenset(_NAMES)
+"""Members whose string names the member beside them."""
+VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
+"""Members that another may name."""
 _HEADER: Final = "authorization"
 _DYNAMODB_STRING: Final = "S"
+_PART: Final = 8  # entries of a large container that are searched at once
+_SEARCHES: Final = 4  # times that any string is searched as part of a container, however deep it lies
+_NAMES_KEPT: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,10 @@ class RedactedValue:
     count: int
 
 
-def redact_value(value: JsonValue, pointers: Sequence[Pointer] = (), encoded: bytes | None = None) -> RedactedValue:
-    """Replace what is secret in a JSON value. The value itself is left as it is; without secrets it is returned.
+def redact_value(
+    value: JsonValue, pointers: Sequence[Pointer] = (), encoded: bytes | None = None, *, owned: bool = False
+) -> RedactedValue:
+    """Replace what is secret in a JSON value. Without secrets it is returned itself.
 
     Strings and keys are redacted as text is. The string that is the value of a member whose name says that it is a
     secret is replaced whole, and so are the strings of a list there.
@@ -50,114 +60,221 @@ def redact_value(value: JsonValue, pointers: Sequence[Pointer] = (), encoded: by
         pointers: the places to replace whole by `[redacted]`, whatever is there. A string that holds JSON text is
             one place: no pointer leads into it.
         encoded: the value as JSON in UTF-8 that escapes nothing it need not, where that is at hand already.
+        owned: whether nobody else uses the value, so that it may be changed in place; otherwise it is left as it is,
+            and the result shares with it what holds no secret.
     """
-    if encoded is None:
-        encoded = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
-    among = suspicion(encoded)
+    among = suspicion(encoded) if encoded is not None else _suspicion_of(value)
     if not among and not pointers:
         return RedactedValue(value, 0)
-    walk = _Walk(among)
+    walk = _Walk(among, owned)
     redacted = walk.redact(value, pointers)
     return RedactedValue(redacted, walk.count) if walk.count else RedactedValue(value, 0)
 
 
-class _Walk:
-    """One pass over a value, which copies it. It keeps its own stack, so that no nesting is too deep for it."""
+def _suspicion_of(value: JsonValue) -> Suspicion:
+    try:
+        return suspicion(*encoded_pieces(value))
+    except ValueError:  # nested too deeply, or lone surrogates
+        return suspicion(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
 
-    def __init__(self, among: Suspicion) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What the name of a string says of it: the kind of secret it is, or that it is a header with credentials."""
+
+    kind: str | None
+    header: bool
+
+
+_NOTHING: Final = _Meaning(None, False)
+
+
+class _Walk:
+    """One pass over a value, which copies what it changes. It keeps its own stack, so that no nesting is too deep.
+
+    A container is suspect if anything below it may be secret; in any other, only what pointers lead to is changed.
+    `suspect` is 0 for these, or else one more than how often parts of the container may still be searched at once.
+    """
+
+    def __init__(self, among: Suspicion, owned: bool) -> None:
         self._among = among
+        self._owned = owned
+        self._keys_in_items = any(form.kind == "private-key" for form in among.forms)
         self._plain_keys: set[str] = set()
-        self._kinds: dict[str, str | None] = {}
-        self._objects: list[tuple[dict[str, JsonValue], dict[str, JsonValue], list[Pointer], str | None]] = []
-        self._arrays: list[tuple[list[JsonValue], list[JsonValue], list[Pointer], str | None]] = []
+        self._meanings: dict[str, _Meaning] = {}
+        self._open: list[tuple[Any, list[Pointer], str | None, int]] = []
         self.count = 0
 
     def redact(self, value: JsonValue, pointers: Sequence[Pointer]) -> JsonValue:
-        root = self._copy(value, list(pointers), None)
-        while self._objects or self._arrays:
-            if self._objects:
-                self._fill_object(*self._objects.pop())
+        root = self._entry(value, list(pointers), None, 1 + _SEARCHES if self._among else 0)
+        while self._open:
+            container, below, name, suspect = self._open.pop()
+            if isinstance(container, dict):
+                self._redact_object(container, below, name, suspect)
             else:
-                self._fill_array(*self._arrays.pop())
+                self._redact_array(container, below, name, suspect)
         return root
 
-    def _copy(self, value: JsonValue, pointers: list[Pointer], name: str | None) -> JsonValue:
-        """The value without its secrets, where `name` says what it is; containers are filled later."""
+    def _entry(self, value: JsonValue, pointers: list[Pointer], name: str | None, suspect: int) -> JsonValue:
+        """The value without its secrets, where `name` says what it is; what is in a container goes later."""
         if () in pointers:
             self.count += value != PLACE
             return PLACE
         match value:
             case str():
-                return self._text(value) if name is None else self._named_text(value, name)
-            case dict():
-                members: dict[str, JsonValue] = {}
-                self._objects.append((value, members, pointers, name))
-                return members
-            case list():
-                items: list[JsonValue] = []
-                self._arrays.append((value, items, pointers, name))
-                return items
+                return self._text(value, name) if suspect else value
+            case dict() | list() if value and (suspect or pointers):
+                container = value if self._owned else value.copy()
+                self._open.append((container, pointers, name, suspect))
+                return container
             case _:
                 return value
 
-    def _fill_object(
-        self, source: dict[str, JsonValue], target: dict[str, JsonValue], pointers: list[Pointer], name: str | None
+    def _redact_object(
+        self, members: dict[str, JsonValue], pointers: list[Pointer], name: str | None, suspect: int
     ) -> None:
-        beside = next((text for key in _NAMES if isinstance(text := source.get(key), str)), None)
-        copies = 1
-        for key, item in source.items():
-            shown = unique = self._key(key)
-            while unique in target:  # two keys that are secrets
-                copies += 1
-                unique = f"{shown} ({copies})"
-            if key in _VALUES and beside is not None:
+        beside = None
+        suspects: Iterable[str] = ()
+        if suspect:
+            named = not NAMES.isdisjoint(members)
+            if named:
+                beside = next((text for key in _NAMES if isinstance(text := members.get(key), str)), None)
+            if named or suspect == 1 or len(members) <= _PART:
+                suspects = list(members)
+            else:
+                suspect -= 1
+                suspects = self._suspect_keys(members)
+        aimed = _aimed(pointers, members) if pointers else set()
+        # One search for all strings: in most objects, nothing is secret but by its name.
+        texts = [item for key in suspects if isinstance(item := members[key], str)]
+        plain = not self._among.in_text("\n".join(texts))
+        for key in suspects:
+            item = members[key]
+            if pointers:
+                aimed.discard(key)
+            elif not isinstance(item, str | dict | list):
+                continue
+            if key in VALUES and beside is not None:
                 item_name: str | None = beside
             else:
-                item_name = name if key == _DYNAMODB_STRING and len(source) == 1 else key
-            target[unique] = self._copy(item, _below(pointers, key), item_name)
+                item_name = name if key == _DYNAMODB_STRING and len(members) == 1 else key
+            safe = plain if isinstance(item, str) else isinstance(item, list) and self._are_plain_texts(item)
+            if safe and not pointers and self._meaning(item_name) is _NOTHING:
+                continue
+            members[key] = self._entry(item, _below(pointers, key), item_name, suspect)
+        for key in aimed:
+            members[key] = self._entry(members[key], _below(pointers, key), None, 0)
+        if not self._plain_keys.issuperset(suspects):
+            self._rename(members, suspects)
 
-    def _fill_array(
-        self, source: list[JsonValue], target: list[JsonValue], pointers: list[Pointer], name: str | None
-    ) -> None:
+    def _are_plain_texts(self, items: list[Any]) -> bool:
+        try:
+            return not self._among.in_text("\n".join(items))
+        except TypeError:  # not only texts
+            return False
+
+    def _rename(self, members: dict[str, JsonValue], suspects: Iterable[str]) -> None:
+        renamed = {key: shown for key in suspects if (shown := self._key(key)) != key}
+        if not renamed:
+            return
+        before = list(members.items())
+        members.clear()
+        copies = 1
+        for key, item in before:
+            shown = unique = renamed.get(key, key)
+            while unique in members:  # two keys that are secrets
+                copies += 1
+                unique = f"{shown} ({copies})"
+            members[unique] = item
+
+    def _redact_array(self, items: list[JsonValue], pointers: list[Pointer], name: str | None, suspect: int) -> None:
+        suspects: Iterable[int] = ()
+        if suspect:
+            # A private key may stand in an array line by line, and the name of an array goes for each item.
+            whole = self._keys_in_items or self._meaning(name) is not _NOTHING
+            if whole or suspect == 1 or len(items) <= _PART:
+                suspects = range(len(items))
+            else:
+                suspect -= 1
+                suspects = self._suspect_indexes(items)
+        aimed = _aimed(pointers, map(str, range(len(items)))) if pointers else set()
         in_key = False
-        for index, item in enumerate(source):
-            below = _below(pointers, str(index)) if pointers else pointers
+        for index in suspects:
+            item = items[index]
+            below = pointers
+            if pointers:
+                below = _below(pointers, str(index))
+                aimed.discard(str(index))
             if not isinstance(item, str) or () in below:
-                target.append(self._copy(item, below, name))
+                items[index] = self._entry(item, below, name, suspect)
             elif in_key:  # a private key, each line of which is an item
                 in_key = not closes_key(item)
                 self.count += 1
-                target.append(mark("private-key"))
+                items[index] = mark("private-key")
             else:
-                in_key = opens_key(item)
-                target.append(self._copy(item, below, name))
+                in_key = self._keys_in_items and opens_key(item)
+                items[index] = self._entry(item, below, name, suspect)
+        for token in aimed:
+            items[int(token)] = self._entry(items[int(token)], _below(pointers, token), None, 0)
 
-    def _named_text(self, text: str, name: str) -> str:
-        if name not in self._kinds:
-            self._kinds[name] = secret_named(name)
-        if kind := self._kinds[name]:
+    def _suspect_keys(self, members: dict[str, JsonValue]) -> list[str]:
+        found: list[str] = []
+        entries = iter(members.items())
+        while part := dict(islice(entries, _PART)):
+            if self._among.in_json(part):
+                found += part
+        return found
+
+    def _suspect_indexes(self, items: list[JsonValue]) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(items), _PART):
+            part = items[start : start + _PART]
+            if self._among.in_json(part):
+                found += range(start, start + len(part))
+        return found
+
+    def _text(self, text: str, name: str | None) -> str:
+        meaning = self._meaning(name)
+        if meaning.kind:
             if not text or is_mark(text):
                 return text
             self.count += 1
-            return mark(kind)
-        if name.lower().endswith(_HEADER):
-            return self._text(f"{_HEADER}: {text}").removeprefix(f"{_HEADER}: ")
-        return self._text(text)
+            return mark(meaning.kind)
+        if meaning.header:
+            return self._plain_text(f"{_HEADER}: {text}").removeprefix(f"{_HEADER}: ")
+        return self._plain_text(text)
+
+    def _meaning(self, name: str | None) -> _Meaning:
+        if name is None:
+            return _NOTHING
+        meaning = self._meanings.get(name)
+        if meaning is None:
+            meaning = _Meaning(secret_named(name), name.lower().endswith(_HEADER))
+            meaning = meaning if meaning != _NOTHING else _NOTHING
+            if len(self._meanings) < _NAMES_KEPT:
+                self._meanings[name] = meaning
+        return meaning
 
     def _key(self, key: str) -> str:
         if key in self._plain_keys:
             return key
-        shown = self._text(key)
-        if shown == key:
+        shown = self._plain_text(key)
+        if shown == key and len(self._plain_keys) < _NAMES_KEPT:
             self._plain_keys.add(key)
         return shown
 
-    def _text(self, text: str) -> str:
-        if not self._among or not self._among.in_text(text):
+    def _plain_text(self, text: str) -> str:
+        if not self._among.in_text(text):
             return text
         redacted = redact_text(text, self._among)
         self.count += redacted.count
         return redacted.text
+
+
+def _aimed(pointers: list[Pointer], tokens: Iterable[str]) -> set[str]:
+    """Those of a container's tokens that pointers name."""
+    named = {pointer[0] for pointer in pointers if pointer}
+    return set(tokens) if "*" in named else named.intersection(tokens)
 
 
 def _below(pointers: list[Pointer], token: str) -> list[Pointer]:
