@@ -38,22 +38,28 @@ def test_a_secret_among_many_items_or_members_goes(secret: Any, shown: Any) -> N
 
 
 def test_a_name_far_from_its_value_names_it() -> None:
-    pads = {f"m{i}": i for i in range(50)}
-    value = {"Name": "DB_PASSWORD", **pads, "Value": "x"}
+    pads: dict[str, Any] = {f"m{i}": i for i in range(50)}
+    value: dict[str, Any] = {"Name": "DB_PASSWORD", **pads, "Value": "x"}
 
     assert redact_value(value).value == {**value, "Value": "[redacted:password]"}
 
 
 def test_a_private_key_that_is_an_array_of_many_lines_goes_whole() -> None:
     begin, end = (f"-----{word} RSA PRIVATE {'KEY'}-----" for word in ("BEGIN", "END"))
-    lines = ["a"] * 40 + [begin] + ["MIIE"] * 40 + [end] + ["b"] * 40
+    lines: list[Any] = ["a"] * 40 + [begin] + ["MIIE"] * 40 + [end] + ["b"] * 40
     shown: Any = redact_value({"lines": lines}).value
 
     assert shown["lines"] == ["a"] * 40 + ["[redacted:private-key]"] * 42 + ["b"] * 40
 
 
 def test_keys_that_are_secrets_stay_apart_and_in_order_among_many() -> None:
-    value = {"a": 1, ACCESS_KEY: 2, **{f"m{i}": i for i in range(50)}, "ASIA" + ACCESS_KEY[4:]: 3, "z": 4}
+    value: dict[str, Any] = {
+        "a": 1,
+        ACCESS_KEY: 2,
+        **{f"m{i}": i for i in range(50)},
+        "ASIA" + ACCESS_KEY[4:]: 3,
+        "z": 4,
+    }
     shown: Any = redact_value(value).value
 
     assert list(shown) == ["a", MARK, *(f"m{i}" for i in range(50)), f"{MARK} (2)", "z"]

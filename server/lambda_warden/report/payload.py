@@ -18,12 +18,10 @@ from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.model.strict_json import encoded_pieces, parse_json
 from lambda_warden.report.json_part import parse_json_part
-from lambda_warden.report.json_preview import DEPTH_LIMIT, preview_json
+from lambda_warden.report.json_preview import preview_json
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.report.omissions import summarize
 from lambda_warden.report.unfold import Response, unfold
-
-__all__ = ["BINARY_SHOWN", "DEPTH_LIMIT", "Payload", "PayloadView", "preview", "read_payload"]
 
 BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
