@@ -26,8 +26,10 @@ def test_what_json_writes_is_read_back_unchanged(value: JsonValue) -> None:
         b'{"a": 1, "b": 2, "a": null}',
         b'[{"x": {"a": 1, "a": 2}}]',
         b'{"a": 1, "\\u0061": 2}',
+        b'{"a": 1, "a": "\\u0022\\u0022"}',
+        b'{"a": 1, "a": "[{\\"}]"}',
     ],
-    ids=["same value", "another value", "deep within", "escaped"],
+    ids=["same value", "another value", "deep within", "escaped", "quotes that are escaped otherwise", "quote inside"],
 )
 def test_an_object_with_a_key_twice_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="an object has a key twice"):

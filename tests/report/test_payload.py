@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.model.result import Omission
-from lambda_warden.report.payload import BINARY_SHOWN, DEPTH_LIMIT, PayloadView, preview, read_payload
+from lambda_warden.report.json_preview import DEPTH_LIMIT
+from lambda_warden.report.payload import BINARY_SHOWN, PayloadView, preview, read_payload
 
 Cut = tuple[str, int, int | None, str]
 

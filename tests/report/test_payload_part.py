@@ -70,7 +70,7 @@ def test_the_beginning_of_any_json_is_read_as_far_as_it_goes(value: Any, escaped
     assert read.format == "json"
     assert read.in_part
     assert read.open_levels > 0
-    assert is_beginning(read.value, value)
+    assert read.redacted or is_beginning(read.value, value)  # some names are those of secrets
     view = preview(read, 10**7)
     assert view.truncated
     assert [cut.total for cut in view.omitted if cut.total is None]

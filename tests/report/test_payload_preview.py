@@ -102,6 +102,7 @@ values = st.one_of(
 def test_a_view_of_any_json_is_a_part_of_it_within_the_budget_that_says_what_is_missing(
     value: Any, budget: int
 ) -> None:
+    value = read_payload(json.dumps(value).encode()).value  # some names are those of secrets
     # A number has no part that would not be another number.
     assume(size(value) <= budget or not isinstance(value, int | float))
     view = shown(value, budget)

@@ -11,6 +11,8 @@ from lambda_warden.report.json_preview import Cut, Place
 _LISTED: Final = 20
 _PATHS_BYTES: Final = (256, 2000)
 _TOKEN_CHARACTERS: Final = 64
+_EXACT_CHARACTERS: Final = 100
+"""Of a longer path, there is no more than what its group has in common, even if it is the only one."""
 _ANY: Final = "*"
 _ANY_BELOW: Final = "**"
 
@@ -35,7 +37,9 @@ def summarize(cuts: Iterable[Cut], budget: int) -> tuple[Omission, ...]:
         entries = _grouped(cuts, widen)
         if len(entries) <= _LISTED and sum(len(entry.path.encode()) for entry in entries) <= limit:
             return entries
-    return _grouped(cuts, lambda _: (_ANY_BELOW,))
+    return tuple(
+        entry.model_copy(update={"path": f"/{_ANY_BELOW}"}) for entry in _grouped(cuts, lambda _: (_ANY_BELOW,))
+    )
 
 
 def _grouped(cuts: list[Cut], widen: Callable[[Place], Pattern]) -> tuple[Omission, ...]:
@@ -48,8 +52,9 @@ def _grouped(cuts: list[Cut], widen: Callable[[Place], Pattern]) -> tuple[Omissi
 def _entry(pattern: Pattern, group: list[Cut]) -> Omission:
     first = group[0]
     totals = [cut.total for cut in group if cut.total is not None]
+    exact = _pointer(tuple(map(_token, first.place)))
     return Omission.model_construct(
-        path=_pointer(pattern if len(group) > 1 else tuple(map(_token, first.place))),
+        path=exact if len(group) == 1 and len(exact) <= _EXACT_CHARACTERS else _pointer(pattern),
         kept=sum(cut.kept for cut in group),
         total=sum(totals) if totals else None,
         unit=first.unit,

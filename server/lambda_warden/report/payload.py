@@ -18,12 +18,10 @@ from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.model.strict_json import encoded_pieces, parse_json
 from lambda_warden.report.json_part import parse_json_part
-from lambda_warden.report.json_preview import DEPTH_LIMIT, preview_json
+from lambda_warden.report.json_preview import preview_json
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.report.omissions import summarize
 from lambda_warden.report.unfold import Response, unfold
-
-__all__ = ["BINARY_SHOWN", "DEPTH_LIMIT", "Payload", "PayloadView", "preview", "read_payload"]
 
 BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
@@ -126,9 +124,7 @@ def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
         return _read_other(data, redact, len(data))
     response = unfold(value, redact)
-    unfolded = response is not None and response.unfolded is not None
-    encoded = None if unfolded or _ESCAPE.search(data) else data
-    redacted = redact_value(value, redact, encoded, owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
 
@@ -137,13 +133,14 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     data = _whole_characters(data)
     try:
         value, open_levels, open_text = parse_json_part(data)
-        _check_encodable(value)
+        if _SURROGATE.search(data):
+            _check_encodable(value)
     except (ValueError, RecursionError):
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
     body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == "body"
     response = None if body_is_cut else unfold(value, redact)
-    redacted = redact_value(value, redact, owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
     count = redacted.count + withheld + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)
 
@@ -159,6 +156,12 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     redacted = redact_text(without_cut_end(text) if in_part else text)
     media_type = media_type_of_text(redacted.text)
     return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
+
+
+def _encoded(data: bytes, response: Response | None) -> bytes | None:
+    """The JSON that came, where it is good for finding secrets in the value that was read from it."""
+    unfolded = response is not None and response.unfolded is not None
+    return None if unfolded or _ESCAPE.search(data) else data
 
 
 def _check_encodable(value: JsonValue) -> None:
