@@ -229,7 +229,12 @@ def _server(endpoint: ScriptedEndpoint) -> _Server:
 
 _REQUEST_ID = "4f2c1d7e-0000-4000-8000-000000000001"
 
+_ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
+
 if __name__ == "__main__":
     with scripted_endpoint() as running:
+        running.catalog = [
+            {"FunctionName": name, "FunctionArn": _ARN + name, "Description": name} for name in ("echo", "sleep-1000")
+        ]
         print(running.url, flush=True)
         sys.stdin.read()

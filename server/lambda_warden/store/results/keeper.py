@@ -42,6 +42,8 @@ QUEUED_BYTES: Final = 64 * 1024 * 1024
 _PRUNE_SECONDS: Final = 60.0
 _SETTLE_SECONDS: Final = 10.0
 """How long a reader waits for what is still to be written of its result."""
+_GATHER_SECONDS: Final = 0.25
+"""How long results are gathered before they are written together."""
 _STREAM_SECONDS: Final = 1.0
 """How long a stream waits for room in the queue before its result is given up."""
 _LEASE_SECONDS: Final = 3600.0
@@ -93,6 +95,7 @@ class ResultStore:
         self._jobs: deque[_Job] = deque()
         self._queued_bytes = 0
         self._pending: Counter[str] = Counter()
+        self._waiters = 0
         self._busy = True
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="results", daemon=True)
@@ -141,14 +144,14 @@ class ResultStore:
     @contextmanager
     def reading(self, result_id: str, principal: str) -> Iterator[Entry | None]:
         """A result, once what waits to be written of it is written; see `ResultsReader.reading`."""
-        with self._changed:
+        with self._waiting():
             self._changed.wait_for(lambda: result_id not in self._pending, _SETTLE_SECONDS)
         with self._reader.reading(result_id, principal, self._clock()) as entry:
             yield entry
 
     def flush(self, seconds: float = _SETTLE_SECONDS) -> bool:
         """Wait until all that waits is written and what has expired is removed. False: it took too long."""
-        with self._changed:
+        with self._waiting():
             return self._changed.wait_for(lambda: not self._jobs and not self._busy, seconds)
 
     def close(self, seconds: float = _SETTLE_SECONDS) -> None:
@@ -163,6 +166,17 @@ class ResultStore:
             self._jobs.clear()
             self._pending.clear()
             self._changed.notify_all()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Have what waits to be written be written now."""
+        with self._changed:
+            self._waiters += 1
+            self._changed.notify_all()
+            try:
+                yield
+            finally:
+                self._waiters -= 1
 
     def _hand_over(self, job: _Job, patience_seconds: float = 0.0) -> bool:
         """Leave work to the thread. False: there is no room for it."""
@@ -181,7 +195,9 @@ class ResultStore:
             self._queued_bytes += job.size
             if job.result_id is not None:
                 self._pending[job.result_id] += 1
-            self._changed.notify_all()
+            # The thread knows already that there is something to do, and wakes up by itself.
+            if len(self._jobs) == 1 or self._is_pressing():
+                self._changed.notify_all()
             return True
 
     def _run(self) -> None:
@@ -195,27 +211,47 @@ class ResultStore:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._jobs or self._closing, _PRUNE_SECONDS)
                 if self._jobs:
-                    job = self._jobs.popleft()
+                    # More may come soon, and a transaction for several costs little more than one.
+                    self._changed.wait_for(self._is_pressing, _GATHER_SECONDS)
+                    self._busy = True
                 elif self._closing:
                     break
                 else:
                     continue
-                self._busy = True
-            try:
-                job.work(self._file)
-            except ResultError as error:
-                logger.error("%s", error)
-            except Exception as error:  # noqa: BLE001 - a defect of ours costs this result, and no other
-                logger.error("a result could not be kept: %s", type(error).__name__)
+            done = self._write()
             with self._changed:
-                self._queued_bytes -= job.size
-                if job.result_id is not None:
-                    self._pending -= Counter((job.result_id,))
+                self._queued_bytes -= sum(job.size for job in done)
+                self._pending -= Counter(job.result_id for job in done if job.result_id is not None)
                 self._changed.notify_all()
-            del job
+            del done
         # The last to close the file empties its write-ahead log, which a reader can't.
         self._reader.close()
         self._file.close()
+
+    def _is_pressing(self) -> bool:
+        """Whether what waits has to be written now."""
+        return self._closing or self._waiters > 0 or self._queued_bytes > self._queued_limit // 4
+
+    def _write(self) -> list[_Job]:
+        """Do what waits, in one transaction. A job that fails costs its own result and no other."""
+        done: list[_Job] = []
+        try:
+            with self._file.transaction():
+                while len(done) < QUEUED_RESULTS and (job := self._next()):
+                    done.append(job)
+                    try:
+                        job.work(self._file)
+                    except ResultError as error:
+                        logger.error("%s", error)
+                    except Exception as error:  # noqa: BLE001 - a defect of ours costs this result, and no other
+                        logger.error("a result could not be kept: %s", type(error).__name__)
+        except ResultError as error:
+            logger.error("%s", error)
+        return done
+
+    def _next(self) -> _Job | None:
+        with self._changed:
+            return self._jobs.popleft() if self._jobs else None
 
     def _prune(self) -> None:
         try:

@@ -40,15 +40,19 @@ class ResultsFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written within is there in the end, or nothing of it."""
+        """All that is written within is there in the end, or nothing of it. It may stand within another one."""
+        if self._db.in_transaction:
+            begin, commit, undo = "SAVEPOINT one", "RELEASE one", "ROLLBACK TO one"
+        else:
+            begin, commit, undo = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(begin)
             try:
                 yield
-                self._db.execute("COMMIT")
+                self._db.execute(commit)
             except BaseException:
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute(undo)
                 raise
         except sqlite3.Error as error:
             raise ResultError(f"a result could not be kept: {error}") from error
