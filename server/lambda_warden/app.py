@@ -215,6 +215,7 @@ class Warden:
                 self._records.close()
                 if self._results and (results := self._results.made):
                     results.close()
+            self._policy.close()
 
     async def _prepare_after_list(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)

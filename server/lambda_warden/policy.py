@@ -57,6 +57,12 @@ class Policy:
         for account, region in list(self._targets)[:1]:
             self.clients.for_invoking(account, region)
 
+    def close(self) -> None:
+        """Close the connections that wait to be used again."""
+        with self._lock:
+            if self._clients is not None:
+                self._clients.close()
+
     @cached_property
     def default_region(self) -> str | None:
         """The region for names without one: the settings', or that of the AWS configuration where it matters."""

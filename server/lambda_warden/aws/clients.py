@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
-from lambda_warden.aws.watched import watch
+from lambda_warden.aws.watched import Pools, watch
 from lambda_warden.model.errors import SettingsError
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
@@ -40,6 +40,7 @@ class Clients:
         self._targets = {(target.account, region): target for target in targets for region in target.regions}
         # Making clients is not thread-safe in boto3; using them is.
         self._lock = threading.Lock()
+        self._pools: list[Pools] = []
         self._made: dict[tuple[str, str, bool], LambdaClient] = {}
         self._logs: dict[tuple[str, str], CloudWatchLogsClient] = {}
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
@@ -67,6 +68,14 @@ class Clients:
     def for_reading(self, account: str, region: str) -> LambdaClient:
         """The client for what only reads: it waits for 10 s at the most, and tries again. Raises as `for_invoking`."""
         return self._get(account, region, invokes=False)
+
+    def close(self) -> None:
+        """Close the connections that wait to be used again."""
+        with self._lock:
+            for client in (*self._made.values(), *self._logs.values()):
+                client.close()
+        for pools in self._pools:
+            pools.close()
 
     def _get(self, account: str, region: str, *, invokes: bool) -> LambdaClient:
         key = (account, region, invokes)
@@ -107,7 +116,7 @@ class Clients:
             config=config,
         )
         if invokes:
-            watch(client)
+            self._pools.append(watch(client))
         return client
 
     def _config(self, read_timeout: float, *, attempts: int, connections: int) -> Config:

@@ -11,7 +11,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from botocore.awsrequest import (
     AWSHTTPConnection,
@@ -24,6 +26,7 @@ from lambda_warden.aws.sending import current
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from urllib3.connectionpool import HTTPConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,23 @@ _BACKSTOP_SECONDS: Final = 2.0
 _LONGEST_SECONDS: Final = 86_400.0
 
 
-def watch(client: LambdaClient) -> None:
+class Pools:
+    """The connection pools of one client. urllib3 leaves it to the garbage collector to close them."""
+
+    def __init__(self) -> None:
+        self._pools: WeakSet[HTTPConnectionPool] = WeakSet()
+
+    def add(self, pool: HTTPConnectionPool) -> None:
+        """A pool was made."""
+        self._pools.add(pool)
+
+    def close(self) -> None:
+        """Close the connections that wait to be used again; those in use are closed when they are given back."""
+        for pool in list(self._pools):
+            pool.close()
+
+
+def watch(client: LambdaClient) -> Pools:
     """Make a client's Invoke requests go over watched connections.
 
     Without them a call is still sent at most once, but errors that prove nothing are `unknown` more often. botocore
@@ -52,11 +71,13 @@ def watch(client: LambdaClient) -> None:
     """
     for operation in ("Invoke", "InvokeWithResponseStream"):
         client.meta.events.register(f"before-send.lambda.{operation}", _goes_out)
+    pools = Pools()
     try:
-        classes: dict[str, type] = client._endpoint.http_session._pool_classes_by_scheme  # type: ignore[attr-defined]
-        classes.update({"http": _Pool, "https": _TlsPool})
+        classes: dict[str, Any] = client._endpoint.http_session._pool_classes_by_scheme  # type: ignore[attr-defined]
+        classes.update({"http": partial(_Pool, of=pools), "https": partial(_TlsPool, of=pools)})
     except AttributeError:
         logger.warning("this version of botocore can't be watched: what is not certain will be reported as unknown")
+    return pools
 
 
 def _goes_out(**_: object) -> None:
@@ -118,6 +139,14 @@ class _TlsConnection(_Watched, AWSHTTPSConnection):  # type: ignore[misc]
 class _Pool(AWSHTTPConnectionPool):
     ConnectionCls = _Connection
 
+    def __init__(self, *args: Any, of: Pools, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        of.add(self)
+
 
 class _TlsPool(AWSHTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+
+    def __init__(self, *args: Any, of: Pools, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        of.add(self)
