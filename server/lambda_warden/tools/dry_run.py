@@ -10,8 +10,6 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.request import InvokeArguments
-from lambda_warden.model.result import DryRunResult
 from lambda_warden.tools.tool import AskerOf, make_tool, tool_result
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ def dry_run_tool(pipeline: Lazy[Pipeline], asker: AskerOf) -> Tool:
         name="dry_run",
         title="Check a Lambda invocation",
         description=DESCRIPTION,
-        arguments=InvokeArguments,
-        result=DryRunResult,
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),

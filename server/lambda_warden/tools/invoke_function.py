@@ -12,8 +12,6 @@ from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 
 from lambda_warden.guard.rules import Rules
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.request import InvokeArguments
-from lambda_warden.model.result import InvokeResult
 from lambda_warden.tools.tool import AskerOf, make_tool, tool_result
 
 logger = logging.getLogger(__name__)
@@ -52,8 +50,6 @@ def invoke_function_tool(pipeline: Lazy[Pipeline], asker: AskerOf, annotations: 
         name="invoke_function",
         title="Invoke a Lambda function",
         description=DESCRIPTION,
-        arguments=InvokeArguments,
-        result=InvokeResult,
         annotations=annotations,
     )
 

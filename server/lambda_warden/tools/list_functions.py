@@ -11,8 +11,6 @@ from mcp.types import CallToolResult, ToolAnnotations
 
 from lambda_warden.lazy import Lazy
 from lambda_warden.model.errors import ArgumentError
-from lambda_warden.model.request import ListArguments
-from lambda_warden.model.result import ListResult
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 if TYPE_CHECKING:
@@ -40,8 +38,6 @@ def list_functions_tool(directory: Lazy[Directory]) -> Tool:
         name="list_functions",
         title="List invocable Lambda functions",
         description=DESCRIPTION,
-        arguments=ListArguments,
-        result=ListResult,
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),

@@ -10,8 +10,6 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.request import ReadLogsArguments
-from lambda_warden.model.result import LogsResult
 from lambda_warden.tools.tool import make_tool, tool_result
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ def read_logs_tool(logs: Lazy[Logs]) -> Tool:
         name="read_logs",
         title="Read the log of a Lambda invocation",
         description=DESCRIPTION,
-        arguments=ReadLogsArguments,
-        result=LogsResult,
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),

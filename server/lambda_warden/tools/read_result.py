@@ -11,8 +11,6 @@ from mcp.types import CallToolResult, ToolAnnotations
 
 from lambda_warden.lazy import Lazy
 from lambda_warden.model.errors import ArgumentError, SettingsError
-from lambda_warden.model.request import ReadResultArguments
-from lambda_warden.model.result import ReadResult
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ def read_result_tool(results: Lazy[KeptResults]) -> Tool:
         name="read_result",
         title="Read a kept result",
         description=DESCRIPTION,
-        arguments=ReadResultArguments,
-        result=ReadResult,
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),

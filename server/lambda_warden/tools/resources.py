@@ -18,7 +18,6 @@ from mcp.types import InputRequiredResult, ResourceTemplate
 from pydantic import AnyUrl
 
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.result import OUTSIDE_DATA
 
 if TYPE_CHECKING:
     from lambda_warden.results import Contents, KeptResults
@@ -90,6 +89,7 @@ class ServerWithResults(MCPServer[None]):
 
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:
+    from lambda_warden.model.result import OUTSIDE_DATA
     from lambda_warden.results import MEDIA_TYPES
 
     meta = {

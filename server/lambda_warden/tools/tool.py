@@ -16,7 +16,8 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
+
+from lambda_warden.tools.schemas import schemas
 
 if TYPE_CHECKING:
     from lambda_warden.pipeline import Asker
@@ -34,40 +35,22 @@ class _AsSent(FuncMetadata):
         return {"arguments": arguments_to_validate}
 
 
-class _PlainSchema(GenerateJsonSchema):
-    """JSON Schema without a title for each field, which would tell a model nothing and cost it tokens."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        return False
-
-    def default_schema(self, schema: Any) -> dict[str, Any]:
-        inner = schema["schema"]
-        if self.mode == "serialization" and inner["type"] == "nullable" and schema.get("default", ...) is None:
-            # A result leaves out what has its default (see `tool_result`), so that this is there and not null, or not.
-            return self.generate_inner(inner["schema"])
-        return super().default_schema(schema)
-
-
 def make_tool(
     handler: Handler,
     *,
     name: str,
     title: str,
     description: str,
-    arguments: type[BaseModel],
-    result: type[BaseModel],
     annotations: ToolAnnotations,
 ) -> Tool:
     """Put a tool together.
 
     Args:
         handler: takes the arguments as the client sent them, and the context of the call; returns a result that fits
-            `result`, or a question to answer first.
-        name: as clients call it.
+            the tool's output schema, or a question to answer first.
+        name: as clients call it, and as its schemas are filed.
         title: as people see it.
         description: as the model reads it.
-        arguments: the model that the input schema is made of.
-        result: the model that the output schema is made of.
         annotations: hints for the host.
     """
     return Tool(
@@ -75,8 +58,8 @@ def make_tool(
         name=name,
         title=title,
         description=description,
-        parameters=_schema(arguments, "validation"),
-        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=_schema(result, "serialization")),
+        parameters=schemas()[name]["input"],
+        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schemas()[name]["output"]),
         is_async=True,
         context_kwarg="context",
         annotations=annotations,
@@ -95,10 +78,3 @@ def tool_result(result: BaseModel, text: str, *, is_error: bool = False) -> Call
 def tool_error(message: str) -> CallToolResult:
     """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
     return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
-
-
-def _schema(model: type[BaseModel], mode: Any) -> dict[str, Any]:
-    schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
-    for definition in schema.get("$defs", {}).values():
-        definition.pop("title", None)
-    return {key: value for key, value in schema.items() if key not in ("title", "description")}
