@@ -124,6 +124,7 @@ class Warden:
             concurrency=settings.concurrency,
             queue=settings.queue,
             idempotency_ttl=settings.idempotency_ttl,
+            output_bytes=settings.output_bytes,
         )
 
     def _kept_results(self) -> KeptResults | None:
@@ -137,12 +138,13 @@ class Warden:
     def _make_directory(self) -> Directory:
         from lambda_warden.directory import Directory
 
-        return Directory(self._current, self._settings.principal)
+        return Directory(self._current, self._settings.principal, self._settings.output_bytes)
 
     def _make_logs(self) -> Logs:
         from lambda_warden.logs import Logs
 
-        return Logs(self._current, self._records, self._settings.records, self._settings.principal)
+        settings = self._settings
+        return Logs(self._current, self._records, settings.records, settings.principal, settings.output_bytes)
 
     def _asker(self, context: Context[Any, Any]) -> ClientAsker:
         from lambda_warden.tools.approval import ClientAsker
@@ -197,7 +199,7 @@ class Warden:
             )
         except ResultError as error:
             raise SettingsError(str(error)) from error
-        return KeptResults(store, settings.principal)
+        return KeptResults(store, settings.principal, settings.output_bytes)
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:

@@ -27,6 +27,7 @@ from lambda_warden.settings import (
     CONCURRENCY,
     CONNECT_TIMEOUT_SECONDS,
     IDEMPOTENCY_TTL_SECONDS,
+    OUTPUT_TOKENS,
     QUEUE,
     READ_TIMEOUT_SECONDS,
     RESULTS_MAX_BYTES,
@@ -85,6 +86,13 @@ def _settings_options(command: _F) -> _F:
             default=QUEUE,
             show_default=True,
             help="Calls that may wait for their turn; more are denied at once.",
+        ),
+        click.option(
+            "--output-tokens",
+            type=click.IntRange(2_000, 1_000_000),
+            default=OUTPUT_TOKENS,
+            show_default=True,
+            help="What one result may take of a model's context, at three bytes a token.",
         ),
         click.option(
             "--shutdown-grace",

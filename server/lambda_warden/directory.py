@@ -16,7 +16,9 @@ from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy
+from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
+from lambda_warden.report.text import list_text
 
 Place = tuple[str, str]
 """An account and a region."""
@@ -40,7 +42,8 @@ class _Item:
 class Directory:
     """Lists what may be invoked."""
 
-    def __init__(self, policy: Callable[[], Policy], principal: str) -> None:
+    def __init__(self, policy: Callable[[], Policy], principal: str, output_bytes: int) -> None:
+        self._output_bytes = output_bytes
         self._policy = policy
         self._principal = principal
 
@@ -77,9 +80,20 @@ class Directory:
                 *(problem for detail in details.values() for problem in detail.problems),
             ]
         )
-        return ListResult(
-            functions=entries, total=len(items), next_cursor=cursor, notes=notes, next_step=_next_step(items, cursor)
-        )
+
+        def make(count: int) -> ListResult:
+            shown = max(1, count)
+            next_cursor = cursor if shown >= len(page) else page_of([item.key for item in items], shown, after)[1]
+            return ListResult(
+                # The schema and examples of one function can be too large to show.
+                functions=entries[:count] if count or not entries else [_without_schema(entries[0])],
+                total=len(items),
+                next_cursor=next_cursor,
+                notes=notes,
+                next_step=_next_step(items, next_cursor),
+            )
+
+        return fit(make, list_text, len(page), self._output_bytes, least=0)
 
     def _may_call(self, rule: Rule) -> bool:
         return rule.spec.principals is None or self._principal in rule.spec.principals
@@ -182,6 +196,11 @@ def _entry(item: _Item, listing: Listing, details: Details) -> FunctionEntry:
         last_modified=facts.last_modified if facts else None,
         state=details.state,
     )
+
+
+def _without_schema(entry: FunctionEntry) -> FunctionEntry:
+    about = f"{entry.description or ''} (Its payload schema and examples are too large to be shown here.)".strip()
+    return entry.model_copy(update={"payload_schema": None, "examples": [], "description": about})
 
 
 def _qualifier(qualifier: str, details: Details) -> QualifierEntry:

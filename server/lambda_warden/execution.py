@@ -22,7 +22,9 @@ from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
-from lambda_warden.report.invocation import Answer, read_answer, report_outcome, report_unshown
+from lambda_warden.report.fit import fit
+from lambda_warden.report.invocation import Answer, read_answer, report_outcome, report_unshown, without_details
+from lambda_warden.report.text import invocation_text
 from lambda_warden.retry import attempt_until_it_may_have_run
 from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
@@ -55,13 +57,23 @@ class Execution:
         results: where answers and logs are kept for a while, if they are.
         principal: who asks, for all calls of this server.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
+        output_bytes: of a result and its text together.
     """
 
-    def __init__(self, records: Records, results: KeptResults | None, *, principal: str, record_payloads: bool) -> None:
+    def __init__(
+        self,
+        records: Records,
+        results: KeptResults | None,
+        *,
+        principal: str,
+        record_payloads: bool,
+        output_bytes: int,
+    ) -> None:
         self._records = records
         self._results = results
         self._principal = principal
         self._record_payloads = record_payloads
+        self._output_bytes = output_bytes
 
     def carry_out(self, tool: ToolName, step: Allowed, sending: Sending) -> Ending | Decision | First:
         """Carry a call out. Raises nothing.
@@ -118,9 +130,13 @@ class Execution:
         try:
             answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
             kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
-            result = report_outcome(
-                step.call, raw, duration_ms, shown.max_bytes, query=step.query, answer=answer, kept_until=kept
-            )
+
+            def make(budget: int) -> InvokeResult:
+                return report_outcome(
+                    step.call, raw, duration_ms, budget, query=step.query, answer=answer, kept_until=kept
+                )
+
+            result = fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
             log_defect("reporting", error)
             result = report_unshown(step.call, raw, duration_ms)

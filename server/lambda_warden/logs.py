@@ -37,6 +37,7 @@ from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import REQUEST_ID_PATTERN, ReadLogsArguments, RequestedInvocationType
 from lambda_warden.model.result import LogsResult
 from lambda_warden.policy import Policy
+from lambda_warden.report.fit import fit
 from lambda_warden.report.logs import (
     NO_REQUEST_ID,
     LogFound,
@@ -47,6 +48,7 @@ from lambda_warden.report.logs import (
     report_no_log,
 )
 from lambda_warden.report.request_log import Selection, naming, select
+from lambda_warden.report.text import logs_text
 from lambda_warden.store.reading import Reader
 from lambda_warden.store.records import Field, Kind, RecordError, Records
 
@@ -97,13 +99,17 @@ class Logs:
         records: where every read goes before it is made.
         records_file: the same records, to look up invocations in.
         principal: who asks, for all reads of this server.
+        output_bytes: of a result and its text together.
     """
 
-    def __init__(self, policy: Callable[[], Policy], records: Records, records_file: Path, principal: str) -> None:
+    def __init__(
+        self, policy: Callable[[], Policy], records: Records, records_file: Path, principal: str, output_bytes: int
+    ) -> None:
         self._policy = policy
         self._records = records
         self._records_file = records_file
         self._principal = principal
+        self._output_bytes = output_bytes
         self._threads = CapacityLimiter(READS_AT_ONCE)
 
     async def read(self, arguments: Mapping[str, Any]) -> LogsResult:
@@ -165,7 +171,8 @@ class Logs:
             return report_no_log(read, cut=found.cut)
         max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
         try:
-            return await self._in_thread(partial(report_logs, read, found, max_bytes, asked.cursor))
+            make = partial(report_logs, read, found, cursor=asked.cursor)
+            return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
         except ArgumentError as error:
             return await self._deny(read, denied_logs("arguments", str(error)))
 

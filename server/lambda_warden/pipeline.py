@@ -92,6 +92,7 @@ class Pipeline:
         concurrency: how many calls may be under way at once.
         queue: how many calls may wait for their turn.
         idempotency_ttl: seconds that an idempotency key is kept.
+        output_bytes: of a result and its text together.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Pipeline:
         concurrency: int,
         queue: int,
         idempotency_ttl: float,
+        output_bytes: int,
     ) -> None:
         self._policy = policy
         self._records = records
@@ -113,7 +115,9 @@ class Pipeline:
         self._principal = principal
         self._read_timeout = read_timeout
         self._idempotency_ttl = idempotency_ttl
-        self._execution = Execution(records, results, principal=principal, record_payloads=record_payloads)
+        self._execution = Execution(
+            records, results, principal=principal, record_payloads=record_payloads, output_bytes=output_bytes
+        )
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(

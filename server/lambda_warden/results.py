@@ -11,10 +11,11 @@ import codecs
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,10 +26,12 @@ from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
-from lambda_warden.model.strict_json import parse_json
+from lambda_warden.report.fit import fit
 from lambda_warden.report.log import RedactedLog
-from lambda_warden.report.payload import Payload, preview
+from lambda_warden.report.payload import Payload, preview, read_payload
 from lambda_warden.report.query import QueryError, apply, compile_query
+from lambda_warden.report.text import read_result_text
+from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.results.keeper import ResultStore, ResultWriter
 from lambda_warden.store.results.reading import Entry
@@ -45,6 +48,8 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
     "text": "text/plain",
     "base64": "application/octet-stream",
 }
+_MARK_BYTES: Final = 32
+"""What stands for a secret is about so long, and may be longer than the secret."""
 UNKNOWN: Final = "no such result, or it has expired"
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
@@ -65,9 +70,11 @@ class KeptResults:
     Args:
         store: where they are.
         principal: who calls, and reads.
+        output_bytes: of what is read at once and its text together.
     """
 
-    def __init__(self, store: ResultStore, principal: str) -> None:
+    def __init__(self, store: ResultStore, principal: str, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
+        self._output_bytes = output_bytes
         self._store = store
         self._principal = principal
 
@@ -105,7 +112,7 @@ class KeptResults:
                 new["log"] = NewPart(log.log.text.encode(), "text", log_bytes, log.redacted)
             return new
 
-        size = len(returned) + (len(log.log.text) if log else 0)
+        size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.log.text) if log else 0)
         if not size:
             return None
         expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)
@@ -140,8 +147,10 @@ class KeptResults:
     def _read(self, wanted: ReadResultArguments) -> ReadResult:
         with self._part(wanted.invocation_id, wanted.part) as (entry, part):
             if wanted.query is not None:
-                return _queried(entry, part, wanted, wanted.query)
-            return _page(entry, part, wanted)
+                make = _queried(entry, part, wanted, wanted.query)
+            else:
+                make = partial(_page, entry, part, wanted)
+            return fit(make, read_result_text, wanted.max_bytes, self._output_bytes)
 
     def _contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
         with self._part(invocation_id, name) as (entry, part):
@@ -189,39 +198,53 @@ def query_value(entry: Entry, expression: str) -> JsonValue:
         ArgumentError: if the payload is not JSON or too large, or the expression can't be applied.
         ResultError: if the payload can't be read.
     """
-    query, part = compile_query(expression), entry.about.parts["payload"]
+    part = entry.about.parts["payload"]
     if part.format != "json":
         raise ArgumentError("query", "the payload is not JSON", "no query: read it page by page")
     if part.size > QUERY_BYTES:
         problem = f"the payload has {part.size:,} bytes, and at most {QUERY_BYTES:,} are searched"
         raise ArgumentError("query", problem, "no query: read it page by page")
-    try:
-        value: JsonValue = parse_json(entry.read("payload", 0, part.size))  # type: ignore[assignment]
-    except ValueError:
-        raise ResultError("the kept result is damaged, so it is not shown") from None
+    # Read as invoke_function reads it, so that the same query finds the same, also in the body of a response.
+    payload = read_payload(entry.read("payload", 0, part.size))
+    if payload.format != "json" or isinstance(payload.value, bytes):
+        raise ResultError("the kept result is damaged, so it is not shown")
+    return apply_query(payload.value, expression)
+
+
+def apply_query(value: JsonValue, expression: str) -> JsonValue:
+    """What a JMESPath expression finds in a value.
+
+    Raises:
+        ArgumentError: if it can't be read or applied.
+    """
+    query = compile_query(expression)
     try:
         return apply(query, value)
     except QueryError as error:
         raise ArgumentError("query", f"can't be applied ({error})", "one that fits this payload") from None
 
 
-def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> ReadResult:
+def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> Callable[[int], ReadResult]:
     if wanted.part != "payload" or wanted.cursor is not None:
         raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
     value = query_value(entry, expression)
-    view = preview(Payload(value, "json"), wanted.max_bytes)
-    return ReadResult(
-        value=view.value,
-        truncated=view.truncated,
-        omitted=list(view.omitted),
-        next_step=_next_after_query(value, view.truncated),
-        **_common(entry, wanted.part, part),
-    )
+
+    def make(max_bytes: int) -> ReadResult:
+        view = preview(Payload(value, "json"), max_bytes)
+        return ReadResult(
+            value=view.value,
+            truncated=view.truncated,
+            omitted=list(view.omitted),
+            next_step=_next_after_query(value, view.truncated),
+            **_common(entry, wanted.part, part),
+        )
+
+    return make
 
 
-def _page(entry: Entry, part: Part, wanted: ReadResultArguments) -> ReadResult:
+def _page(entry: Entry, part: Part, wanted: ReadResultArguments, max_bytes: int) -> ReadResult:
     start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
-    length = wanted.max_bytes // 4 * 3 if part.format == "base64" else wanted.max_bytes
+    length = max_bytes // 4 * 3 if part.format == "base64" else max_bytes
     data, end = _range(entry, wanted.part, part, start, length)
     cursor = _write_cursor(wanted, end) if end < part.size else None
     return ReadResult(

@@ -18,6 +18,10 @@ READ_TIMEOUT_SECONDS = 960.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONCURRENCY = 64
 QUEUE = 1024
+OUTPUT_TOKENS = 25_000
+"""What common hosts pass on of one result."""
+TOKEN_BYTES = 3
+"""Taken for a token: JSON and logs have three to four, so that this errs on the safe side."""
 SHUTDOWN_GRACE_SECONDS = 10.0
 IDEMPOTENCY_TTL_SECONDS = 86_400.0
 APPROVAL_TIMEOUT_SECONDS = 300.0
@@ -60,7 +64,15 @@ class Settings(BaseModel):
     approval_timeout: float = Field(
         default=APPROVAL_TIMEOUT_SECONDS, gt=0, le=570, description="Seconds to wait for a person's answer."
     )
+    output_tokens: int = Field(
+        default=OUTPUT_TOKENS, ge=2_000, le=1_000_000, description="What one result may take of a model's context."
+    )
     log_level: LogLevel = "WARNING"
+
+    @property
+    def output_bytes(self) -> int:
+        """`output_tokens` in bytes."""
+        return self.output_tokens * TOKEN_BYTES
 
     @property
     def names_profile(self) -> bool:

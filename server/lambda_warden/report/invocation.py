@@ -152,6 +152,13 @@ def report_unshown(call: Call, raw: RawOutcome, duration_ms: int) -> InvokeResul
     )
 
 
+def without_details(result: InvokeResult) -> InvokeResult:
+    """A result without its log, and without the traces of its error: for one that is too large even so."""
+    error = result.function_error
+    slim = error.model_copy(update={"stack_trace": [], "caused_by": []}) if error else None
+    return result.model_copy(update={"function_error": slim, "log": None})
+
+
 def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
     """A call that started nothing, since another call has its idempotency key: what is known of that one.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lambda_warden.results import Contents, KeptResults
     from lambda_warden.store.results.entry import PartName
 
-RESOURCE_BYTES: Final = 100_000
+RESOURCE_BYTES: Final = 75_000
 _PARTS: Final[dict[str, PartName]] = {"payload": "payload", "log": "log"}
 _URI: Final = re.compile(r"lambda-warden://invocations/([^/]+)/(payload|log)")
 _ABOUT: Final[dict[PartName, str]] = {
