@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import cast
 
-from support.faulty.event_stream import exception, payload_chunk
+from support.faulty.event_stream import exception, payload_chunk, unmodeled_error
 from support.faulty.lambda_service import Action, LambdaService
 from support.faulty.ledger import CLIENT_LEFT, NOTHING, PENDING
 from support.faulty.message import Answer, Request, chunked, error, parse_head
@@ -26,6 +26,7 @@ _DRAIN_SECONDS = 1.0
 
 _ALERT = bytes.fromhex("15030300020228")  # TLS: alert, fatal, handshake_failure
 _FORGED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"forged":true}'
+_LAST_CHUNK = b"0\r\n\r\n"
 _GARBAGE = b"\x00\x01\xfe\xffno HTTP at all\r\n\r\n\x00"
 
 
@@ -258,27 +259,36 @@ class Connection(asyncio.Protocol):
                 return
             case "stream_hang":
                 await asyncio.Event().wait()
-            case "stream_error" | "stream_no_complete" | "stream_exception" | "stream_bad_crc" | "short_length":
-                wrong = frame[:-1] + bytes([frame[-1] ^ 1])
-                last = {"stream_error": ending, "stream_exception": exception("ServiceException", "told to fail")}
-                last |= {"stream_bad_crc": wrong, "short_length": frame[:-20]}
-                data = last.get(manner, b"")
-                self._write((chunked(data) if data else b"") + b"0\r\n\r\n")
+            case "stream_error":
+                self._write(chunked(ending) + _LAST_CHUNK)
+                self._note_whole(answer)
+                return
+            case "stream_exception" | "stream_unmodeled" | "stream_bad_crc" | "short_length":
+                last = {
+                    "stream_exception": exception("ServiceException", "told to fail"),
+                    "stream_unmodeled": unmodeled_error("ServiceException", "told to fail"),
+                    "stream_bad_crc": frame[:-1] + bytes([frame[-1] ^ 1]),
+                    "short_length": frame[:-20],
+                }
+                self._write(chunked(last[manner]) + _LAST_CHUNK)
+                return
+            case "stream_no_complete":
+                self._write(_LAST_CHUNK)
                 return
         await self._pump((chunked(payload_chunk(piece)) for piece in pieces), pause)
-        self._write(chunked(ending + b"more" if manner == "wrong_length" else ending) + b"0\r\n\r\n")
+        self._write(chunked(ending + b"more" if manner == "wrong_length" else ending) + _LAST_CHUNK)
         self._note_whole(answer)
 
     async def _pump(self, pieces: Iterator[bytes], pause: float) -> None:
-        """Write pieces as fast as the client takes them, with a pause after each."""
-        for piece in pieces:
+        """Write pieces as fast as the client takes them, with a pause between two."""
+        for number, piece in enumerate(pieces):
+            if pause and number:
+                await asyncio.sleep(pause)
             self._write(piece)
             if self._writable is not None:
                 await self._writable
                 if self._lost:
                     raise ConnectionResetError
-            if pause:
-                await asyncio.sleep(pause)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._lost:

@@ -262,7 +262,7 @@ class LambdaService:
     def _control(self, request: Request) -> Answer:
         try:
             document = self._controlled(request.method, request.target.path, json.loads(request.body or b"{}"))
-        except (PlanError, ValueError, TypeError, AttributeError) as problem:
+        except (ValueError, TypeError, AttributeError, KeyError) as problem:
             return Answer(400, "Content-Type: text/plain\r\n", str(problem).encode())
         if document is None:
             return Answer(404, "Content-Type: text/plain\r\n", b"no such path")
