@@ -152,6 +152,10 @@ class Raw:
         head = self.until(b"\r\n\r\n")
         return head + self.read(int(parsed(head)[1]["content-length"]))
 
+    def reset(self) -> None:
+        """Let the socket end with RST when it is closed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def ending(self, patience: float = PATIENCE) -> tuple[bytes, str]:
         """All bytes until nothing more comes, and how that was: FIN, RST, or open still."""
         data = b""
@@ -216,6 +220,10 @@ SEEN: dict[str, tuple[str, int | None, Any]] = {
     "503": ("open", 503, ERROR),
     "504": ("open", 504, ERROR),
 }
+NOT_STARTED = {
+    *("reset_before_reading", "close_before_reading", "reset_after_headers"),
+    *("400", "403", "404", "409", "413", "429", "429_retry_after", "500_not_started", "503"),
+}
 NUMBERS = {"slow": "-20", "answer_late": "-20", "drip": "-1"}
 LENGTHS = {"wrong_length": len(WHOLE), "short_length": len(HALF)}
 EXTRA = {fault: len(SEEN[fault][2]) - length for fault, length in LENGTHS.items()}
@@ -245,7 +253,7 @@ def test_a_raw_socket_sees_the_fault_and_the_ledger_knows_whether_it_ran(fault: 
         assert ("x-amz-function-error" in headers) == (fault == "function_error")
     assert (entry["fault"], entry["attempts"]) == (fault, 1)
     assert entry["received"] == (0 if fault in BEFORE_BODY else 1)
-    assert entry["started"] == FAULTS[fault].starts
+    assert entry["started"] == FAULTS[fault].starts == (fault not in NOT_STARTED)
     part = fault in CUT or fault == "short_length"
     expected = "nothing" if status is None else f"part of {status}" if part else str(status)
     assert entry["answered"] == ("pending" if fault in SILENT and not part else expected)
@@ -374,12 +382,18 @@ def test_a_client_that_leaves_is_noticed(fault: str, faulty: FaultyEndpoint) -> 
 
 
 @pytest.mark.parametrize("function", ["fault-answer_late-500", "fault-answer_late-500--bytes-6000000"])
-def test_an_answer_after_the_client_left_is_written_all_the_same(function: str, faulty: FaultyEndpoint) -> None:
+@pytest.mark.parametrize("leaves_by", ["FIN", "RST"])
+def test_an_answer_after_the_client_left_is_written_all_the_same(
+    function: str, leaves_by: str, faulty: FaultyEndpoint
+) -> None:
     with Raw(faulty.url) as raw:
         raw.send(function)
         faulty.until(lambda ledger: "c" in ledger)
-    expected = {"200 after the client left", "client left"} if "bytes" in function else {"200 after the client left"}
-    faulty.until(lambda ledger: ledger["c"]["answered"] in expected and faulty.counts()["open"] == 0)
+        if leaves_by == "RST":
+            raw.reset()
+    assert faulty.ledger()["c"]["answered"] == "pending"
+    faulty.until(lambda ledger: ledger["c"]["answered"] == "200 after the client left")
+    faulty.until(lambda _: faulty.counts()["open"] == 0)
     assert invoke(client(faulty.url), "orders")[1] == WHOLE
 
 
@@ -885,6 +899,12 @@ def test_connections_meet_faults_on_listeners_of_their_own_and_in_turn(
     assert faulty.counts()["connections"] == 1
 
 
+def test_an_orderly_end_with_bytes_unread_is_no_reset(faulty: FaultyEndpoint) -> None:
+    with Raw(faulty.urls["close_before_reading"]) as raw:
+        raw.send("orders", b"x" * 1_000_000)
+        assert raw.ending() == (b"", "FIN")
+
+
 def test_behind_tls_all_is_as_without(secured: FaultyEndpoint) -> None:
     lambda_client = client(secured.url, verify=str(secured.ca_bundle))
     assert secured.url.startswith("https://")
@@ -931,5 +951,5 @@ def test_a_client_that_breaks_off_the_handshake_harms_nobody(secured: FaultyEndp
     for data in (b"", b"no ClientHello\r\n\r\n"):
         with Raw(secured.url) as raw:
             raw.socket.sendall(data)
-            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.reset()
     assert invoke(client(secured.url, verify=str(secured.ca_bundle)), "orders")[1] == WHOLE

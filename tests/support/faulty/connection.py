@@ -19,6 +19,8 @@ from support.faulty.plan import BEFORE_BODY
 _HEAD_LIMIT = 65_536
 _PIECE = 65_536
 _DRIPS = 40
+_IN_A_ROW = 16
+"""Pieces that are written before other connections have their turn, however fast the client takes them."""
 _SEEN_SECONDS = 0.02
 """Between a part of an answer and a reset, so that the client gets to read the part."""
 _DRAIN_SECONDS = 1.0
@@ -282,7 +284,7 @@ class Connection(asyncio.Protocol):
     async def _pump(self, pieces: Iterator[bytes], pause: float) -> None:
         """Write pieces as fast as the client takes them, with a pause between two."""
         for number, piece in enumerate(pieces):
-            if pause and number:
+            if number and (pause or number % _IN_A_ROW == 0):
                 await asyncio.sleep(pause)
             self._write(piece)
             if self._writable is not None:
@@ -291,7 +293,7 @@ class Connection(asyncio.Protocol):
                     raise ConnectionResetError
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._lost:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def _note_whole(self, answer: Answer) -> None:
