@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import cast
 
 from support.faulty.event_stream import exception, payload_chunk, unmodeled_error
-from support.faulty.lambda_service import Action, LambdaService
+from support.faulty.lambda_service import Action, Counts, LambdaService
 from support.faulty.ledger import CLIENT_LEFT, NOTHING, PENDING
 from support.faulty.message import Answer, Request, chunked, error, parse_head
 from support.faulty.plan import BEFORE_BODY
@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: LambdaService, counted: bool = True) -> None:
         self._service = service
         self._counted = counted
+        self._counts: Counts | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._request: Request | None = None
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport = cast(asyncio.Transport, transport)
         if self._counted:
-            counts = self._service.counts
+            counts = self._counts = self._service.counts
             counts.connections += 1
             counts.open += 1
             counts.most_open = max(counts.most_open, counts.open)
@@ -82,8 +83,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._left = self._lost = True
-        if self._counted and self._transport is not None:
-            self._service.counts.open -= 1
+        if self._counts is not None:
+            self._counts.open -= 1
         self.resume_writing()
         action = self._action
         if action is not None and action.manner == "answer_late":
