@@ -29,13 +29,13 @@ not seen the call; drawn ones have to read what they draw by, and drop it.
 The control API answers on every listener, and on one of its own that connection faults spare (`urls["control"]`):
 
     GET  /_control/ledger          {call: entry}, see `support.faulty.ledger.Entry`
-    GET  /_control/counts          connections, open, most_open, requests
+    GET  /_control/counts          connections made since the reset, how many are open, most_open; requests
     GET  /_control/urls            {"lambda", "control", "untrusted" and one for each connection fault: URL}
     PUT  /_control/functions/NAME  attributes of `support.faulty.plan.Plan`, over what the name says
     PUT  /_control/weights         {fault: weight} to draw from
     PUT  /_control/connections     {"faults": [...]}: what the next connections meet, one each
     POST /_control/release         answers all that `hold`
-    POST /_control/reset           forgets what was told and counted; seed and connections stay
+    POST /_control/reset           forgets what was told and counted; the seed stays, and connections are not closed
 
 Listeners beside the first: one for each fault of `OF_CONNECTIONS`, which meets every connection there, and with
 `--untrusted CERT KEY` one behind TLS with that certificate.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import cast
 
-from support.faulty.event_stream import exception, payload_chunk
-from support.faulty.lambda_service import Action, LambdaService
+from support.faulty.event_stream import exception, payload_chunk, unmodeled_error
+from support.faulty.lambda_service import Action, Counts, LambdaService
 from support.faulty.ledger import CLIENT_LEFT, NOTHING, PENDING
 from support.faulty.message import Answer, Request, chunked, error, parse_head
 from support.faulty.plan import BEFORE_BODY
@@ -19,6 +19,8 @@ from support.faulty.plan import BEFORE_BODY
 _HEAD_LIMIT = 65_536
 _PIECE = 65_536
 _DRIPS = 40
+_IN_A_ROW = 16
+"""Pieces that are written before other connections have their turn, however fast the client takes them."""
 _SEEN_SECONDS = 0.02
 """Between a part of an answer and a reset, so that the client gets to read the part."""
 _DRAIN_SECONDS = 1.0
@@ -26,6 +28,7 @@ _DRAIN_SECONDS = 1.0
 
 _ALERT = bytes.fromhex("15030300020228")  # TLS: alert, fatal, handshake_failure
 _FORGED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"forged":true}'
+_LAST_CHUNK = b"0\r\n\r\n"
 _GARBAGE = b"\x00\x01\xfe\xffno HTTP at all\r\n\r\n\x00"
 
 
@@ -35,6 +38,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: LambdaService, counted: bool = True) -> None:
         self._service = service
         self._counted = counted
+        self._counts: Counts | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._request: Request | None = None
@@ -52,7 +56,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport = cast(asyncio.Transport, transport)
         if self._counted:
-            counts = self._service.counts
+            counts = self._counts = self._service.counts
             counts.connections += 1
             counts.open += 1
             counts.most_open = max(counts.most_open, counts.open)
@@ -79,8 +83,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._left = self._lost = True
-        if self._counted and self._transport is not None:
-            self._service.counts.open -= 1
+        if self._counts is not None:
+            self._counts.open -= 1
         self.resume_writing()
         action = self._action
         if action is not None and action.manner == "answer_late":
@@ -258,30 +262,39 @@ class Connection(asyncio.Protocol):
                 return
             case "stream_hang":
                 await asyncio.Event().wait()
-            case "stream_error" | "stream_no_complete" | "stream_exception" | "stream_bad_crc" | "short_length":
-                wrong = frame[:-1] + bytes([frame[-1] ^ 1])
-                last = {"stream_error": ending, "stream_exception": exception("ServiceException", "told to fail")}
-                last |= {"stream_bad_crc": wrong, "short_length": frame[:-20]}
-                data = last.get(manner, b"")
-                self._write((chunked(data) if data else b"") + b"0\r\n\r\n")
+            case "stream_error":
+                self._write(chunked(ending) + _LAST_CHUNK)
+                self._note_whole(answer)
+                return
+            case "stream_exception" | "stream_unmodeled" | "stream_bad_crc" | "short_length":
+                last = {
+                    "stream_exception": exception("ServiceException", "told to fail"),
+                    "stream_unmodeled": unmodeled_error("ServiceException", "told to fail"),
+                    "stream_bad_crc": frame[:-1] + bytes([frame[-1] ^ 1]),
+                    "short_length": frame[:-20],
+                }
+                self._write(chunked(last[manner]) + _LAST_CHUNK)
+                return
+            case "stream_no_complete":
+                self._write(_LAST_CHUNK)
                 return
         await self._pump((chunked(payload_chunk(piece)) for piece in pieces), pause)
-        self._write(chunked(ending + b"more" if manner == "wrong_length" else ending) + b"0\r\n\r\n")
+        self._write(chunked(ending + b"more" if manner == "wrong_length" else ending) + _LAST_CHUNK)
         self._note_whole(answer)
 
     async def _pump(self, pieces: Iterator[bytes], pause: float) -> None:
-        """Write pieces as fast as the client takes them, with a pause after each."""
-        for piece in pieces:
+        """Write pieces as fast as the client takes them, with a pause between two."""
+        for number, piece in enumerate(pieces):
+            if number and (pause or number % _IN_A_ROW == 0):
+                await asyncio.sleep(pause)
             self._write(piece)
             if self._writable is not None:
                 await self._writable
                 if self._lost:
                     raise ConnectionResetError
-            if pause:
-                await asyncio.sleep(pause)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._lost:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def _note_whole(self, answer: Answer) -> None:

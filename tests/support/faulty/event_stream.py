@@ -43,5 +43,11 @@ def exception(kind: str, message: str) -> bytes:
     return frame(headers, json.dumps({"message": message}).encode())
 
 
+def unmodeled_error(code: str, message: str) -> bytes:
+    """A message of type `error`: as above, for what the service's model does not name. Lambda's names nothing."""
+    return frame({":error-code": code, ":error-message": message, ":message-type": "error"}, b"")
+
+
 def _header(name: str, value: str) -> bytes:
-    return struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", _STRING, len(value)) + value.encode()
+    key, text = name.encode(), value.encode()
+    return struct.pack("!B", len(key)) + key + struct.pack("!BH", _STRING, len(text)) + text

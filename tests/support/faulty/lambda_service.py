@@ -82,7 +82,7 @@ class _Execution:
 
 @dataclass(slots=True)
 class Counts:
-    """Connections of all listeners but the control API's, and how many are open."""
+    """Connections made since the last reset, but for the control listener's, and how many of them are open."""
 
     connections: int = 0
     open: int = 0
@@ -262,7 +262,7 @@ class LambdaService:
     def _control(self, request: Request) -> Answer:
         try:
             document = self._controlled(request.method, request.target.path, json.loads(request.body or b"{}"))
-        except (PlanError, ValueError, TypeError, AttributeError) as problem:
+        except (ValueError, TypeError, AttributeError, KeyError) as problem:
             return Answer(400, "Content-Type: text/plain\r\n", str(problem).encode())
         if document is None:
             return Answer(404, "Content-Type: text/plain\r\n", b"no such path")
@@ -290,7 +290,7 @@ class LambdaService:
                 self._release()
             case "POST", ["reset"]:
                 self._release()
-                self.ledger, self.counts = Ledger(), Counts(open=self.counts.open, most_open=self.counts.open)
+                self.ledger, self.counts = Ledger(), Counts()
                 self._weights = None
                 for told_before in (self._plans, self._connection_faults, self._executions, self._warm):
                     told_before.clear()

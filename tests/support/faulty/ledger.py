@@ -27,7 +27,7 @@ class EntryDocument(TypedDict):
 
 @dataclass(slots=True)
 class Entry:
-    """One call, over all its attempts; `fault`, `answered` and `version` are those of the last.
+    """One call, over all its attempts; what is not a number is that of the last.
 
     Attributes:
         call: its id.
@@ -66,8 +66,9 @@ class Ledger:
         entry = self._entries.get(call)
         if entry is None:
             entry = self._entries[call] = Entry(call, function, qualifier, invocation_type)
+        entry.function, entry.qualifier, entry.invocation_type = function, qualifier, invocation_type
         entry.attempts += 1
-        entry.answered = PENDING
+        entry.answered, entry.version = PENDING, None
         return entry
 
     def document(self) -> dict[str, dict[str, object]]:

@@ -72,6 +72,7 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
         "504": Fault(True, "a gateway's HTML: it runs longer than the gateway waits"),
         "stream_error": Fault(True, "half of the chunks, then InvokeComplete with an ErrorCode", of_streams=True),
         "stream_exception": Fault(True, "half of the chunks, then a message of type exception", of_streams=True),
+        "stream_unmodeled": Fault(True, "half of the chunks, then a message of type error", of_streams=True),
         "stream_cut": Fault(True, "half of the chunks, then RST", of_streams=True),
         "stream_cut_frame": Fault(True, "half of the chunks and half a frame, then RST", of_streams=True),
         "stream_no_complete": Fault(True, "half of the chunks, then an orderly end of the body", of_streams=True),
