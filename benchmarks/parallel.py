@@ -58,12 +58,17 @@ async def _measure(folder: Path, url: str, peer: Peer | None) -> None:
             started = time.perf_counter()
             async with anyio.create_task_group() as group:
                 for _ in range(50):
-                    group.start_soon(client.call_tool, peer.tool, peer.with_payload({}))
+                    group.start_soon(_of_peer, client, peer)
             print(f"  peer                             {time.perf_counter() - started:8.2f}")
     async with Client(warden_server(folder, url, manifest, "--concurrency", "256")) as client:
         await _warm_up(client)
         await _thousand(client)
         await _fast_among_slow(client)
+
+
+async def _of_peer(client: Client, peer: Peer) -> None:
+    result = await client.call_tool(peer.tool, peer.with_payload({}))
+    assert not result.is_error, result.content
 
 
 async def _warm_up(client: Client) -> None:

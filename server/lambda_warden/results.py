@@ -109,10 +109,10 @@ class KeptResults:
                 data = _encoded(payload) if payload.redacted else returned
                 new["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
             if log is not None:
-                new["log"] = NewPart(log.log.text.encode(), "text", log_bytes, log.redacted)
+                new["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
             return new
 
-        size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.log.text) if log else 0)
+        size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.whole) if log else 0)
         if not size:
             return None
         expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)

@@ -245,9 +245,9 @@ def test_an_answer_is_never_lost_to_a_query(data: bytes, shown: Any, reason: str
 
 
 def test_the_error_of_a_function_is_not_queried() -> None:
-    result = report(b'{"errorType": "E", "errorMessage": "no"}', "a", error="Unhandled")
+    result = report(b'{"errorType": "E", "errorMessage": "no", "id": 1}', "a", error="Unhandled")
 
-    assert result.payload == {"errorType": "E", "errorMessage": "no"}
+    assert result.payload == {"errorType": "E", "errorMessage": "no", "id": 1}
     assert result.function_error is not None
     assert result.query_error is not None
 

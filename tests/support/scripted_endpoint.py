@@ -22,9 +22,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from support.common_answers import ANSWERS, answer_of
+
 _INVOCATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
-_SLEEP = re.compile(r":function:sleep-(?P<milliseconds>\d+)$")
+_ANSWER = re.compile(r"(?:^|:function:)answer-(?P<name>[a-z0-9-]+)$")
+_SLEEP = re.compile(r"(?:^|:function:)sleep-(?P<milliseconds>\d+)$")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def refused(status: int, code: str, message: str = "no") -> Reply:
 
 
 def echo(received: Received) -> Reply:
-    """The default: 204 for DryRun, 202 for Event, or else the payload that was sent. `sleep-N` waits N ms before."""
+    """The default: 204 for DryRun, 202 for Event, or else the payload that was sent. `sleep-N` waits N ms before, and
+    `answer-NAME` gives one of the common answers."""
     match received.invocation_type:
         case "DryRun":
             return Reply(204)
@@ -96,6 +100,9 @@ def echo(received: Received) -> Reply:
         case _:
             if match := _SLEEP.search(received.function or ""):
                 time.sleep(int(match["milliseconds"]) / 1000)
+            if match := _ANSWER.search(received.function or ""):
+                payload, error, log = answer_of(match["name"])
+                return returned(payload, log=log, version="7", error=error)
             return returned(json.loads(received.body or b"null"), version=received.qualifier or "$LATEST")
 
 
@@ -234,7 +241,8 @@ _ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 if __name__ == "__main__":
     with scripted_endpoint() as running:
         running.catalog = [
-            {"FunctionName": name, "FunctionArn": _ARN + name, "Description": name} for name in ("echo", "sleep-1000")
+            {"FunctionName": name, "FunctionArn": _ARN + name, "Description": name}
+            for name in ("echo", "sleep-1000", *(f"answer-{each}" for each in ANSWERS))
         ]
         print(running.url, flush=True)
         sys.stdin.read()

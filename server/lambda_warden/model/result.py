@@ -163,7 +163,9 @@ class InvokeResult(_Result):
     payload: JsonValue = Field(
         default=None, description="What the function returned, or `query` selected of it, in `payload_format`."
     )
-    payload_format: PayloadFormat | None = Field(default=None, description="null: it returned no bytes.")
+    payload_format: PayloadFormat | None = Field(
+        default=None, description="Absent: it returned no bytes, or an error of which function_error tells all."
+    )
     payload_media_type: str | None = Field(
         default=None, description="What a payload that is not JSON looks like; null: nobody can tell."
     )

@@ -27,6 +27,7 @@ BEHIND_LIMIT: Final = 4
 BEHIND_MESSAGE_LIMIT: Final = 500
 BEHIND_FRAMES_LIMIT: Final = 6
 _FRAME_LIMIT: Final = 300
+_TOLD: Final = frozenset({"errorType", "errorMessage", "stackTrace", "trace", "cause", "requestId"})
 
 _TRACEBACK = "Traceback (most recent call last):"
 _MARKERS = re.compile(r"[ ^~]*")  # the lines of a Python traceback that point into the line above
@@ -70,6 +71,12 @@ def read_function_error(kind: str, payload: Payload, log: Log | None) -> Functio
     logged = next((entry.stack for entry in reversed(log.errors) if tells_of(entry.message, described)), [])
     frames = cut_frames(_frames_of_log(log.text), FRAMES_LIMIT, _FRAME_LIMIT) or logged
     return described.model_copy(update={"stack_trace": frames})
+
+
+def tells_all(payload: Payload) -> bool:
+    """Whether the payload of a failed function holds nothing but what a `FunctionError` tells of it."""
+    value = payload.value
+    return payload.format == "json" and isinstance(value, dict) and bool(value) and value.keys() <= _TOLD
 
 
 def _json_object(payload: Payload) -> dict[str, Any]:

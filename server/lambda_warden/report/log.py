@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 from lambda_warden.guard.redaction.text import redact_cut_text, redact_text
@@ -58,10 +58,11 @@ _COLD: Final = frozenset({"init_start", "init_end", "init_report", "restore_star
 
 
 class RedactedLog(NamedTuple):
-    """A log without its secrets, and how many places were replaced."""
+    """A log without its secrets, how many places were replaced, and all lines of the call, also those left out."""
 
     log: Log
     redacted: int
+    whole: str = ""
 
 
 def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog | None:
@@ -86,7 +87,7 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
     shown = [entry for entry in own if not _repeats(entry, report)]
     errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
     log = Log(
-        text="\n".join(line.replace("\r", "\n") for entry in shown for line in entry.lines).rstrip("\n"),
+        text=_text(shown),
         format="json" if all(entry.event is not None for entry in shown or own) and own else "text",
         truncated=truncated,
         cold_start=_cold_start(own, report, truncated),
@@ -95,7 +96,11 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
         other_requests=others,
         report=report,
     )
-    return RedactedLog(log, redacted.count + sum(entry.redacted for entry in own))
+    return RedactedLog(log, redacted.count + sum(entry.redacted for entry in own), _text(own))
+
+
+def _text(entries: Iterable[LogEntry]) -> str:
+    return "\n".join(line.replace("\r", "\n") for entry in entries for line in entry.lines).rstrip("\n")
 
 
 def read_report(text: str, request_id: str | None = None) -> Report | None:
