@@ -259,7 +259,8 @@ def _report_returned(
         omitted=list(view.omitted),
         redacted=payload.redacted + redacted_in_log,
         log=log,
-        kept_until=kept_until,
+        # Of what is shown whole there is no rest to read.
+        kept_until=kept_until if view.truncated or (log and log.truncated) or error else None,
         duration_ms=duration_ms,
         outside_data=OUTSIDE_DATA if raw.payload or log else None,
         **_of(call),
