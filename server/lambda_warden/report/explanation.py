@@ -28,7 +28,7 @@ _EXPLANATIONS: Final[dict[ErrorCause, str]] = {
     "invalid_response": "The function ran, but its answer could not be written as JSON or arrived incomplete.",
     "response_too_large": "The function ran, but its answer is larger than the 6 MB that Lambda passes on.",
     "code": "The function's code ended with an error of its own.",
-    "unknown": "Neither the answer nor the log says why.",
+    "unknown": "What kind of failure this is, is not known: see what the function and its log say.",
 }
 
 _NOT_UNDONE: Final = "What the function did before it failed is not undone."
