@@ -30,12 +30,18 @@ from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
 
 if TYPE_CHECKING:
+    from lambda_warden.aws.configuration import Configuration
     from lambda_warden.results import KeptResults
 
 logger = logging.getLogger(__name__)
 
 NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
 
+MARGIN_SECONDS = 30.0
+"""How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
+_PROBE_SECONDS = 30.0
+_QUEUED_SECONDS = 60.0
+"""For an Event, which is answered when it is queued."""
 _LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0
 """How long a slot of `concurrent` is held by a call whose end is not known: a function runs on when its caller stops
 waiting."""
@@ -57,6 +63,7 @@ class Execution:
         results: where answers and logs are kept for a while, if they are.
         principal: who asks, for all calls of this server.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
+        read_timeout: seconds that no attempt takes longer than.
         output_bytes: of a result and its text together.
     """
 
@@ -67,12 +74,14 @@ class Execution:
         *,
         principal: str,
         record_payloads: bool,
+        read_timeout: float,
         output_bytes: int,
     ) -> None:
         self._records = records
         self._results = results
         self._principal = principal
         self._record_payloads = record_payloads
+        self._read_timeout = read_timeout
         self._output_bytes = output_bytes
 
     def carry_out(self, tool: ToolName, step: Allowed, sending: Sending) -> Ending | Decision | First:
@@ -87,6 +96,7 @@ class Execution:
         except RecordError as error:
             logger.error("%s not sent: %s", step.call.invocation_id, error)
             return denied("record", NOT_RECORDED)
+        self._limit(step, sending)
         started = time.monotonic()
         raw, attempts = self._attempt(step, sending)
         seconds = time.monotonic() - started
@@ -106,6 +116,20 @@ class Execution:
         full = Denied(step.call, step.decision.with_check(_limit_check(met)))
         self._records.append("denial", invocation_id, denial_record(tool, full))
         return full.decision
+
+    def _limit(self, step: Allowed, sending: Sending) -> None:
+        """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
+        spec, kind = step.rule.spec, step.request.invocation_type
+        usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
+        limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
+        sending.allow(limit)
+        if kind == "RequestResponse" and spec.timeout_seconds is None and step.request.timeout_seconds is None:
+
+            def shorten(known: Configuration) -> None:
+                if known.timeout_seconds is not None:
+                    sending.allow(min(limit, known.timeout_seconds + MARGIN_SECONDS))
+
+            step.policy.configurations.tell(step.ref, shorten)
 
     def _attempt(self, step: Allowed, sending: Sending) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.

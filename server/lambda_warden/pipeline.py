@@ -46,16 +46,10 @@ from lambda_warden.steps import Allowed, Denied, Replayed
 from lambda_warden.store.records import Field, First, RecordError, Records, Reservation
 
 if TYPE_CHECKING:
-    from lambda_warden.aws.configuration import Configuration
     from lambda_warden.results import KeptResults
 
 logger = logging.getLogger(__name__)
 
-MARGIN_SECONDS: Final = 30.0
-"""How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
-_PROBE_SECONDS: Final = 30.0
-_QUEUED_SECONDS: Final = 60.0
-"""For an Event, which is answered when it is queued."""
 _COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
 
 
@@ -116,7 +110,12 @@ class Pipeline:
         self._read_timeout = read_timeout
         self._idempotency_ttl = idempotency_ttl
         self._execution = Execution(
-            records, results, principal=principal, record_payloads=record_payloads, output_bytes=output_bytes
+            records,
+            results,
+            principal=principal,
+            record_payloads=record_payloads,
+            read_timeout=read_timeout,
+            output_bytes=output_bytes,
         )
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
@@ -271,7 +270,6 @@ class Pipeline:
         """Run a call when it is its turn, and wait no longer than its deadline."""
         wait = step.request.timeout_seconds
         sending = Sending(NEVER if wait is None else step.began + wait)
-        self._set_limit(step, sending)
         work = partial(self._execution.carry_out, tool, step, sending)
         try:
             return await self._dispatcher.run(work, sending, _claim(step), self._read_timeout, progress)
@@ -284,20 +282,6 @@ class Pipeline:
             if sending.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
             return Ending(raw, report_outcome(step.call, raw, round((time.monotonic() - step.began) * 1000), 0))
-
-    def _set_limit(self, step: Allowed, sending: Sending) -> None:
-        """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
-        spec, kind = step.rule.spec, step.request.invocation_type
-        usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
-        limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
-        sending.allow(limit)
-        if kind == "RequestResponse" and spec.timeout_seconds is None and step.request.timeout_seconds is None:
-
-            def shorten(known: Configuration) -> None:
-                if known.timeout_seconds is not None:
-                    sending.allow(min(limit, known.timeout_seconds + MARGIN_SECONDS))
-
-            step.policy.configurations.tell(step.ref, shorten)
 
 
 def _read_alias(step: Allowed) -> frozenset[str] | str:
