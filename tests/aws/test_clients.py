@@ -47,8 +47,7 @@ def verification(client: Any) -> bool | str | None:
 def aws_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS config files with two profiles, one of which asks for retries."""
     (tmp_path / "config").write_text(
-        "[profile ops]\nregion = ap-southeast-2\n\n"
-        "[profile eager]\nretry_mode = legacy\nmax_attempts = 9\n"
+        "[profile ops]\nregion = ap-southeast-2\n\n[profile eager]\nretry_mode = legacy\nmax_attempts = 9\n"
     )
     (tmp_path / "credentials").write_text(
         "[ops]\naws_access_key_id = OPSKEY\naws_secret_access_key = secret\n\n"
