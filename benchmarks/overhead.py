@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import psutil
@@ -38,6 +39,9 @@ from mcp import Client, StdioServerParameters
 from lambda_warden.app import Warden
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 SCHEMA = {"schema": {"type": "object", "required": ["orderId", "amount"]}}
 SIZES = {"1 KB": 1_000, "6 MB": 6_000_000}
@@ -72,7 +76,7 @@ async def _measure(folder: Path, url: str, calls: int, starts: int, peer: Peer |
 async def _calls(folder: Path, url: str, manifest: Path, label: str, size: int, calls: int, peer: Peer | None) -> None:
     payload, boto = _payload(size), boto_client(url)
     body = json.dumps(payload).encode()
-    arguments = {"function": "echo:live", "payload": payload}
+    arguments: dict[str, Any] = {"function": "echo:live", "payload": payload}
     inside = Warden(Settings(records=folder / f"inside-{size}.sqlite3"), load_manifests([manifest]))
     async with (
         Client(inside.server) as in_process,
@@ -97,15 +101,15 @@ async def _calls(folder: Path, url: str, manifest: Path, label: str, size: int, 
     print(f"  over raw boto3 and a bare server together, stdio: {own:+.2f}")
 
 
-async def _raw(boto: object, body: bytes) -> None:
-    invoke(boto, "echo", body)  # type: ignore[arg-type]
+async def _raw(boto: LambdaClient, body: bytes) -> None:
+    invoke(boto, "echo", body)
 
 
 async def _nothing(bare: Client) -> None:
     await bare.call_tool("nothing", {})
 
 
-async def _through(client: Client, tool: str, arguments: dict[str, object]) -> None:
+async def _through(client: Client, tool: str, arguments: dict[str, Any]) -> None:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
 
@@ -113,7 +117,9 @@ async def _through(client: Client, tool: str, arguments: dict[str, object]) -> N
 async def _memory(warden: StdioServerParameters, other: StdioServerParameters | None, peer: Peer | None) -> None:
     payload = _payload(SIZES["6 MB"])
     print(f"\n{LARGE_AT_ONCE} calls of 6 MB at once: the server's memory, idle → peak (MB), and the wall time (s)")
-    servers = [("lambda-warden", warden, "invoke_function", {"function": "echo:live", "payload": payload})]
+    servers: list[tuple[str, StdioServerParameters, str, dict[str, Any]]] = [
+        ("lambda-warden", warden, "invoke_function", {"function": "echo:live", "payload": payload})
+    ]
     if other and peer:
         servers.append(("peer", other, peer.tool, peer.with_payload(payload)))
     for name, server, tool, arguments in servers:

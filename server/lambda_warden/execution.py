@@ -27,7 +27,7 @@ from lambda_warden.report.invocation import Answer, read_answer, report_outcome,
 from lambda_warden.report.text import invocation_text
 from lambda_warden.retry import attempt_until_it_may_have_run
 from lambda_warden.steps import Allowed, Denied
-from lambda_warden.store.records import Bucket, Busy, First, RecordError, Records
+from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError, Records
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
+NOT_ADMITTED = "lambda-warden could not admit the call, so it was not sent"
 
 MARGIN_SECONDS = 30.0
 """How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
@@ -96,6 +97,9 @@ class Execution:
         except RecordError as error:
             logger.error("%s not sent: %s", step.call.invocation_id, error)
             return denied("record", NOT_RECORDED)
+        except Exception as error:  # noqa: BLE001 - a defect of ours, before anything was sent
+            log_defect("admitting", error)
+            return denied("internal", NOT_ADMITTED)
         self._limit(step, sending)
         started = time.monotonic()
         raw, attempts = self._attempt(step, sending)
@@ -184,7 +188,7 @@ class Execution:
         raw, invocation_id = ending.raw, step.call.invocation_id
         self._records.finish(
             invocation_id,
-            outcome_record(step, raw, seconds, attempts, keep_payload=self._record_payloads),
+            self._outcome_record(step, raw, seconds, attempts),
             ran=not isinstance(raw, Refused),
             ended=not (isinstance(raw, Unknown) and raw.status_code is None),
             result=ending.result.model_dump_json(exclude_defaults=True) if step.reservation else None,
@@ -193,6 +197,14 @@ class Execution:
             logger.error("%s: %s", invocation_id, ending.result.violation)
             body = {"function": step.ref.qualified_arn, "reason": ending.result.violation}
             self._records.append("violation", invocation_id, body)
+
+    def _outcome_record(self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
+        if self._record_payloads:
+            try:
+                return outcome_record(step, raw, seconds, attempts, keep_payload=True)
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not keep an outcome off the record
+                log_defect("keeping a payload", error)
+        return outcome_record(step, raw, seconds, attempts, keep_payload=False)
 
     def _buckets(self, step: Allowed) -> list[Bucket]:
         """The limits that a call takes from. A DryRun starts nothing, so it takes none."""

@@ -50,11 +50,15 @@ def attempt_until_it_may_have_run(
     # Imported here: most calls need no second attempt, and a server that starts needs none of this.
     from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
 
-    outcomes = [first]
+    last, made, begun = first, 1, False
     grows = wait_random_exponential(multiplier=_FIRST_SECONDS, max=_LONGEST_SECONDS)
 
     def next_outcome() -> RawOutcome:
-        return outcomes.pop() if outcomes else attempt()
+        nonlocal last, made, begun
+        if begun and sending.reason is None:  # it may have been given up in the pause
+            last, made = attempt(), made + 1
+        begun = True
+        return last
 
     def pause(state: RetryCallState) -> float:
         asked = _refusal(state).retry_after_seconds
@@ -65,7 +69,7 @@ def attempt_until_it_may_have_run(
         return sending.reason is not None or time.monotonic() + state.upcoming_sleep >= sending.deadline
 
     def tell(state: RetryCallState) -> None:
-        on_retry(state.attempt_number, _refusal(state), state.upcoming_sleep)
+        on_retry(made, _refusal(state), state.upcoming_sleep)
 
     retrying = Retrying(
         retry=retry_if_result(lambda raw: may_retry(raw, 0, max_attempts)),
@@ -73,10 +77,10 @@ def attempt_until_it_may_have_run(
         wait=pause,
         sleep=sending.wait,
         before_sleep=tell,
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else first,
+        retry_error_callback=lambda _: last,
     )
-    last: RawOutcome = retrying(next_outcome)
-    return last, retrying.statistics["attempt_number"]
+    retrying(next_outcome)
+    return last, made
 
 
 def _refusal(state: RetryCallState) -> Refused:

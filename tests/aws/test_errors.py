@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import string
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, get_args
 
 import botocore.exceptions
 import botocore.session
@@ -11,27 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
+from lambda_warden.aws.sending import GivenUpError, Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
 
-OPERATION: Final = botocore.session.get_session().get_service_model("lambda").operation_model("Invoke")
+SERVICE: Final[Any] = botocore.session.get_session().get_service_model("lambda")
+OPERATIONS: Final = ("Invoke", "InvokeWithResponseStream")
 STATUSES: Final[dict[str, int]] = {
-    shape.name: shape.metadata["error"]["httpStatusCode"] for shape in OPERATION.error_shapes
+    shape.name: shape.metadata["error"]["httpStatusCode"]
+    for operation in OPERATIONS
+    for shape in SERVICE.operation_model(operation).error_shapes
 }
-
-NOT_SENT: Final = {
-    "ConnectTimeoutError",
-    "CredentialRetrievalError",
-    "EndpointConnectionError",
-    "InvalidConfigError",
-    "NoCredentialsError",
-    "NoRegionError",
-    "ParamValidationError",
-    "PartialCredentialsError",
-    "ProfileNotFound",
-    "SSOError",
-    "TokenRetrievalError",
-}
-"""botocore's exceptions, and with them their subclasses, that show that no request left."""
+EVENTS: Final[Mapping[str, Any]] = SERVICE.operation_model("InvokeWithResponseStream").get_event_stream_output().members
+LEFT: Final[list[Sent]] = ["whole", "unwatched"]
+NOT_LEFT: Final[list[Sent]] = ["no", "partly"]
+REFUSED_STATUSES: Final = (400, 401, 402, 403, 404, 405, 409, 413, 415, 429)
 
 BOTOCORE_ERRORS: Final = sorted(
     (
@@ -55,21 +49,37 @@ def raised(kind: type[BotoCoreError], **details: object) -> BotoCoreError:
     return kind(**{"last_response": {}, **wanted, **details})
 
 
-def is_sent(kind: type[BaseException]) -> bool:
-    return not any(base.__name__ in NOT_SENT for base in kind.__mro__ if base.__module__ == "botocore.exceptions")
-
-
-def test_every_error_of_invoke_is_decided_on_exactly_once() -> None:
+def test_every_error_of_the_model_is_decided_on_exactly_once() -> None:
     """The tables may know errors of a newer botocore than the installed one, and never the other way round."""
     decided = [*LATER, *NEVER_AS_IS, *MAY_HAVE_RUN]
     assert len(decided) == len(set(decided))
     assert set(STATUSES) - set(decided) == set()
 
 
+def test_the_events_of_a_stream_are_those_that_are_read() -> None:
+    """One that a later botocore brings, exception or not, has to be decided on: see `aws/invoke.py`."""
+    assert set(EVENTS) == {"PayloadChunk", "InvokeComplete"}
+    assert not any(shape.metadata.get("exception") for shape in EVENTS.values())
+
+
+def test_the_parameters_of_both_operations_are_those_that_were_decided_on() -> None:
+    """One that a later botocore brings may be another way to say that a call must not be repeated."""
+    known = {"FunctionName", "InvocationType", "LogType", "ClientContext", "Qualifier", "Payload", "TenantId"}
+    shapes = {name: set(SERVICE.operation_model(name).input_shape.members) for name in OPERATIONS}
+    assert shapes == {"Invoke": {*known, "DurableExecutionName"}, "InvokeWithResponseStream": known}
+
+
+# Answers
+
+
+@pytest.mark.parametrize("sent", LEFT)
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("code", sorted(STATUSES))
-def test_each_error_of_invoke_is_classified_by_its_name_and_keeps_its_details(code: str) -> None:
+def test_each_error_of_the_model_is_classified_by_its_name_and_keeps_its_details(
+    code: str, operation: str, sent: Sent
+) -> None:
     status = STATUSES[code]
-    outcome = classify(answered(code, status))
+    outcome = classify(answered(code, status, operation), sent)
 
     if code in MAY_HAVE_RUN:
         assert outcome == Unknown(code, "because", status, "r-1")
@@ -82,45 +92,56 @@ def test_each_error_of_invoke_is_classified_by_its_name_and_keeps_its_details(co
 )
 @pytest.mark.parametrize("status", [400, 410, 429, 500, None])
 def test_an_error_that_running_code_may_cause_is_unknown_whatever_the_status(code: str, status: int | None) -> None:
-    assert isinstance(classify(answered(code, status)), Unknown)
+    assert isinstance(classify(answered(code, status), "whole"), Unknown)
 
 
 @pytest.mark.parametrize("code", ["TooManyRequestsException", "ResourceNotReadyException", "EC2ThrottledException"])
 def test_a_refusal_that_passes_says_that_a_retry_is_sensible(code: str) -> None:
-    outcome = classify(answered(code, STATUSES[code]))
+    outcome = classify(answered(code, STATUSES[code]), "whole")
 
     assert isinstance(outcome, Refused)
     assert outcome.retry_sensible
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "RequestTooLargeException", "KMSDisabledException"])
-def test_a_refusal_that_stays_says_that_a_retry_is_not_sensible(code: str) -> None:
-    outcome = classify(answered(code, STATUSES[code]))
+@pytest.mark.parametrize("sent", ["whole", "partly"])
+def test_a_refusal_that_stays_says_that_a_retry_is_not_sensible(code: str, sent: Sent) -> None:
+    outcome = classify(answered(code, STATUSES[code]), sent)
 
     assert isinstance(outcome, Refused)
     assert not outcome.retry_sensible
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 429])
+@pytest.mark.parametrize("status", REFUSED_STATUSES)
 def test_an_error_of_another_name_is_refused_on_the_statuses_that_lambda_gives_before_running(status: int) -> None:
-    outcome = classify(answered("AccessDeniedException", status))
+    outcome = classify(answered("AccessDeniedException", status), "whole")
 
     assert outcome == Refused("AccessDeniedException", "because", status, "r-1", retry_sensible=status == 429)
 
 
-@pytest.mark.parametrize("status", [None, 200, 302, 408, 499, 500, 502, 503, 504, 599])
-def test_an_error_of_another_name_is_unknown_on_every_other_status(status: int | None) -> None:
-    assert classify(answered("NobodyKnowsException", status)) == Unknown(
-        "NobodyKnowsException", "because", status, "r-1"
-    )
+@pytest.mark.parametrize("sent", LEFT)
+def test_an_error_of_another_name_is_unknown_on_every_other_status(sent: Sent) -> None:
+    for status in {None, *range(100, 600)} - set(REFUSED_STATUSES):
+        assert classify(answered("NobodyKnowsException", status), sent) == Unknown(
+            "NobodyKnowsException", "because", status, "r-1"
+        )
 
 
+@pytest.mark.parametrize("code", ["ServiceException", "SnapStartException", "NobodyKnowsException"])
+@pytest.mark.parametrize("status", [500, 503, 400])
+def test_an_answer_that_came_before_the_request_had_left_says_that_nothing_ran(code: str, status: int) -> None:
+    outcome = classify(answered(code, status), "partly")
+
+    assert outcome == Refused(code, "because", status, "r-1", retry_sensible=status != 400)
+
+
+@pytest.mark.parametrize("sent", get_args(Sent))
 @pytest.mark.parametrize("operation", ["AssumeRole", "AssumeRoleWithWebIdentity", "GetRoleCredentials"])
 @pytest.mark.parametrize("status", [403, 429, 500, None])
 def test_an_error_of_the_call_for_credentials_proves_that_invoke_was_not_sent(
-    operation: str, status: int | None
+    operation: str, status: int | None, sent: Sent
 ) -> None:
-    outcome = classify(answered("ServiceException", status, operation))
+    outcome = classify(answered("ServiceException", status, operation), sent)
 
     assert isinstance(outcome, Refused)
     assert operation in outcome.message
@@ -129,32 +150,65 @@ def test_an_error_of_the_call_for_credentials_proves_that_invoke_was_not_sent(
 def test_an_answer_without_any_detail_is_unknown() -> None:
     empty: Any = {}
 
-    assert classify(ClientError(empty, "Invoke")) == Unknown("unknown", "")
-
-
-@pytest.mark.parametrize("kind", BOTOCORE_ERRORS, ids=lambda kind: kind.__name__)
-def test_botocore_s_own_errors_are_refused_only_where_nothing_was_sent(kind: type[BotoCoreError]) -> None:
-    outcome = classify(raised(kind))
-
-    assert isinstance(outcome, Unknown if is_sent(kind) else Refused)
-    assert outcome.code == kind.__name__
+    assert classify(ClientError(empty, "Invoke"), "whole") == Unknown("unknown", "")
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("header", "seconds"),
     [
-        "ReadTimeoutError",
-        "ConnectionClosedError",
-        "ResponseStreamingError",
-        "HTTPClientError",
-        "ConnectionError",
-        "IncompleteReadError",
-        "ProxyConnectionError",
-        "SSLError",
+        ("0", 0.0),
+        ("7", 7.0),
+        ("604800", 86_400.0),
+        ("9" * 400, 86_400.0),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("²", None),
+        ("٣", None),
+        ("Wed, 25 Nov 2026 07:28:00 GMT", None),
     ],
 )
-def test_a_connection_that_broke_after_sending_leaves_it_unknown(name: str) -> None:
-    assert isinstance(classify(raised(getattr(botocore.exceptions, name))), Unknown)
+def test_a_retry_after_is_given_in_seconds_and_nothing_else_is_taken_for_one(
+    header: str | None, seconds: float | None
+) -> None:
+    error = answered("TooManyRequestsException", 429)
+    error.response["ResponseMetadata"]["HTTPHeaders"] = {} if header is None else {"retry-after": header}
+    outcome = classify(error, "whole")
+
+    assert isinstance(outcome, Refused)
+    assert outcome.retry_after_seconds == seconds
+
+
+def test_a_refusal_that_stays_names_no_time() -> None:
+    error = answered("ResourceNotFoundException", 404)
+    error.response["ResponseMetadata"]["HTTPHeaders"] = {"retry-after": "7"}
+    outcome = classify(error, "whole")
+
+    assert isinstance(outcome, Refused)
+    assert outcome.retry_after_seconds is None
+
+
+# No answer: what counts is how much has left
+
+
+@pytest.mark.parametrize("sent", LEFT)
+@pytest.mark.parametrize("kind", BOTOCORE_ERRORS, ids=lambda kind: kind.__name__)
+def test_whatever_broke_after_the_request_left_is_unknown(kind: type[BotoCoreError], sent: Sent) -> None:
+    outcome = classify(raised(kind), sent)
+
+    assert isinstance(outcome, Unknown)
+    assert outcome.code == kind.__name__
+
+
+@pytest.mark.parametrize("sent", NOT_LEFT)
+@pytest.mark.parametrize("kind", BOTOCORE_ERRORS, ids=lambda kind: kind.__name__)
+def test_whatever_broke_before_the_request_left_whole_is_refused(kind: type[BotoCoreError], sent: Sent) -> None:
+    outcome = classify(raised(kind), sent)
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == kind.__name__
+    assert outcome.message
 
 
 @pytest.mark.parametrize(
@@ -162,60 +216,105 @@ def test_a_connection_that_broke_after_sending_leaves_it_unknown(name: str) -> N
     [
         ("EndpointConnectionError", True),
         ("ConnectTimeoutError", True),
+        ("ConnectionClosedError", True),
+        ("ReadTimeoutError", True),
+        ("ProxyConnectionError", True),
+        ("SSLError", True),
+        ("HTTPClientError", True),
         ("NoCredentialsError", False),
         ("ParamValidationError", False),
         ("ProfileNotFound", False),
         ("UnauthorizedSSOTokenError", False),
     ],
 )
-def test_what_kept_a_request_from_leaving_is_refused(name: str, retry_sensible: bool) -> None:
-    outcome = classify(raised(getattr(botocore.exceptions, name)))
+def test_failures_of_the_connection_pass_and_others_stay(name: str, retry_sensible: bool) -> None:
+    outcome = classify(raised(getattr(botocore.exceptions, name)), "partly")
 
     assert isinstance(outcome, Refused)
     assert outcome.retry_sensible == retry_sensible
-    assert outcome.message
 
 
-def test_a_certificate_that_was_not_accepted_is_refused_and_other_tls_errors_are_unknown() -> None:
+def test_a_certificate_that_was_not_accepted_stays_and_other_tls_errors_pass() -> None:
     rejected = raised(SSLError, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate (_ssl.c:1006)")
     broken = raised(SSLError, error="[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] (_ssl.c:2580)")
 
-    assert classify(rejected) == Refused("SSLError", str(rejected))
-    assert classify(broken) == Unknown("SSLError", str(broken))
+    assert classify(rejected, "partly") == Refused("SSLError", str(rejected))
+    assert classify(broken, "partly") == Refused("SSLError", str(broken), retry_sensible=True)
+    assert classify(rejected, "whole") == Unknown("SSLError", str(rejected))
 
 
-def test_the_words_of_a_certificate_error_prove_nothing_in_another_error() -> None:
-    assert isinstance(classify(raised(HTTPClientError, error="CERTIFICATE_VERIFY_FAILED")), Unknown)
+@pytest.mark.parametrize("sent", LEFT)
+def test_an_unforeseen_error_is_unknown_and_keeps_its_text_to_itself(sent: Sent) -> None:
+    assert classify(KeyError("/home/operator/.aws/credentials"), sent) == Unknown("KeyError", "unexpected KeyError")
 
 
-def test_an_unforeseen_error_is_unknown_and_keeps_its_text_to_itself() -> None:
-    outcome = classify(KeyError("/home/operator/.aws/credentials"))
+@pytest.mark.parametrize("sent", NOT_LEFT)
+def test_an_unforeseen_error_before_sending_is_refused_for_good_and_keeps_its_text_to_itself(sent: Sent) -> None:
+    assert classify(KeyError("/home/operator/.aws/credentials"), sent) == Refused("KeyError", "unexpected KeyError")
 
-    assert outcome == Unknown("KeyError", "unexpected KeyError")
+
+@pytest.mark.parametrize("error", [GivenUpError(), raised(HTTPClientError, error="x"), KeyError("x")], ids=repr)
+@pytest.mark.parametrize(
+    ("reason", "code"), [("cancelled", "Cancelled"), ("deadline", "DeadlineExceeded"), ("shutdown", "Shutdown")]
+)
+@pytest.mark.parametrize("sent", get_args(Sent))
+def test_a_call_that_was_given_up_says_so_whatever_was_raised(
+    error: Exception, reason: Reason, code: str, sent: Sent
+) -> None:
+    outcome = classify(error, sent, reason)
+
+    assert outcome.code == code
+    assert isinstance(outcome, Unknown) == (sent in LEFT)
+    if isinstance(outcome, Refused):
+        assert outcome.message.endswith(", before the call was sent")
+        assert outcome.retry_sensible == (reason == "deadline")
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_an_answer_that_came_counts_although_the_call_was_given_up(reason: Reason) -> None:
+    outcome = classify(answered("TooManyRequestsException", 429), "whole", reason)
+
+    assert outcome == Refused("TooManyRequestsException", "because", 429, "r-1", retry_sensible=True)
 
 
 @given(
     st.sampled_from(
         [Exception, ValueError, OSError, TimeoutError, ConnectionRefusedError, BotoCoreError, HTTPClientError]
     ),
-    st.sampled_from(sorted({*NOT_SENT, *LATER, *NEVER_AS_IS})) | st.from_regex(r"[A-Z][A-Za-z]{0,20}", fullmatch=True),
+    st.sampled_from(sorted({*LATER, *NEVER_AS_IS, "EndpointConnectionError", "NoCredentialsError"}))
+    | st.from_regex(r"[A-Z][A-Za-z]{0,20}", fullmatch=True),
     st.text(),
+    st.sampled_from(get_args(Sent)),
 )
-def test_an_exception_that_the_table_does_not_know_is_unknown_however_it_is_called(
-    base: type[Exception], name: str, text: str
-) -> None:
+def test_what_an_exception_is_called_proves_nothing(base: type[Exception], name: str, text: str, sent: Sent) -> None:
     kind: Any = type(name, (base,), {"fmt": "{error}"})
 
-    outcome = classify(kind(error=text) if issubclass(base, BotoCoreError) else kind(text))
-    assert isinstance(outcome, Unknown)
+    outcome = classify(kind(error=text) if issubclass(base, BotoCoreError) else kind(text), sent)
+    assert isinstance(outcome, Unknown if sent in LEFT else Refused)
     assert outcome.code == name
+    outcome.message.encode()
+
+
+@given(
+    st.text() | st.sampled_from(sorted({*LATER, *NEVER_AS_IS, *MAY_HAVE_RUN})),
+    st.none() | st.integers(0, 999),
+    st.sampled_from(OPERATIONS),
+    st.sampled_from(LEFT),
+)
+def test_nothing_is_tried_again_that_may_have_run(code: str, status: int | None, operation: str, sent: Sent) -> None:
+    outcome = classify(answered(code, status, operation), sent)
+
+    if isinstance(outcome, Refused):
+        assert code not in MAY_HAVE_RUN
+        assert code in {*LATER, *NEVER_AS_IS} or status in REFUSED_STATUSES
+        assert outcome.retry_sensible == (code in LATER or status == 429)
 
 
 @pytest.mark.parametrize("message", [None, ["a"], "\ud800", 7], ids=["null", "array", "lone surrogate", "number"])
 def test_whatever_stands_in_the_body_of_an_error_becomes_text_that_can_be_encoded(message: Any) -> None:
     error = answered("TooManyRequestsException", 429)
     error.response["Error"]["Message"] = message
-    outcome = classify(error)
+    outcome = classify(error, "whole")
     assert isinstance(outcome, Refused)
     outcome.message.encode()
 
@@ -225,4 +324,4 @@ def test_a_code_that_does_not_look_like_one_is_unknown_and_so_is_the_outcome(cod
     error = answered("ServiceException", 500)
     error.response["Error"]["Code"] = code
     error.response["ResponseMetadata"]["RequestId"] = "r-1\nNext: do"
-    assert classify(error) == Unknown("unknown", "because", 500, None)
+    assert classify(error, "whole") == Unknown("unknown", "because", 500, None)

@@ -26,7 +26,7 @@ ID = str(uuid.uuid4())
 ALWAYS = Span(0, None)
 
 
-def made(**keys: str) -> Clients:
+def made(**keys: Any) -> Clients:
     return Clients(
         Settings(records=Path("unused"), sign_requests=False), [Target(account=ACCOUNT, regions=[REGION], **keys)]
     )
@@ -192,9 +192,9 @@ def test_the_client_is_that_of_the_target_and_its_endpoint_of_logs_goes_first() 
     own = made()
     assert own.logs(ACCOUNT, REGION).meta.endpoint_url == f"https://logs.{REGION}.amazonaws.com"
     assert own.logs(ACCOUNT, REGION) is own.logs(ACCOUNT, REGION)
-    invoking: Any = own.get(ACCOUNT, REGION).meta.config
+    invoking: Any = own.for_invoking(ACCOUNT, REGION).meta.config
     reading: Any = own.logs(ACCOUNT, REGION).meta.config
     assert (invoking.retries["total_max_attempts"], reading.retries["total_max_attempts"]) == (1, 3)
-    assert f"lambda-warden/{__version__}" in reading.user_agent_extra
+    assert f"lambda-warden/{__version__}" in str(reading.user_agent)
     with pytest.raises(KeyError):
         own.logs(ACCOUNT, "eu-west-1")

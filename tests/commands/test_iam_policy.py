@@ -44,6 +44,14 @@ def test_the_policies_of_all_accounts_are_printed_by_account(folder: Path) -> No
     assert list(json.loads(result.stdout)) == [ACCOUNT, OTHER_ACCOUNT]
 
 
+def test_what_may_be_invoked_may_have_its_configuration_read_and_nothing_else_may(folder: Path) -> None:
+    statements = json.loads(run("--manifest", folder, "--account", ACCOUNT).stdout)["Statement"]
+    allowed = [each for each in statements if each["Effect"] == "Allow"]
+    (both,) = [each for each in allowed if "lambda:GetFunctionConfiguration" in each["Action"]]
+    assert both["Action"] == ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
+    assert both["Resource"] == [f"{function_arn('f')}:live", f"{function_arn('report-*')}:live"]
+
+
 def test_several_files_are_read_as_one(folder: Path) -> None:
     result = run("--manifest", folder / "a.yaml", "--manifest", folder / "b.yaml")
     assert result.stdout == run("--manifest", folder).stdout

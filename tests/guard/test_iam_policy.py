@@ -12,18 +12,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from lambda_warden.aws.catalog import describe
+from lambda_warden.aws.configuration import read_configuration
 from lambda_warden.guard.decide import decide
 from lambda_warden.guard.iam_policy import INVOKE, policies
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
 from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, request, rule, target
+from support.calls import clients_at
+from support.scripted_endpoint import ScriptedEndpoint
 from support.strategies import function_refs
 
 TARGETS = [target(ACCOUNT, REGION, OTHER_REGION), target(OTHER_ACCOUNT, REGION)]
@@ -35,6 +40,8 @@ REFS = [
     ref(name, qualifier, account=account, region=region)
     for (account, region), name, qualifier in itertools.product(PLACES, [*NAMES, "a-b"], QUALIFIERS)
 ]
+OF_QUALIFIERS = (INVOKE, "lambda:GetFunctionConfiguration")
+"""The actions that are asked for with a qualifier, and allowed where a call is."""
 REQUESTS = int(os.environ.get("IAM_REQUESTS", "20000"))
 
 
@@ -125,7 +132,8 @@ def test_for_every_request_iam_and_the_guard_answer_the_same() -> None:
         evaluator = Evaluator(rules)
         for asked in REFS:
             allowed = guard_allows(asked, rules)
-            assert evaluator.allows(asked.account, asked.qualified_arn) is allowed, asked
+            for action in OF_QUALIFIERS:
+                assert evaluator.allows(asked.account, asked.qualified_arn, action) is allowed, (action, asked)
             compared[allowed] += 1
 
     compare()
@@ -153,7 +161,8 @@ def test_iam_and_the_guard_agree_on_functions_of_any_partition_name_and_qualifie
     for qualifier in {asked.qualifier, "other", "another", "$LATEST"}:
         for name in {asked.name, asked.name[:62] + "-x", start, start[:-1] + "z"}:
             each = FunctionRef(**where, name=name, qualifier=qualifier)
-            assert evaluator.allows(asked.account, each.qualified_arn) is guard_allows(each, rules)
+            for action in OF_QUALIFIERS:
+                assert evaluator.allows(asked.account, each.qualified_arn, action) is guard_allows(each, rules)
 
 
 # The form
@@ -252,9 +261,7 @@ def test_what_is_denied_by_its_name_is_not_allowed_first() -> None:
 # What is read
 
 
-@pytest.mark.parametrize(
-    "action", ["lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction"]
-)
+@pytest.mark.parametrize("action", ["lambda:ListAliases", "lambda:ListVersionsByFunction"])
 def test_functions_of_the_rules_may_be_described_and_no_others(action: str) -> None:
     evaluator = Evaluator(made([rule("report-*"), rule("f"), rule("g", region=OTHER_REGION)]))
     for arn in (function_arn("report-daily"), function_arn("f"), function_arn("g", region=OTHER_REGION)):
@@ -263,12 +270,42 @@ def test_functions_of_the_rules_may_be_described_and_no_others(action: str) -> N
         assert not evaluator.allows(ACCOUNT, arn, action)
 
 
-def test_the_star_of_a_pattern_describes_no_version_or_alias() -> None:
-    evaluator = Evaluator(made([rule("*-daily")]))
-    describe = "lambda:GetFunctionConfiguration"
-    assert evaluator.allows(ACCOUNT, function_arn("x-daily"), describe)
-    for arn in (function_arn("payroll") + ":x-daily", function_arn("x-daily") + ":7"):
-        assert not evaluator.allows(ACCOUNT, arn, describe)
+def test_a_configuration_is_read_by_qualifier_alone() -> None:
+    """Without a qualifier GetFunctionConfiguration tells of $LATEST, with its environment variables."""
+    evaluator = Evaluator(made([rule("f", qualifiers=["live", "$LATEST"]), rule("*-daily")]))
+    read = "lambda:GetFunctionConfiguration"
+    for arn in (function_arn("f") + ":live", function_arn("f") + ":$LATEST", function_arn("x-daily") + ":live"):
+        assert evaluator.allows(ACCOUNT, arn, read)
+    others = ("f", "x-daily", "f:7", "x-daily:7", "x-daily:$LATEST", "payroll:x-daily", "payroll:7:x-daily")
+    for arn in map(function_arn, others):
+        assert not evaluator.allows(ACCOUNT, arn, read)
+
+
+@given(manifests)
+def test_no_statement_speaks_of_a_configuration_without_qualifier(rules: Rules) -> None:
+    for document in policies(rules).values():
+        for each in document["Statement"]:
+            if "lambda:GetFunctionConfiguration" in each["Action"]:
+                assert each["Action"] == list(OF_QUALIFIERS)
+                assert all(re.search(":function:[^:]+:[^:]+$", resource) for resource in each["Resource"])
+
+
+@pytest.mark.parametrize("qualifiers", [["live"], ["7", "$LATEST"]])
+def test_what_the_server_reads_of_a_function_is_allowed(qualifiers: list[str], endpoint: ScriptedEndpoint) -> None:
+    """The requests that the adapters make, with the action and the resource that IAM checks for each."""
+    evaluator = Evaluator(made([rule(qualifiers=qualifiers, expect_version=["7"] if "live" in qualifiers else None)]))
+    clients = clients_at(endpoint.url)
+    endpoint.catalog = [{"FunctionName": "f", "FunctionArn": function_arn()}]
+    for qualifier in qualifiers:
+        describe(clients, ACCOUNT, REGION, function_arn(), qualifier)
+        read_configuration(clients, ref(qualifier=qualifier))
+    paths = {"configuration": OF_QUALIFIERS[1], "aliases": "lambda:ListAliases"}
+    paths["versions"] = "lambda:ListVersionsByFunction"
+    assert len(endpoint.received) == 4 * len(qualifiers)
+    for received in endpoint.received:
+        _, _, _, function, what = received.path.split("/")
+        resource = ":".join(filter(None, [unquote(function), received.query.get("Qualifier")]))
+        assert evaluator.allows(ACCOUNT, resource, paths[what]), (what, resource)
 
 
 def test_functions_may_be_listed_and_nothing_else_is_allowed_on_everything() -> None:

@@ -114,7 +114,7 @@ def test_the_limit_to_be_waited_for_longest_is_named(records: SqliteRecords) -> 
 @pytest.mark.parametrize("bucket", [Bucket("k", per_minute=0), Bucket("k", per_day=0), Bucket("k", concurrent=0)])
 def test_a_limit_of_none_at_all_never_has_room(records: SqliteRecords, bucket: Bucket) -> None:
     busy = records.admit("call-1", {}, [bucket], 1)
-    assert busy is not None
+    assert isinstance(busy, Busy)
     assert (busy.allowed, busy.retry_after_seconds) == (0, None)
 
 
@@ -308,7 +308,7 @@ def test_limits_are_those_of_a_simple_model_also_when_the_clock_steps_back(
                         assert busy is None
                         admitted.append((f"call-{number}", expected))
                     else:
-                        assert busy is not None
+                        assert isinstance(busy, Busy)
                         assert busy.retry_after_seconds == (expected or None)
                 case "finish", (int(index), bool(ran)) if index < len(admitted):
                     invocation_id, units = admitted[index]

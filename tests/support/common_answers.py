@@ -50,8 +50,13 @@ def answer_of(name: str) -> tuple[bytes, str | None, str]:
             return json.dumps(error).encode(), "Unhandled", log
         case "error-java":
             cause = {"errorMessage": "timeout", "errorType": "java.net.SocketTimeoutException", "stackTrace": java}
-            error = {"errorMessage": "failed", "errorType": "OrderException", "stackTrace": java, "cause": cause}
-            return json.dumps(error).encode(), "Unhandled", log
+            failed: dict[str, object] = {
+                "errorMessage": "failed",
+                "errorType": "OrderException",
+                "stackTrace": java,
+                "cause": cause,
+            }
+            return json.dumps(failed).encode(), "Unhandled", log
         case "timeout":
             message = f"2026-11-25T08:00:00.000Z {request} Task timed out after 3.00 seconds"
             late = f"START RequestId: {request} Version: 7\n{message}\n\nEND RequestId: {request}\n{report}"

@@ -37,7 +37,10 @@ def list_functions(clients: Clients, account: str, region: str) -> Listing:
 
 
 def describe(clients: Clients, account: str, region: str, function_arn: str, qualifier: str) -> Details:
-    """Read one function's aliases and versions, and the state behind one qualifier. Raises nothing; see `problems`."""
+    """Read one function's aliases and versions, and the state behind one qualifier.
+
+    Raises nothing: denials are the `problems`.
+    """
     problems: list[str] = []
 
     def attempt(action: str, read: Callable[[], _T]) -> _T | None:

@@ -159,9 +159,13 @@ class Clients:
         if key not in self._role_sessions:
             from aws_assume_role_lib import assume_role  # only where roles are used
 
+            parent = self._sessions[profile]
+            if parent.region_name is None:
+                # STS is asked in a region, too.
+                parent = boto3.Session(profile_name=profile, region_name=region)
             external_id: dict[str, Any] = {} if target.external_id is None else {"ExternalId": target.external_id}
             self._role_sessions[key] = assume_role(
-                self._sessions[profile],
+                parent,
                 target.role_arn,
                 RoleSessionName=target.role_session_name or "lambda-warden",
                 region_name=region,

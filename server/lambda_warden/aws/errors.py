@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError  # noqa: A004
 
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.sending import Reason, Sent
@@ -114,8 +114,15 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
     if reason is not None:
         return Refused(code, f"{message}, before the call was sent", retry_sensible=reason == "deadline")
     # Every failure of the connection is one of these: refused, DNS, TLS, a proxy, a reset while the request left.
-    transient = isinstance(error, HTTPClientError | ConnectionError) and "CERTIFICATE_VERIFY_FAILED" not in message
+    transient = isinstance(error, HTTPClientError | ConnectionError) and not _of_certificate(error)
     return Refused(code, message, retry_sensible=transient)
+
+
+def _of_certificate(error: Exception) -> bool:
+    """Whether the endpoint's certificate was not accepted, as OpenSSL says it, or urllib3 of a name."""
+    return isinstance(error, SSLError) and any(
+        words in str(error) for words in ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "subjectAltName")
+    )
 
 
 def _classify_answer(error: ClientError, sent: Sent) -> Refused | Unknown:

@@ -66,8 +66,8 @@ def invoke(
             return classify(error, sending.sent, sending.reason)
         try:
             if "EventStream" in response:
-                return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer)
-            return _read(response, answer)
+                return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer, sending)
+            return _read(response, answer, sending)
         except Exception as error:  # noqa: BLE001 - as above
             return _broken_off(error, response, answer, sending)
 
@@ -99,7 +99,9 @@ def _broken_off(
 ) -> Unknown:
     """AWS had begun to answer, so the function ran, and nobody knows how it ended: whatever the error says."""
     ending = classify(error, "whole", sending.reason)
-    why = f"{ending.message}; " if sending.reason or isinstance(error, ClientError) else ""
+    why = ""
+    if sending.reason or isinstance(error, ClientError):
+        why = f"{ending.message or 'AWS sent an error'}; "
     return Unknown(
         ending.code,
         f"{why}the function ran, and its answer broke off" + (f" after {answer.size:,} bytes" if answer.size else ""),
@@ -108,7 +110,7 @@ def _broken_off(
     )
 
 
-def _read(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
+def _read(response: InvocationResponseTypeDef, answer: _Answer, sending: Sending) -> Returned:
     with closing(response["Payload"]) as body:
         length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "")
         if length.isdigit() and int(length) <= MEMORY_LIMIT:
@@ -116,6 +118,9 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
         else:
             for part in iter(lambda: body.read(_CHUNK), b""):
                 answer.add(part)
+        if not length:
+            # Where nothing says how long the answer is, a connection that was given up looks like its end.
+            sending.check()
     return Returned(
         status_code=response["StatusCode"],
         payload=answer.start(),
@@ -128,7 +133,9 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
     )
 
 
-def _read_stream(response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer) -> Returned | Unknown:
+def _read_stream(
+    response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer, sending: Sending
+) -> Returned | Unknown:
     status, request_id = response["StatusCode"], token(response["ResponseMetadata"].get("RequestId"))
     with closing(response["EventStream"]) as events:
         for event in events:
@@ -147,6 +154,7 @@ def _read_stream(response: InvokeWithResponseStreamResponseTypeDef, answer: _Ans
                     executed_version=token(response.get("ExecutedVersion")),
                     request_id=request_id,
                 )
+    sending.check()
     return Unknown(
         "IncompleteStream", f"the answer ended after {answer.size:,} bytes without its end", status, request_id
     )

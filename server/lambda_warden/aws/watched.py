@@ -10,7 +10,6 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -90,33 +89,44 @@ class _Watched:
 
     sock: Any
     timeout: float
-    close: Callable[[], None]
     _used_at = 0.0
+    _handle: socket.socket | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Asked by the pool before it hands out a connection that was used before."""
+        # Not closed in `request`: that would lose the tunnel through a proxy, which only the pool can build again.
+        connected: bool = super().is_connected  # type: ignore[misc]
+        return connected and time.monotonic() - self._used_at <= IDLE_SECONDS
 
     def connect(self) -> None:
         if sending := current():
             sending.connects()
             self.timeout = min(self.timeout, sending.remaining())
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            if self._handle is not None:
+                self._handle.close()
+        if sending:
+            sending.uses(self.sock)
 
     def _new_conn(self) -> socket.socket:
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]
         for option in _KEEP_ALIVE:
             sock.setsockopt(*option)
         if sending := current():
-            sending.uses(sock)
+            # TLS takes the socket's descriptor over, so this one could not be broken while hands are shaken.
+            self._handle = sock.dup()
+            sending.uses(self._handle)
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        sending = current()
-        if self.sock is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
-            self.close()
-        if sending:
+        if sending := current():
             sending.connects()
             sending.uses(self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]
         if sending:
-            sending.uses(self.sock)
             sending.has_left()
 
     def getresponse(self) -> Any:
@@ -136,17 +146,23 @@ class _TlsConnection(_Watched, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
-class _Pool(AWSHTTPConnectionPool):
+class _Returning:
+    """Mixed into a pool of botocore."""
+
+    def __init__(self, *args: Any, of: Pools, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        of.add(self)  # type: ignore[arg-type]
+
+    def _put_conn(self, conn: object) -> None:
+        # From here on it is another call's, which must not break when this one is given up.
+        if sending := current():
+            sending.uses(None)
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _Pool(_Returning, AWSHTTPConnectionPool):
     ConnectionCls = _Connection
 
-    def __init__(self, *args: Any, of: Pools, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        of.add(self)
 
-
-class _TlsPool(AWSHTTPSConnectionPool):
+class _TlsPool(_Returning, AWSHTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-
-    def __init__(self, *args: Any, of: Pools, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        of.add(self)

@@ -1,0 +1,288 @@
+"""Answers: of any size, streamed or not, whole or broken off."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_warden.aws import invoke as module
+from lambda_warden.aws.clients import Clients
+from lambda_warden.aws.invoke import MEMORY_LIMIT, invoke
+from lambda_warden.aws.sending import Sending
+from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.request import EncodedRequest
+from support.builders import ACCOUNT, OTHER_ACCOUNT, REGION, function_arn, ref, request
+from support.calls import LIMIT_SECONDS, Call, clients_at
+from support.event_stream import chunk, complete, error, event, exception
+from support.failures import STREAM, stream
+from support.raw_server import answer, answering, hold, raw_server, read_request
+from support.scripted_endpoint import Reply, ScriptedEndpoint
+
+LENGTH = {"Content-Length": ""}
+
+
+def said(data: bytes, sent: EncodedRequest | None = None, sink: bytearray | None = None) -> RawOutcome:
+    """What becomes of a call that is answered with this, before the connection is closed."""
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(data)
+
+    with raw_server(script) as server:
+        take = None if sink is None else sink.extend
+        return invoke(clients_at(server.url), ref(), sent or request(), Sending(), take)
+
+
+def streamed(*messages: bytes) -> RawOutcome:
+    return said(stream(*messages), STREAM)
+
+
+# Buffered answers
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, 65536, MEMORY_LIMIT - 1, MEMORY_LIMIT, MEMORY_LIMIT + 1, MEMORY_LIMIT + 200_000]
+)
+@pytest.mark.parametrize("framing", ["length", "chunks", "end of connection"])
+def test_an_answer_of_any_size_is_taken_and_so_much_of_it_is_held(size: int, framing: str) -> None:
+    body = bytes(range(251)) * (size // 251 + 1)
+    body = body[:size]
+    data = {
+        "length": answer(body=body),
+        "chunks": answer(headers={**LENGTH, "Transfer-Encoding": "chunked"})
+        + (b"%x\r\n%s\r\n" % (size, body) if size else b"")
+        + b"0\r\n\r\n",
+        "end of connection": answer(headers={**LENGTH, "Connection": "close"}) + body,
+    }[framing]
+    sink = bytearray()
+    outcome = said(data, sink=sink)
+    assert isinstance(outcome, Returned)
+    assert outcome.payload == body[:MEMORY_LIMIT]
+    assert outcome.payload_bytes == size
+    assert sink == body
+
+
+@pytest.mark.parametrize("limit", [1, 7, 64])
+def test_where_less_is_held_the_sink_still_gets_every_byte(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MEMORY_LIMIT", limit)
+    sink = bytearray()
+    outcome = said(answer(body=b"0123456789"), sink=sink)
+    assert isinstance(outcome, Returned)
+    assert (outcome.payload, outcome.payload_bytes) == (b"0123456789"[:limit], 10)
+    assert sink == b"0123456789"
+
+
+@given(st.lists(st.binary(max_size=20), max_size=12), st.integers(1, 40))
+def test_what_is_held_is_the_start_of_what_came(parts: list[bytes], limit: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MEMORY_LIMIT", limit)
+        sink = bytearray()
+        held = module._Answer(sink.extend)
+        for part in parts:
+            held.add(part)
+    whole = b"".join(parts)
+    assert (held.start(), held.size, bytes(sink)) == (whole[:limit], len(whole), whole)
+
+
+def test_everything_that_aws_says_of_a_call_is_known() -> None:
+    headers = {
+        "X-Amz-Function-Error": "Unhandled",
+        "X-Amz-Executed-Version": "7",
+        "X-Amz-Log-Result": base64.b64encode(b"START\n").decode(),
+        "X-Amz-Durable-Execution-Arn": function_arn() + ":7/durable-execution/order-1/abc",
+    }
+    assert said(answer(body=b"null", headers=headers)) == Returned(
+        200,
+        b"null",
+        "Unhandled",
+        b"START\n",
+        "7",
+        function_arn() + ":7/durable-execution/order-1/abc",
+        "r-1",
+        payload_bytes=4,
+    )
+
+
+def test_an_answer_that_breaks_off_is_unknown_although_aws_began_it_with_200() -> None:
+    outcome = said(answer(body=b"half", headers={"Content-Length": str(MEMORY_LIMIT + 1)}))
+    assert isinstance(outcome, Unknown)
+    assert (outcome.status_code, outcome.request_id) == (200, "r-1")
+    assert outcome.message == "the function ran, and its answer broke off after 4 bytes"
+
+
+def test_a_sink_that_takes_no_more_leaves_the_outcome_unknown() -> None:
+    def full(_: bytes) -> None:
+        raise OSError("no space left at /var/secret")
+
+    with raw_server(answering(answer(body=b"{}"))) as server:
+        outcome = invoke(clients_at(server.url), ref(), request(), Sending(), full)
+    assert isinstance(outcome, Unknown)
+    assert "secret" not in outcome.message
+
+
+def test_a_place_that_no_target_names_is_refused() -> None:
+    outcome = invoke(clients_at("http://127.0.0.1:9"), ref(account=OTHER_ACCOUNT), request(), Sending())
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "KeyError"
+
+
+def test_a_client_that_can_not_be_made_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = clients_at("http://127.0.0.1:9")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no config")
+
+    monkeypatch.setattr(Clients, "_build", fail)
+    assert invoke(clients, ref(), request(), Sending()) == Refused("OSError", "no config")
+
+
+# Streams
+
+
+def test_a_stream_is_put_together() -> None:
+    log = base64.b64encode(b"END\n").decode()
+    sink = bytearray()
+    data = stream(chunk(b'{"a"'), chunk(b""), chunk(b":1}"), complete(log=log))
+    assert said(data, STREAM, sink) == Returned(200, b'{"a":1}', payload_bytes=7, log_tail=b"END\n", request_id="r-1")
+    assert sink == b'{"a":1}'
+
+
+def test_a_stream_of_nothing_is_an_empty_answer() -> None:
+    assert streamed(complete()) == Returned(200, b"", payload_bytes=0, request_id="r-1")
+
+
+def test_of_a_large_stream_the_start_is_held_and_the_sink_gets_all_of_it() -> None:
+    pieces = [bytes([number]) * 1_000_000 for number in range(10)]
+    sink = bytearray()
+    outcome = said(stream(*map(chunk, pieces), complete()), STREAM, sink)
+    assert isinstance(outcome, Returned)
+    assert outcome.payload == b"".join(pieces)[:MEMORY_LIMIT]
+    assert outcome.payload_bytes == 10_000_000
+    assert sink == b"".join(pieces)
+
+
+def test_a_stream_that_ends_with_an_error_is_that_of_a_function_that_failed() -> None:
+    outcome = streamed(chunk(b"half"), complete(code="Unhandled", details='{"errorType":"E"}'))
+    assert isinstance(outcome, Returned)
+    assert (outcome.payload, outcome.function_error) == (b"half", "Unhandled")
+    assert outcome.stream_error == ("Unhandled", '{"errorType":"E"}')
+
+
+def test_an_error_code_of_any_form_still_means_that_the_function_failed() -> None:
+    outcome = streamed(complete(code="no such\ncode"))
+    assert isinstance(outcome, Returned)
+    assert (outcome.function_error, outcome.stream_error) == ("Unhandled", ("unknown", ""))
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ResourceNotFoundException", "ServiceException", "X"])
+@pytest.mark.parametrize("make", [exception, error], ids=["exception", "error"])
+def test_whatever_an_error_in_a_stream_is_called_the_function_ran(code: str, make: Any) -> None:
+    """AWS gives 429 and 404 before it runs anything. In a stream the same names prove nothing."""
+    outcome = streamed(chunk(b"half"), make(code, "slow down"))
+    assert isinstance(outcome, Unknown)
+    assert (outcome.status_code, outcome.request_id) == (200, "r-1")
+    assert outcome.message.endswith("the function ran, and its answer broke off after 4 bytes")
+    assert not outcome.message.startswith(";")
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ServiceException"])
+def test_also_an_exception_that_the_model_names_is_unknown_in_a_stream(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with raw_server(answering(stream(exception(code, "slow down")))) as server:
+        clients = clients_at(server.url)
+        client: Any = clients.for_invoking(ACCOUNT, REGION)
+        model = client.meta.service_model
+        members = model.operation_model("InvokeWithResponseStream").get_event_stream_output().members
+        monkeypatch.setitem(members, code, model.shape_for(code))
+        outcome = invoke(clients, ref(), STREAM, Sending())
+    assert isinstance(outcome, Unknown)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 12, 20, -1])
+@pytest.mark.parametrize("chunked", [True, False], ids=["end of chunks", "no end"])
+def test_a_stream_that_is_cut_is_unknown(cut: int, chunked: bool) -> None:
+    data = stream(chunk(b"whole"), chunk(b"cut here")[:cut], end=b"0\r\n\r\n" if chunked else b"")
+    outcome = said(data, STREAM)
+    assert isinstance(outcome, Unknown)
+    assert "after 5 bytes" in outcome.message
+
+
+def test_a_stream_without_its_end_is_unknown() -> None:
+    assert streamed(chunk(b"all of it?")) == Unknown(
+        "IncompleteStream", "the answer ended after 10 bytes without its end", 200, "r-1"
+    )
+
+
+def test_an_event_of_another_kind_is_passed_over() -> None:
+    outcome = streamed(event("Something", b"x"), chunk(b"1"), complete())
+    assert isinstance(outcome, Returned)
+    assert outcome.payload == b"1"
+
+
+def test_what_comes_after_the_end_is_not_read() -> None:
+    outcome = streamed(chunk(b"1"), complete(), chunk(b"2"), exception("ServiceException", "late"))
+    assert isinstance(outcome, Returned)
+    assert outcome.payload == b"1"
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunks", "end of connection"])
+def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(chunked: bool) -> None:
+    taken = threading.Event()
+    headers = {"Content-Length": "", "Connection": "close"}
+    begun = stream(chunk(b"half"), end=b"") if chunked else answer(headers=headers) + chunk(b"half")
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(begun)
+        if not chunked:
+            taken.set()  # pieces of it are taken when they are large enough
+        hold(connection)
+
+    with raw_server(script) as server:
+        call = Call(clients_at(server.url), STREAM, lambda _: taken.set())
+        assert taken.wait(LIMIT_SECONDS)
+        call.sending.give_up("deadline")
+        outcome = call.outcome()
+    assert isinstance(outcome, Unknown)
+    assert outcome.code == "DeadlineExceeded"
+    assert outcome.message.startswith("there was no answer in time; the function ran, and its answer broke off")
+
+
+def test_a_stream_is_refused_as_any_other_call_is() -> None:
+    body = json.dumps({"message": "slow down"}).encode()
+    headers = {"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "3"}
+    outcome = said(answer(429, body, headers), STREAM)
+    assert outcome == Refused("TooManyRequestsException", "slow down", 429, "r-1", True, 3.0)
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["buffered", "stream"])
+def test_every_parameter_is_sent_as_it_is(streams: bool, endpoint: ScriptedEndpoint) -> None:
+    endpoint.behaviours[ref().name] = lambda _: Reply(body=b"")
+    whole = request(b'{"a":1}', client_context="e30=", log_tail=True, tenant_id="t", durable_execution_name="order-1")
+    invoke(clients_at(endpoint.url), ref(), replace(whole, response_stream=streams), Sending())
+    (received,) = endpoint.received
+    assert received.path.endswith("/response-streaming-invocations" if streams else "/invocations")
+    assert (received.qualifier, received.body) == ("live", b'{"a":1}')
+    assert received.headers["x-amz-client-context"] == "e30="
+    assert received.headers["x-amz-log-type"] == "Tail"
+    assert received.headers["x-amz-tenant-id"] == "t"
+    # InvokeWithResponseStream knows no durable executions.
+    assert received.headers.get("x-amz-durable-execution-name") == (None if streams else "order-1")
+
+
+def test_a_dry_run_carries_no_payload(endpoint: ScriptedEndpoint) -> None:
+    outcome = invoke(clients_at(endpoint.url), ref(), request(invocation_type="DryRun"), Sending())
+    assert isinstance(outcome, Returned)
+    assert (outcome.status_code, endpoint.invocations[0].body) == (204, b"")
