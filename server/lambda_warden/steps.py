@@ -43,7 +43,7 @@ class Allowed:
         rule: what allows it.
         policy: what is in force for it, whatever is loaded meanwhile.
         reservation: the idempotency key that it wants, if any.
-        began: when it was asked for, on the clock of `time.monotonic`.
+        began: when it was asked for, or approved, on the clock of `time.monotonic`.
     """
 
     call: Call
