@@ -57,7 +57,11 @@ class Configurations:
                 return
             self._asked.add(ref)
         # A thread of its own, which keeps no process alive: the call does not wait for it.
-        threading.Thread(target=self._ask, args=(ref, told), daemon=True, name="configuration").start()
+        try:
+            threading.Thread(target=self._ask, args=(ref, told), daemon=True, name="configuration").start()
+        except RuntimeError:  # this machine can start no more threads; the next call may be luckier
+            with self._lock:
+                self._asked.discard(ref)
 
     def _ask(self, ref: FunctionRef, told: Callable[[Configuration], None]) -> None:
         try:

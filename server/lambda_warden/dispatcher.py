@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 class NoTurnError(Exception):
-    """A call's time was up before a slot was free. Nothing was sent."""
+    """A call got no slot in time, or no thread. Nothing was sent."""
 
 
 class StoppingError(Exception):
@@ -91,8 +91,12 @@ class Dispatcher:
             self._slots.give_back(claim)
             raise
         ended: asyncio.Future[_T] = loop.create_future()
+        # Held by whoever deals with the call: its thread, or, where no thread can be started for it, this task.
+        dealt_with = threading.Lock()
 
         def in_thread() -> None:
+            if not dealt_with.acquire(blocking=False):
+                return
             try:
                 result, error = work(), None
             except BaseException as raised:  # noqa: BLE001 - handed to whoever waits
@@ -115,8 +119,15 @@ class Dispatcher:
             self._under_way.add(sending)
         try:
             self._threads.submit(in_thread)
+        except RuntimeError as error:
+            # The executor has kept it all the same, for a thread that it may have later.
+            if dealt_with.acquire(blocking=False):
+                self._leave(sending)
+                self._slots.give_back(claim)
+                raise NoTurnError("this machine can start no more threads") from error
+        try:
             return await self._end(ended, sending, started, progress)
-        except asyncio.CancelledError:
+        except BaseException:
             sending.give_up("shutdown" if self._stopping else "cancelled")
             raise
 
@@ -133,6 +144,8 @@ class Dispatcher:
     def close(self) -> None:
         """Let go of the threads. What is under way is given up, and `on_idle` is called after the last of it."""
         with self._lock:
+            if self._closed:
+                return
             self._stopping = self._closed = True
             left = list(self._under_way)
         for sending in left:

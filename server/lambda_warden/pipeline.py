@@ -246,7 +246,9 @@ class Pipeline:
         except RecordError as error:
             logger.error("%s not asked or not recorded: %s", step.call.invocation_id, error)
             return step.checked(Check(name="record", passed=False, reason="the approval could not be recorded"))
-        return step.checked(Check(name="approval", passed=answer == "approved", reason=REASONS[answer]))
+        # What the caller waits for is the function, and not the person.
+        asked = replace(step, began=time.monotonic())
+        return asked.checked(Check(name="approval", passed=answer == "approved", reason=REASONS[answer]))
 
     async def _record_denial(self, tool: ToolName, step: Denied) -> None:
         append = partial(self._records.append, "denial", step.call.invocation_id, denial_record(tool, step))

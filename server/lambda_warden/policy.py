@@ -77,7 +77,10 @@ class Policy:
     def _read_configuration(self, ref: FunctionRef) -> Configuration | str:
         from lambda_warden.aws.configuration import read_configuration
 
-        return read_configuration(self.clients, ref)
+        try:
+            return read_configuration(self.clients, ref)
+        except SettingsError as error:
+            return str(error)
 
 
 def make_policy(settings: Settings, rules: Rules) -> Policy:

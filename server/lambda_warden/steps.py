@@ -45,7 +45,7 @@ class Allowed:
         policy: what is in force for it, whatever is loaded meanwhile.
         reservation: the idempotency key that it wants, if any.
         query: what the caller wants to see of the answer, if not all of it.
-        began: when it was asked for, on the clock of `time.monotonic`.
+        began: when it was asked for, or approved, on the clock of `time.monotonic`.
     """
 
     call: Call

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from support.common_answers import ANSWERS, answer_of
 
 _INVOCATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations")
+_CONFIGURATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/configuration")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _ANSWER = re.compile(r"(?:^|:function:)answer-(?P<name>[a-z0-9-]+)$")
 _SLEEP = re.compile(r"(?:^|:function:)sleep-(?P<milliseconds>\d+)$")
@@ -83,10 +84,42 @@ def returned(payload: object, *, log: str = "", version: str = "$LATEST", error:
     return Reply(body=payload if isinstance(payload, bytes) else json.dumps(payload).encode(), headers=headers)
 
 
-def refused(status: int, code: str, message: str = "no") -> Reply:
+def refused(status: int, code: str, message: str = "no", *, retry_after: int | None = None) -> Reply:
     """An error of AWS's own."""
     body = json.dumps({"Type": "User", "message": message}).encode()
-    return Reply(status, body, {"x-amzn-ErrorType": code})
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Reply(status, body, {"x-amzn-ErrorType": code, **headers})
+
+
+def configured(**fields: object) -> Behaviour:
+    """What GetFunctionConfiguration tells."""
+    return lambda _: Reply(body=json.dumps(fields).encode())
+
+
+def one_after_another(*behaviours: Behaviour) -> Behaviour:
+    """Each request gets the next one; the last one is for all that follow."""
+    left = list(behaviours)
+    return lambda received: (left.pop(0) if len(left) > 1 else left[0])(received)
+
+
+class Held:
+    """Holds requests until they are released, and then answers as `echo` does."""
+
+    def __init__(self) -> None:
+        self._arrived, self._released = threading.Semaphore(0), threading.Event()
+
+    def __call__(self, received: Received) -> Reply:
+        self._arrived.release()
+        self._released.wait(30)
+        return echo(received)
+
+    def wait_for(self, number: int = 1) -> None:
+        """Block until so many more requests have arrived."""
+        for _ in range(number):
+            assert self._arrived.acquire(timeout=30)
+
+    def release(self) -> None:
+        self._released.set()
 
 
 def echo(received: Received) -> Reply:
@@ -107,11 +140,13 @@ def echo(received: Received) -> Reply:
 
 
 class ScriptedEndpoint:
-    """A running endpoint. Behaviours are set by function name; `catalog` is what ListFunctions tells, or a refusal."""
+    """A running endpoint. Behaviours are set by function name, and so are configurations, which replace what `catalog`
+    tells: that is what ListFunctions tells, or a refusal."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.behaviours: dict[str, Behaviour] = {}
         self.catalog: list[dict[str, object]] | Reply = refused(403, "AccessDeniedException", "not authorized")
+        self.configurations: dict[str, Behaviour] = {}
         self.received: list[Received] = []
         self.connections = 0
         self._lock = threading.Lock()
@@ -132,9 +167,14 @@ class ScriptedEndpoint:
         """The Invoke requests that would have started a function."""
         return [received for received in self.invocations if received.invocation_type != "DryRun"]
 
+    @property
+    def configurations_asked(self) -> list[Received]:
+        """The GetFunctionConfiguration requests that arrived."""
+        return [received for received in self.received if _CONFIGURATION.fullmatch(received.path)]
+
     def reset(self) -> None:
         """Forget what was received and told."""
-        self.__dict__.update(behaviours={}, received=[], connections=0)
+        self.__dict__.update(behaviours={}, configurations={}, received=[], connections=0)
         self.catalog = refused(403, "AccessDeniedException", "not authorized")
 
     def close(self) -> None:
@@ -152,6 +192,10 @@ class ScriptedEndpoint:
         if received.function:
             name = received.function.rsplit(":", 1)[-1]
             return self.behaviours.get(name, echo)(received)
+        if match := _CONFIGURATION.fullmatch(received.path):
+            name = unquote(match["function"]).rsplit(":", 1)[-1]
+            if name in self.configurations:
+                return self.configurations[name](received)
         return self._answer_catalog(received)
 
     def _answer_catalog(self, received: Received) -> Reply:

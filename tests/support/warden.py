@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import yaml
 from mcp import Client, StdioServerParameters
 from mcp.client.session import ClientRequestContext, ElicitationFnT
@@ -73,6 +75,28 @@ class Warden:
         """Kind, invocation id and body of every record."""
         with closing(sqlite3.connect(self.records_file)) as db:
             return db.execute("SELECT kind, invocation_id, body FROM records ORDER BY seq").fetchall()
+
+    def kinds(self) -> list[str]:
+        """Kind of every record."""
+        return [kind for kind, _, _ in self.records()]
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """What the records of one kind say."""
+        return [json.loads(body) for found, _, body in self.records() if found == kind]
+
+    async def until_recorded(self, *kinds: str) -> None:
+        """Wait until these are the records."""
+        with anyio.fail_after(30):
+            while self.kinds() != list(kinds):
+                await anyio.sleep(0.01)
+
+    async def until_free(self) -> None:
+        """Wait until no call has a slot."""
+        assert self.inside is not None
+        dispatcher = self.inside._pipeline._dispatcher
+        with anyio.fail_after(30):
+            while dispatcher.under_way or dispatcher._slots.under_way or dispatcher._slots.queued:
+                await anyio.sleep(0.01)
 
 
 @asynccontextmanager
