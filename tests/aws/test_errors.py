@@ -267,7 +267,7 @@ def test_a_call_that_was_given_up_says_so_whatever_was_raised(
     assert isinstance(outcome, Unknown) == (sent in LEFT)
     if isinstance(outcome, Refused):
         assert outcome.message.endswith(", before the call was sent")
-        assert outcome.retry_sensible == (reason == "deadline")
+        assert outcome.retry_sensible == (reason != "cancelled")
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))

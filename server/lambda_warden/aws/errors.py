@@ -112,7 +112,7 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
     if sent in ("whole", "unwatched"):
         return Unknown(code, message)
     if reason is not None:
-        return Refused(code, f"{message}, before the call was sent", retry_sensible=reason == "deadline")
+        return Refused(code, f"{message}, before the call was sent", retry_sensible=reason != "cancelled")
     # Every failure of the connection is one of these: refused, DNS, TLS, a proxy, a reset while the request left.
     transient = isinstance(error, HTTPClientError | ConnectionError) and not _of_certificate(error)
     return Refused(code, message, retry_sensible=transient)
