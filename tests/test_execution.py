@@ -32,6 +32,8 @@ from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
 
 THROTTLED = refused(429, "TooManyRequestsException")
 
+SETTINGS: dict[str, Any] = {"record_payloads": False, "read_timeout": 960.0, "output_bytes": 75_000}
+
 
 class Records(SqliteRecords):
     """Records of which some kinds can't be written."""
@@ -77,7 +79,7 @@ def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) ->
 
 
 def carry_out(records: Records, step: Allowed, **keys: Any) -> Ending | Decision | First:
-    made = Execution(records, principal="local", **{"record_payloads": False, **keys})
+    made = Execution(records, None, principal="local", **{**SETTINGS, **keys})
     return made.carry_out("invoke_function", step, Sending())
 
 
@@ -282,7 +284,7 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
 ) -> None:
     sending = Sending()
     sending.give_up("shutdown")
-    made = Execution(records, principal="local", record_payloads=False)
+    made = Execution(records, None, principal="local", **SETTINGS)
     ending = made.carry_out("invoke_function", allowed(endpoint), sending)
     assert isinstance(ending, Ending)
     assert ending.raw == Refused("Shutdown", "the server was stopped, before the call was sent", retry_sensible=True)

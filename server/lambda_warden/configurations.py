@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 KEPT_SECONDS: Final = 300.0
 """Also for the answer that AWS does not tell, so that it is not asked at every call."""
 
+_KEPT_AT_MOST: Final = 4096
+
 Read = Callable[[FunctionRef], "Configuration | str"]
 
 
@@ -40,6 +42,8 @@ class Configurations:
         answer = self._read(ref)
         configuration = None if isinstance(answer, str) else answer
         with self._lock:
+            if len(self._known) >= _KEPT_AT_MOST:
+                self._known.clear()
             self._known[ref] = self._clock(), configuration
         return configuration
 

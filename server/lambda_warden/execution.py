@@ -127,7 +127,8 @@ class Execution:
         usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
         limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
         sending.allow(limit)
-        if kind == "RequestResponse" and spec.timeout_seconds is None and step.request.timeout_seconds is None:
+        limits = spec.timeout_seconds, step.request.timeout_seconds
+        if kind == "RequestResponse" and limits == (None, None) and sending.reason is None:
 
             def shorten(known: Configuration) -> None:
                 if known.timeout_seconds is not None:

@@ -13,7 +13,7 @@ import pytest
 from mcp.client.session import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from lambda_warden import configurations, dispatcher, pipeline
+from lambda_warden import configurations, dispatcher, execution, pipeline
 from lambda_warden.aws.configuration import Configuration
 from lambda_warden.aws.sending import NEVER, Sending
 from lambda_warden.configurations import Configurations
@@ -59,7 +59,7 @@ async def until_asked(endpoint: ScriptedEndpoint, times: int = 1) -> None:
 async def test_a_function_is_waited_for_a_little_longer_than_it_may_run(
     held: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "MARGIN_SECONDS", 0.1)
+    monkeypatch.setattr(execution, "MARGIN_SECONDS", 0.1)
     monkeypatch.setattr(dispatcher, "_FIRST_PROGRESS_SECONDS", 0.1)
     monkeypatch.setattr(dispatcher, "_PROGRESS_SECONDS", 0.1)
     told(endpoint, "f", 1)
@@ -89,7 +89,7 @@ async def limit_of(
 async def test_without_a_word_of_anybody_it_is_the_functions_own_timeout(
     endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
 ) -> None:
-    assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f"))) == 5 + pipeline.MARGIN_SECONDS
+    assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f"))) == 5 + execution.MARGIN_SECONDS
 
 
 async def test_what_the_rule_says_wins_and_nobody_is_asked(

@@ -187,11 +187,6 @@ def _role_not_assumed(_: Path) -> Seen:
         return ended(Call(clients_at(url, target=role, sign_requests=True)))
 
 
-def _not_a_parameter(_: Path) -> Seen:
-    with nobody_listens() as url:
-        return ended(Call(clients_at(url), request(tenant_id="")))
-
-
 def _reset_while_it_left(_: Path) -> Seen:
     def script(connection: socket.socket) -> None:
         connection.recv(1000)
@@ -259,7 +254,6 @@ BEFORE: Final[dict[str, Failure]] = {
     "the proxy opens no tunnel": _no_tunnel,
     "there are no credentials": _no_credentials,
     "the role can't be assumed": _role_not_assumed,
-    "botocore does not take a parameter": _not_a_parameter,
     "the connection breaks while the request leaves": _reset_while_it_left,
     "the endpoint takes no more of the request for `--connect-timeout`": _nothing_taken,
     "the client cancels the call before it has left": given_up("cancelled", arrives=False),
