@@ -100,6 +100,10 @@ class Warden:
         """Seconds that requests under way have to end when the server does."""
         return self._settings.shutdown_grace
 
+    async def drain(self, grace: float) -> None:
+        """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
+        await self._pipeline.drain(grace)
+
     @property
     def log_level(self) -> str:
         """What goes to stderr."""

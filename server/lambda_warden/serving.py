@@ -2,13 +2,14 @@
 
 The SDK cancels whatever is under way as soon as its input ends. Here the requests that were read are answered first,
 for as long as the settings allow: so that a client that closes its end, or an operator who stops the server, loses
-nothing that could have been known.
+nothing that could have been known. What has not ended then is given up, and that is its answer.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 """HTTP has no authentication here, so it is for this machine alone."""
 _FLUSH_SECONDS: Final = 0.1
+_CLOSE_SECONDS: Final = 2
+"""For answers on their way over HTTP, and for clients that keep a stream open, which would never end."""
 _POLL_SECONDS: Final = 0.02
 
 _Self = TypeVar("_Self")
@@ -31,7 +34,7 @@ _Self = TypeVar("_Self")
 async def serve_stdio(warden: Warden) -> None:
     """Serve on stdin and stdout until stdin ends, or SIGTERM or SIGINT comes; a second signal ends it at once."""
     async with stdio_server() as (read_stream, write_stream), anyio.create_task_group() as group:
-        unanswered = _Unanswered(warden.shutdown_grace)
+        unanswered = _Unanswered(warden)
         stopped_by: list[int] = []
 
         async def stop_on_signal() -> None:
@@ -39,6 +42,7 @@ async def serve_stdio(warden: Warden) -> None:
                 async for number in signals:
                     stopped_by.append(number)
                     break
+            _end_at_once_by_signals()
             unanswered.stop()
 
         group.start_soon(stop_on_signal)
@@ -58,30 +62,41 @@ async def serve_http(warden: Warden, port: int) -> None:
     """Serve streamable HTTP on 127.0.0.1 until a signal comes; requests under way have their time to end."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            _end_at_once_by_signals()
+            await warden.drain(warden.shutdown_grace)
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         warden.server.streamable_http_app(host=HOST),
         host=HOST,
         port=port,
         log_level=warden.log_level.lower(),
-        timeout_graceful_shutdown=round(warden.shutdown_grace),
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    await uvicorn.Server(config).serve()
+    await Server(config).serve()
+
+
+def _end_at_once_by_signals() -> None:
+    """From now on SIGTERM and SIGINT end the process: its end was asked for before."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 async def _end_by(number: int) -> None:
     """End as the signal would have ended the process. The thread that reads stdin can't be stopped otherwise."""
     with anyio.CancelScope(shield=True):
         await anyio.sleep(_FLUSH_SECONDS)
-    signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 class _Unanswered:
     """The requests that were read and not answered, and when to wait for them no longer."""
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, warden: Warden) -> None:
         self._ids: set[str | int] = set()
-        self._grace = grace
+        self._warden = warden
         self._stopped = False
         self._reading: anyio.CancelScope | None = None
 
@@ -120,10 +135,17 @@ class _Unanswered:
                 self._ids.discard(request_id)
 
     async def wait(self) -> None:
-        """Until everything is answered, or the time is up."""
-        with anyio.move_on_after(self._grace):
-            while self._ids:
-                await anyio.sleep(_POLL_SECONDS)
+        """Until everything is answered: with what comes in time, and then with what is known."""
+        with anyio.move_on_after(self._warden.shutdown_grace):
+            await self._until_answered()
+        if self._ids:
+            await self._warden.drain(0)
+            with anyio.move_on_after(_FLUSH_SECONDS):
+                await self._until_answered()
+
+    async def _until_answered(self) -> None:
+        while self._ids:
+            await anyio.sleep(_POLL_SECONDS)
 
 
 class _Stream:
