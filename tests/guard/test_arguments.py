@@ -40,7 +40,7 @@ def test_every_argument_is_taken_as_it_stands() -> None:
         "client_context": {"client": {"id": 1}},
         "tenant_id": "a b.c_d:e/f=g+h-i@j",
         "durable_execution_name": "order_7-a",
-        "timeout_seconds": 900,
+        "timeout_seconds": 960,
     }
     assert parse_arguments(InvokeArguments, given_arguments).model_dump() == given_arguments
 
@@ -157,8 +157,8 @@ def test_a_payload_nested_beyond_all_reason_is_refused() -> None:
 LIMITS: dict[str, tuple[str, Any, Any, str]] = {
     "shortest function": ("function", "f", "", "at least 1 character"),
     "shortest timeout": ("timeout_seconds", 1, 0, "greater than or equal to 1"),
-    "longest timeout": ("timeout_seconds", 900, 901, "less than or equal to 900"),
-    "timeout of any size": ("timeout_seconds", 900, 10**400, "less than or equal to 900"),
+    "longest timeout": ("timeout_seconds", 960, 961, "less than or equal to 960"),
+    "timeout of any size": ("timeout_seconds", 960, 10**400, "less than or equal to 960"),
     "shortest tenant": ("tenant_id", "t", "", "at least 1 character"),
     "longest tenant": ("tenant_id", "t" * 256, "t" * 257, "at most 256 characters"),
     "shortest durable execution name": ("durable_execution_name", "d", "", "at least 1 character"),

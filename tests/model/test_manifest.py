@@ -203,7 +203,7 @@ def test_every_key_is_read() -> None:
                     "effect": "destructive",
                     "payload": {"schema": {"type": "object"}, "max_bytes": 1024},
                     "result": {"max_bytes": 256},
-                    "timeout_seconds": 900,
+                    "timeout_seconds": 960,
                     "description": "Refund one order.",
                     "examples": [{"orderId": "A-1"}, None, 1],
                 }
@@ -216,7 +216,7 @@ def test_every_key_is_read() -> None:
     assert rule.qualifiers == ["live", "7", "$LATEST"]
     assert rule.invocation_types == ["Event", "RequestResponse"]
     assert rule.payload.schema_ == {"type": "object"}
-    assert (rule.payload.max_bytes, rule.result.max_bytes, rule.timeout_seconds) == (1024, 256, 900)
+    assert (rule.payload.max_bytes, rule.result.max_bytes, rule.timeout_seconds) == (1024, 256, 960)
     assert rule.examples == [{"orderId": "A-1"}, None, 1]
 
 
@@ -329,7 +329,7 @@ WRONG_VALUES: dict[str, tuple[Place, object]] = {
     "result max_bytes of 255": (("functions", 0, "result", "max_bytes"), 255),
     "result max_bytes over 1 MB": (("functions", 0, "result", "max_bytes"), 1024 * 1024 + 1),
     "timeout of 0": (("functions", 0, "timeout_seconds"), 0),
-    "timeout over 15 minutes": (("functions", 0, "timeout_seconds"), 901),
+    "timeout over 16 minutes": (("functions", 0, "timeout_seconds"), 961),
     "description of 1001": (("functions", 0, "description"), "x" * 1001),
     "eleven examples": (("functions", 0, "examples"), [1] * 11),
 }
@@ -348,7 +348,7 @@ def test_a_value_outside_its_bounds_is_refused_at_its_place(place: Place, value:
         (("functions", 0, "result", "max_bytes"), 256),
         (("functions", 0, "result", "max_bytes"), 1024 * 1024),
         (("functions", 0, "timeout_seconds"), 1),
-        (("functions", 0, "timeout_seconds"), 900),
+        (("functions", 0, "timeout_seconds"), 960),
         (("functions", 0, "description"), "x" * 1000),
         (("functions", 0, "examples"), [1] * 10),
     ],
