@@ -85,7 +85,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "timeout_seconds",
         "greater than or equal to 1",
     ),
-    "timeout over 15 minutes": ({"function": "f:live", "timeout_seconds": 901}, "timeout_seconds", "900"),
+    "timeout over 16 minutes": ({"function": "f:live", "timeout_seconds": 961}, "timeout_seconds", "960"),
     "timeout as text": ({"function": "f:live", "timeout_seconds": "5"}, "timeout_seconds", "an integer"),
     "tenant over 256": ({"function": "f:live", "tenant_id": "t" * 257}, "tenant_id", "at most 256"),
     "durable execution name over 64": (
