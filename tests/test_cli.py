@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
+from lambda_warden import cli
 from lambda_warden.cli import main
 from lambda_warden.manifests.json_schema import manifest_json_schema
+from lambda_warden.settings import Settings
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 from support.warden import allow, arn, stdio, structured, write_manifest
 
@@ -57,12 +59,51 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
         (["--demo", "--read-timeout", "0"], "x>0"),
         (["--demo", "--log-level", "LOUD"], "'debug', 'info', 'warning', 'error'"),
         (["--demo", "--concurrency", "0"], "1<=x<=1024"),
+        (["--demo", "--queue", "-1"], "x>=0"),
+        (["--demo", "--shutdown-grace", "-1"], "0<=x<=960"),
+        (["--demo", "--shutdown-grace", "961"], "0<=x<=960"),
+        (["--demo", "--idempotency-ttl", "959"], "x>=960"),
     ],
 )
 def test_bad_options_are_one_clear_error(options: list[str], expected: str) -> None:
     result = run("serve", *options)
     assert result.exit_code == 2
     assert expected in result.stderr
+
+
+def _settings_of(monkeypatch: pytest.MonkeyPatch, *options: str, env: Mapping[str, str] | None = None) -> Settings:
+    """What `serve` would start a server with."""
+    started: list[Settings] = []
+    monkeypatch.setattr(cli, "_serve", lambda _, settings, *__: started.append(settings))
+    assert run("serve", "--manifest", "manifest.yaml", *options, env=env).exit_code == 0
+    (settings,) = started
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("queue", "0", 0),
+        ("shutdown-grace", "0", 0.0),
+        ("shutdown-grace", "2.5", 2.5),
+        ("idempotency-ttl", "960", 960.0),
+        ("concurrency", "1024", 1024),
+        ("read-timeout", "5", 5.0),
+    ],
+)
+def test_an_option_and_its_variable_set_the_same(
+    option: str, value: str, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = option.replace("-", "_")
+    assert getattr(_settings_of(monkeypatch, f"--{option}", value), field) == expected
+    variable = {f"LAMBDA_WARDEN_{field.upper()}": value}
+    assert getattr(_settings_of(monkeypatch, env=variable), field) == expected
+
+
+def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings_of(monkeypatch)
+    assert settings == Settings(records=settings.records)
+    assert (settings.queue, settings.shutdown_grace, settings.idempotency_ttl) == (1024, 10, 86_400)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +146,7 @@ async def test_every_option_is_also_a_variable(endpoint: ScriptedEndpoint, tmp_p
         result = await client.call_tool("invoke_function", {"function": "f:live", "payload": 1})
         assert structured(result)["payload"] == 1
         slow = await client.call_tool("invoke_function", {"function": "sleep-2000:live", "timeout_seconds": 9})
-        assert structured(slow)["error"]["code"] == "ReadTimeoutError"
+        assert structured(slow)["error"]["code"] == "DeadlineExceeded"
     assert "authorization" not in endpoint.started[0].headers
     assert (tmp_path / "here.sqlite3").exists()
 

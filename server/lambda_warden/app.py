@@ -102,7 +102,8 @@ class Warden:
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
-        await self._pipeline.drain(grace)
+        if pipeline := self._pipeline.made:
+            await pipeline.drain(grace)
 
     @property
     def log_level(self) -> str:

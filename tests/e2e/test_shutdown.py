@@ -157,7 +157,7 @@ def test_what_was_piped_in_is_answered(legacy: bool, endpoint: ScriptedEndpoint,
         server.send(opening(legacy), wire.request(9, "tools/list", {}, legacy=legacy), *calls)
         server.close_stdin()
         assert server.end() == 0
-        assert len(server.answers()[9]["result"]["tools"]) == 4
+        assert "invoke_function" in [tool["name"] for tool in server.answers()[9]["result"]["tools"]]
         assert [server.result(number)["payload"] for number in range(1, 9)] == list(range(1, 9))
         assert server.kinds().count("outcome") == 8
     assert server.stderr == ""

@@ -27,6 +27,7 @@ def test_only_the_function_is_required_and_the_rest_has_the_defaults_of_aws_lamb
     assert (arguments.invocation_type, arguments.log_type) == ("RequestResponse", "Tail")
     assert (arguments.client_context, arguments.tenant_id) == (None, None)
     assert (arguments.durable_execution_name, arguments.timeout_seconds) == (None, None)
+    assert (arguments.idempotency_key, arguments.query) == (None, None)
 
 
 def test_every_argument_is_taken_as_it_stands() -> None:
@@ -41,6 +42,8 @@ def test_every_argument_is_taken_as_it_stands() -> None:
         "tenant_id": "a b.c_d:e/f=g+h-i@j",
         "durable_execution_name": "order_7-a",
         "timeout_seconds": 960,
+        "idempotency_key": "order-7/a:b@c",
+        "query": "refund.id",
     }
     assert parse_arguments(InvokeArguments, given_arguments).model_dump() == given_arguments
 
@@ -163,6 +166,8 @@ LIMITS: dict[str, tuple[str, Any, Any, str]] = {
     "longest tenant": ("tenant_id", "t" * 256, "t" * 257, "at most 256 characters"),
     "shortest durable execution name": ("durable_execution_name", "d", "", "at least 1 character"),
     "longest durable execution name": ("durable_execution_name", "d" * 64, "d" * 65, "at most 64 characters"),
+    "shortest idempotency key": ("idempotency_key", "k", "", "at least 1 character"),
+    "longest idempotency key": ("idempotency_key", "k" * 128, "k" * 129, "at most 128 characters"),
 }
 
 

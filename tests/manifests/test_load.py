@@ -324,14 +324,14 @@ WRONG: dict[str, tuple[str, str, str]] = {
         edited("functions:", "    role: x\nfunctions:"),
         "FILE:5: targets[0].role: ",
         "unknown key 'role'. Expected one of: account, regions, profile, role_arn, external_id, role_session_name, "
-        "endpoint_url, logs_endpoint_url.",
+        "endpoint_url, concurrency, logs_endpoint_url.",
     ),
     "unknown key of a function": (
         GOOD + "    approve: always\n",
         "FILE:9: functions[0].approve: ",
         "unknown key 'approve'. Expected one of: arn, qualifiers, invocation_types, effect, approval, expect_version, "
         "principals, limits, payload, result, logs, "
-        "timeout_seconds, description, examples.",
+        "timeout_seconds, max_attempts, invoke_mode, description, examples.",
     ),
     "unknown key of a payload": (
         GOOD + "    payload:\n      max_bytes: 1\n      maximum: 1\n",

@@ -180,6 +180,7 @@ def test_the_smallest_manifest_allows_little() -> None:
     assert rule.payload.max_bytes == 6 * 1024 * 1024
     assert rule.result.max_bytes == 16 * 1024
     assert (rule.timeout_seconds, rule.description, rule.examples) == (None, None, [])
+    assert (rule.max_attempts, rule.invoke_mode) == (3, "BUFFERED")
     assert (manifest.targets[0].profile, manifest.targets[0].endpoint_url) == (None, None)
 
 
@@ -203,7 +204,9 @@ def test_every_key_is_read() -> None:
                     "effect": "destructive",
                     "payload": {"schema": {"type": "object"}, "max_bytes": 1024},
                     "result": {"max_bytes": 256},
-                    "timeout_seconds": 960,
+                    "timeout_seconds": 900,
+                    "max_attempts": 10,
+                    "invoke_mode": "RESPONSE_STREAM",
                     "description": "Refund one order.",
                     "examples": [{"orderId": "A-1"}, None, 1],
                 }
@@ -216,7 +219,8 @@ def test_every_key_is_read() -> None:
     assert rule.qualifiers == ["live", "7", "$LATEST"]
     assert rule.invocation_types == ["Event", "RequestResponse"]
     assert rule.payload.schema_ == {"type": "object"}
-    assert (rule.payload.max_bytes, rule.result.max_bytes, rule.timeout_seconds) == (1024, 256, 960)
+    assert (rule.payload.max_bytes, rule.result.max_bytes, rule.timeout_seconds) == (1024, 256, 900)
+    assert (rule.max_attempts, rule.invoke_mode) == (10, "RESPONSE_STREAM")
     assert rule.examples == [{"orderId": "A-1"}, None, 1]
 
 
@@ -282,6 +286,9 @@ WRONG_TYPES: dict[str, tuple[Place, object, str]] = {
     "result max_bytes as text": (("functions", 0, "result", "max_bytes"), "1024", "int_type"),
     "timeout as text": (("functions", 0, "timeout_seconds"), "60", "int_type"),
     "timeout as a float": (("functions", 0, "timeout_seconds"), 60.0, "int_type"),
+    "attempts as text": (("functions", 0, "max_attempts"), "3", "int_type"),
+    "attempts as true": (("functions", 0, "max_attempts"), True, "int_type"),
+    "concurrency as text": (("targets", 0, "concurrency"), "8", "int_type"),
     "description as a number": (("functions", 0, "description"), 5, "string_type"),
     "examples as a mapping": (("functions", 0, "examples"), {"a": 1}, "list_type"),
 }
@@ -330,6 +337,11 @@ WRONG_VALUES: dict[str, tuple[Place, object]] = {
     "result max_bytes over 1 MB": (("functions", 0, "result", "max_bytes"), 1024 * 1024 + 1),
     "timeout of 0": (("functions", 0, "timeout_seconds"), 0),
     "timeout over 16 minutes": (("functions", 0, "timeout_seconds"), 961),
+    "no attempt": (("functions", 0, "max_attempts"), 0),
+    "eleven attempts": (("functions", 0, "max_attempts"), 11),
+    "unknown invoke mode": (("functions", 0, "invoke_mode"), "STREAM"),
+    "concurrency of 0": (("targets", 0, "concurrency"), 0),
+    "concurrency of 1025": (("targets", 0, "concurrency"), 1025),
     "description of 1001": (("functions", 0, "description"), "x" * 1001),
     "eleven examples": (("functions", 0, "examples"), [1] * 11),
 }
@@ -349,6 +361,10 @@ def test_a_value_outside_its_bounds_is_refused_at_its_place(place: Place, value:
         (("functions", 0, "result", "max_bytes"), 1024 * 1024),
         (("functions", 0, "timeout_seconds"), 1),
         (("functions", 0, "timeout_seconds"), 960),
+        (("functions", 0, "max_attempts"), 1),
+        (("functions", 0, "max_attempts"), 10),
+        (("targets", 0, "concurrency"), 1),
+        (("targets", 0, "concurrency"), 1024),
         (("functions", 0, "description"), "x" * 1000),
         (("functions", 0, "examples"), [1] * 10),
     ],

@@ -48,6 +48,12 @@ class Received:
         return unquote(match["function"]) if match else None
 
     @property
+    def configuration_of(self) -> str | None:
+        """What stands for FunctionName in a GetFunctionConfiguration request; None for any other request."""
+        match = _CONFIGURATION.fullmatch(self.path)
+        return unquote(match["function"]) if match else None
+
+    @property
     def qualifier(self) -> str | None:
         return self.query.get("Qualifier")
 
@@ -170,7 +176,7 @@ class ScriptedEndpoint:
     @property
     def configurations_asked(self) -> list[Received]:
         """The GetFunctionConfiguration requests that arrived."""
-        return [received for received in self.received if _CONFIGURATION.fullmatch(received.path)]
+        return [received for received in self.received if received.configuration_of]
 
     def reset(self) -> None:
         """Forget what was received and told."""
