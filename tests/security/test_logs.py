@@ -25,7 +25,12 @@ from support.warden import Rule, Warden, allow, arn, check_of, text_of, warden
 
 pytestmark = pytest.mark.anyio
 
-AT = round(time.time() * 1000)
+
+def now_ms() -> int:
+    """Not taken when the tests are collected: the logs of a call are looked for from when it was made."""
+    return round(time.time() * 1000)
+
+
 OWN: dict[str, Any] = {"logs": {}}
 ANY = {"logs": {"read": "any"}}
 SECRET = "AKIA" + "QZJXKVWQ2Z7Y4XQK"
@@ -37,7 +42,7 @@ def stream(version: str = "7", name: str = "") -> str:
 
 def run(request_id: str, *lines: str, where: str = "", at: int | None = None, late: int = 0) -> list[Logged]:
     """The events of one invocation, in text format."""
-    first = AT if at is None else at
+    first = now_ms() if at is None else at
     messages = (
         f"START RequestId: {request_id} Version: 7\n",
         *lines,
@@ -96,7 +101,7 @@ async def test_the_log_of_an_own_call_is_read_and_of_no_other(
     endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
 ) -> None:
     request_id, other = str(uuid.uuid4()), str(uuid.uuid4())
-    logs.groups["/aws/lambda/f"] = [*run(other, "not mine", at=AT - 10), *run(request_id, "mine", at=AT)]
+    logs.groups["/aws/lambda/f"] = [*run(other, "not mine", at=now_ms() - 10), *run(request_id, "mine", at=now_ms())]
     async with reading(tmp_path, endpoint, logs, allow("f", **OWN)) as running:
         invocation_id = await invoked(running, endpoint, "f", request_id)
         result = await running.read_logs(invocation_id=invocation_id)

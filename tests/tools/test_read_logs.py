@@ -12,7 +12,7 @@ import pytest
 
 from lambda_warden import logs as orchestration
 from lambda_warden.aws import logs as aws_logs
-from security.test_logs import ANY, AT, OWN, answering, invoked, reading, run, stream
+from security.test_logs import ANY, OWN, answering, invoked, now_ms, reading, run, stream
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Reply, ScriptedEndpoint
 from support.warden import allow, arn, check_of, text_of
@@ -105,10 +105,10 @@ async def test_every_attempt_is_found_in_whichever_stream_in_the_order_of_time(
     request_id, other = str(uuid.uuid4()), str(uuid.uuid4())
     first, second = stream("9"), stream("10")
     logs.groups[GROUP] = [
-        *run(request_id, "second attempt", where=second, at=AT + 60_000),
-        *run(other, "not mine", where=second, at=AT + 60_100),
-        *run(request_id, "first attempt", where=first, at=AT),
-        *run(other, "not mine", where=first, at=AT - 100),
+        *run(request_id, "second attempt", where=second, at=now_ms() + 60_000),
+        *run(other, "not mine", where=second, at=now_ms() + 60_100),
+        *run(request_id, "first attempt", where=first, at=now_ms()),
+        *run(other, "not mine", where=first, at=now_ms() - 100),
     ]
     logs.page_size = 2
     async with reading(tmp_path, endpoint, logs, allow("f", **ASYNC)) as running:
@@ -132,8 +132,8 @@ async def test_the_search_begins_shortly_before_the_call(
             invocation_id = await invoked(running, endpoint, "f", request_id, invocation_type=invocation_type)
             await running.read_logs(invocation_id=invocation_id, wait_seconds=0)
             (asked,) = logs.received
-            assert AT - 301_000 < asked.body["startTime"] < AT
-            assert hours * 3600 <= (asked.body["endTime"] - AT) / 1000 - 900 < hours * 3600 + 700
+            assert now_ms() - 301_000 < asked.body["startTime"] < now_ms()
+            assert hours * 3600 <= (asked.body["endTime"] - now_ms()) / 1000 - 900 < hours * 3600 + 700
 
 
 async def test_side_by_side_invocations_are_told_by_the_configuration(
