@@ -2,8 +2,8 @@
 
     arguments → resolve → decide → key → alias → approve → admit → invoke → report
 
-The last three, with the records before and after, run in a worker thread: see `execution.py`. Who gets one when, and
-how long it is waited for, is the dispatcher's: see `dispatcher.py`.
+The last three, with the records before and after, run in a worker thread: see `calls/execution.py`. Who gets one when, and
+how long it is waited for, is the dispatcher's: see `calls/dispatcher.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ import anyio
 import anyio.to_thread
 
 from lambda_warden.aws.sending import NEVER, Sending
+from lambda_warden.calls.dispatcher import Dispatcher, NoTurnError, Progress, StoppingError, StuckError, no_progress
+from lambda_warden.calls.execution import Ending, Execution
+from lambda_warden.calls.recording import ToolName, denial_record
+from lambda_warden.calls.slots import Claim, QueueFullError
+from lambda_warden.calls.steps import Allowed, Denied, Replayed
 from lambda_warden.defects import log_defect
-from lambda_warden.dispatcher import Dispatcher, NoTurnError, Progress, StoppingError, StuckError, no_progress
-from lambda_warden.execution import Ending, Execution
 from lambda_warden.guard.alias import check_alias, needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.binding import binding_of, durable_name_of
@@ -37,12 +40,9 @@ from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
-from lambda_warden.recording import ToolName, denial_record
 from lambda_warden.report.invocation import Call, report_denial, report_dry_run, report_first, report_outcome
 from lambda_warden.report.query import compile_query
 from lambda_warden.report.question import Question, question_for
-from lambda_warden.slots import Claim, QueueFullError
-from lambda_warden.steps import Allowed, Denied, Replayed
 from lambda_warden.store.records import Field, First, RecordError, Records, Reservation
 
 if TYPE_CHECKING:

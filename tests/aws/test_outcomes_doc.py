@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
+from lambda_warden.calls.retry import may_retry
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
 from lambda_warden.report.invocation import Call, report_outcome
-from lambda_warden.retry import may_retry
 from support.failures import AFTER, BEFORE, EARLY_ANSWER, Failure
 
 ROOT: Final = Path(__file__).parents[2]

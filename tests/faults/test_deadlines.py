@@ -13,9 +13,10 @@ import pytest
 from mcp.client.session import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from lambda_warden import configurations, dispatcher, execution, pipeline
+from lambda_warden import configurations, pipeline
 from lambda_warden.aws.configuration import Configuration
 from lambda_warden.aws.sending import NEVER, Sending
+from lambda_warden.calls import dispatcher, execution
 from lambda_warden.configurations import Configurations
 from support.builders import ref
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, refused

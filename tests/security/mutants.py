@@ -232,7 +232,7 @@ MUTANTS = [
     ),
     Mutant(
         "a record that fails is ignored",
-        "execution.py",
+        "calls/execution.py",
         'not sent: %s", step.call.invocation_id, error)\n            return denied("record", NOT_RECORDED)\n',
         'not sent: %s", step.call.invocation_id, error)\n',
         "tests/security/test_only_what_is_allowed.py",
@@ -274,14 +274,14 @@ MUTANTS = [
     ),
     Mutant(
         "limits are not taken",
-        "execution.py",
+        "calls/execution.py",
         "            if limits != Limits()\n",
         "            if False\n",
         "tests/security/test_limits.py",
     ),
     Mutant(
         "a lost call frees its slot",
-        "execution.py",
+        "calls/execution.py",
         "ended=not (isinstance(raw, Unknown) and raw.status_code is None),",
         "ended=True,",
         "tests/security/test_limits.py",
@@ -414,17 +414,17 @@ MUTANTS = [
     ),
     Mutant(
         "what may have run is tried again",
-        "retry.py",
+        "calls/retry.py",
         "isinstance(raw, Refused) and raw.retry_sensible and",
         "not isinstance(raw, Refused) and",
         "tests/faults/test_never_twice.py tests/faults/test_random_faults.py",
     ),
     Mutant(
         "attempts without an end",
-        "retry.py",
+        "calls/retry.py",
         "stop_after_attempt(max_attempts)(state) or ",
         "",
-        "tests/test_retry.py",
+        "tests/calls/test_retry.py",
     ),
     Mutant(
         "an error within a stream is a refusal",
@@ -456,17 +456,17 @@ MUTANTS = [
     ),
     Mutant(
         "a slow function takes all slots",
-        "slots.py",
+        "calls/slots.py",
         "(self._reserved if self._of_function[claim.function] else 0)",
         "0",
-        "tests/test_slots.py",
+        "tests/calls/test_slots.py",
     ),
     Mutant(
         "a queue without an end",
-        "slots.py",
+        "calls/slots.py",
         "        if self._queued >= self._queue:\n",
         "        if False:\n",
-        "tests/test_slots.py",
+        "tests/calls/test_slots.py",
     ),
     Mutant(
         "a cancelled call keeps its connection",
@@ -498,7 +498,7 @@ MUTANTS = [
     ),
     Mutant(
         "a slot is held as long as its caller waits",
-        "execution.py",
+        "calls/execution.py",
         "_LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0",
         "_LEASE_SECONDS = 1.0",
         "tests/security/test_limits.py",

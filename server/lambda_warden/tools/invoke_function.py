@@ -17,7 +17,7 @@ from lambda_warden.tools.tool import AskerOf, make_tool, tool_result
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from lambda_warden.dispatcher import Progress
+    from lambda_warden.calls.dispatcher import Progress
     from lambda_warden.pipeline import Pipeline
 
 DESCRIPTION = """\

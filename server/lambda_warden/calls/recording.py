@@ -7,12 +7,12 @@ import json
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from lambda_warden.calls.steps import Allowed, Denied
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.report.invocation import outcome_of
 from lambda_warden.report.payload import preview, read_payload
-from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Field
 
 ToolName = Literal["invoke_function", "dry_run"]

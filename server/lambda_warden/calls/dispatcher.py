@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
 from lambda_warden.aws.sending import NEVER, Sending
-from lambda_warden.slots import Claim, Slots
+from lambda_warden.calls.slots import Claim, Slots
 
 GRACE_SECONDS: Final = 15.0
 """How long a thread may take to end after its call was given up: it may be connecting, which nothing can break."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from lambda_warden.slots import Claim, QueueFullError, Slots
+from lambda_warden.calls.slots import Claim, QueueFullError, Slots
 
 
 @contextmanager

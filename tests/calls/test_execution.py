@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from lambda_warden import execution as module
-from lambda_warden import recording
 from lambda_warden.aws.sending import Sending
-from lambda_warden.execution import NOT_ADMITTED, NOT_RECORDED, Ending, Execution
+from lambda_warden.calls import execution as module
+from lambda_warden.calls import recording
+from lambda_warden.calls.execution import NOT_ADMITTED, NOT_RECORDED, Ending, Execution
+from lambda_warden.calls.steps import Allowed
 from lambda_warden.guard.binding import binding_of
 from lambda_warden.guard.decide import decide
 from lambda_warden.model.decision import Decision
@@ -24,7 +25,6 @@ from lambda_warden.model.outcome import Refused, Returned
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
-from lambda_warden.steps import Allowed
 from lambda_warden.store.records import Field, First, Kind, RecordError, Reservation
 from lambda_warden.store.sqlite import SqliteRecords
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules

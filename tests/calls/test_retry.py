@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.aws.sending import Sending
+from lambda_warden.calls.retry import attempt_until_it_may_have_run, may_retry
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
-from lambda_warden.retry import attempt_until_it_may_have_run, may_retry
 
 PASSES = Refused("TooManyRequestsException", "no", 429, retry_sensible=True)
 STAYS = Refused("ResourceNotFoundException", "no", 404)
@@ -76,7 +76,7 @@ class Run:
             self.told.append((number, refusal, pause))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lambda_warden.retry.time.monotonic", clock)
+            patch.setattr("lambda_warden.calls.retry.time.monotonic", clock)
             self.raw, self.attempts = attempt_until_it_may_have_run(attempt, max_attempts, self.sending, on_retry)
         assert self.attempts == len(self.begun)
         assert [pause for _, _, pause in self.told] == self.sending.pauses

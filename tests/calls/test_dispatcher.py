@@ -14,10 +14,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from lambda_warden import dispatcher as module
 from lambda_warden.aws.sending import GivenUpError, Sending
-from lambda_warden.dispatcher import Dispatcher, NoTurnError, Progress, StoppingError, StuckError, no_progress
-from lambda_warden.slots import Claim, QueueFullError
+from lambda_warden.calls import dispatcher as module
+from lambda_warden.calls.dispatcher import Dispatcher, NoTurnError, Progress, StoppingError, StuckError, no_progress
+from lambda_warden.calls.slots import Claim, QueueFullError
 
 pytestmark = pytest.mark.anyio
 

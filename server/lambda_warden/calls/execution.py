@@ -14,6 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lambda_warden.aws.sending import Sending
+from lambda_warden.calls.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
+from lambda_warden.calls.retry import attempt_until_it_may_have_run
+from lambda_warden.calls.steps import Allowed, Denied
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
@@ -21,12 +24,9 @@ from lambda_warden.model.decision import Check, Decision
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
-from lambda_warden.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import Answer, read_answer, report_outcome, report_unshown, without_details
 from lambda_warden.report.text import invocation_text
-from lambda_warden.retry import attempt_until_it_may_have_run
-from lambda_warden.steps import Allowed, Denied
 from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError, Records
 
 if TYPE_CHECKING:
