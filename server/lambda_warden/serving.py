@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 """HTTP has no authentication here, so it is for this machine alone."""
 _FLUSH_SECONDS: Final = 0.1
-_CLOSE_SECONDS: Final = 2
-"""For answers on their way over HTTP, and for clients that keep a stream open, which would never end."""
+_STREAMS_SECONDS: Final = 1.0
+"""For answers on their way over HTTP. Then the streams end that clients keep open, which never would by themselves."""
+_CLOSE_SECONDS: Final = 3
+"""When connections over HTTP are cut that have not ended by then."""
 _POLL_SECONDS: Final = 0.02
 
 _Self = TypeVar("_Self")
@@ -61,12 +63,23 @@ async def serve_stdio(warden: Warden) -> None:
 async def serve_http(warden: Warden, port: int) -> None:
     """Serve streamable HTTP on 127.0.0.1 until a signal comes; requests under way have their time to end."""
     import uvicorn
+    from sse_starlette.sse import AppStatus
+
+    # It would end the streams that answers go out by as soon as the signal comes.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             _end_at_once_by_signals()
             await warden.drain(warden.shutdown_grace)
-            await super().shutdown(sockets)
+            async with anyio.create_task_group() as group:
+                group.start_soon(end_streams)
+                await super().shutdown(sockets)
+                group.cancel_scope.cancel()
+
+    async def end_streams() -> None:
+        await anyio.sleep(_STREAMS_SECONDS)
+        AppStatus.should_exit = True
 
     config = uvicorn.Config(
         warden.server.streamable_http_app(host=HOST),
