@@ -2,8 +2,8 @@
 
     arguments → resolve → decide → key → alias → approve → admit → invoke → report
 
-The last three, with the records before and after, run in a worker thread: see `calls/execution.py`. Who gets one when, and
-how long it is waited for, is the dispatcher's: see `calls/dispatcher.py`.
+The last three, with the records before and after, run in a worker thread: see `calls/execution.py`. Who gets one when,
+and how long it is waited for, is the dispatcher's: see `calls/dispatcher.py`.
 """
 
 from __future__ import annotations
