@@ -70,7 +70,11 @@ async def _measure(folder: Path, url: str, calls: int, starts: int, peer: Peer |
     for label, size in SIZES.items():
         await _calls(folder, url, manifest, label, size, calls if size < 1_000_000 else 20, peer)
     await _memory(warden, peer.server(url, folder) if peer else None, peer)
-    await _starts({"bare SDK server": bare, "lambda-warden": warden}, starts)
+    (folder / "plain").mkdir()
+    plain = warden_server(folder, url, write_manifest(folder / "plain", url, ["echo"]))
+    await _starts(
+        {"bare SDK server": bare, "lambda-warden": plain, "lambda-warden, a rule with a schema": warden}, starts
+    )
 
 
 async def _calls(folder: Path, url: str, manifest: Path, label: str, size: int, calls: int, peer: Peer | None) -> None:
