@@ -13,7 +13,14 @@ from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, FunctionError, InvokeResult, Outcome
 from lambda_warden.report.error_cause import Said
 from lambda_warden.report.explanation import NEXT_STEPS, explain
-from lambda_warden.report.invocation import Call, outcome_of, report_denial, report_dry_run, report_outcome
+from lambda_warden.report.invocation import (
+    Call,
+    outcome_of,
+    report_denial,
+    report_dry_run,
+    report_outcome,
+    with_way_to_its_log,
+)
 from support.results import CALL, REF, calls, check_invoke_result, raw_outcomes, sent
 
 TRACEBACK = b'Traceback (most recent call last):\n  File "/var/task/app.py", line 3, in handler\nKeyError: 1\n'
@@ -253,3 +260,20 @@ def test_any_ending_becomes_a_result_that_fits_the_schema(
     assert (result.outcome == "function_error") == (isinstance(raw, Returned) and raw.function_error is not None)
     if isinstance(raw, Unknown):
         assert "may have run" in result.next_step
+
+
+@pytest.mark.parametrize(
+    ("raw", "invocation_type", "told"),
+    [
+        (Unknown("ServiceException", "no", 500, "r-1"), "RequestResponse", True),
+        (Unknown("ReadTimeoutError", "no"), "RequestResponse", False),  # nobody knows which log is its
+        (Returned(202, request_id="r-1"), "Event", True),
+        (Returned(204, request_id="r-1"), "DryRun", False),
+        (Returned(200, b"1", request_id="r-1"), "RequestResponse", False),
+    ],
+)
+def test_where_only_the_log_can_tell_a_result_says_so(
+    raw: RawOutcome, invocation_type: RequestedInvocationType, told: bool
+) -> None:
+    result = with_way_to_its_log(report_outcome(Call("0" * 32, REF, invocation_type), raw, 1, 1000))
+    assert ("read_logs" in result.next_step) == told

@@ -25,7 +25,14 @@ from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.report.fit import fit
-from lambda_warden.report.invocation import Answer, read_answer, report_outcome, report_unshown, without_details
+from lambda_warden.report.invocation import (
+    Answer,
+    read_answer,
+    report_outcome,
+    report_unshown,
+    with_way_to_its_log,
+    without_details,
+)
 from lambda_warden.report.text import invocation_text
 from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError, Records
 
@@ -170,6 +177,8 @@ class Execution:
             log_defect("reporting", error)
             result = report_unshown(step.call, raw, duration_ms)
         violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
+        if step.rule.spec.logs is not None:
+            result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
     def _keep(self, step: Allowed, raw: Returned, answer: Answer) -> str | None:

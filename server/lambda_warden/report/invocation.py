@@ -159,6 +159,20 @@ def without_details(result: InvokeResult) -> InvokeResult:
     return result.model_copy(update={"function_error": slim, "log": None})
 
 
+def with_way_to_its_log(result: InvokeResult) -> InvokeResult:
+    """A result that says how to see what became of the call, where only its log can tell and that may be read."""
+    if result.request_id is None or result.invocation_type == "DryRun":
+        return result
+    match result.outcome:
+        case "unknown":
+            way = "read_logs with this invocation_id shows its log: whether it began, and how it ended."
+        case "accepted":
+            way = "read_logs with this invocation_id shows what became of it."
+        case _:
+            return result
+    return result.model_copy(update={"next_step": f"{result.next_step} {way}"})
+
+
 def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
     """A call that started nothing, since another call has its idempotency key: what is known of that one.
 
