@@ -473,7 +473,7 @@ MUTANTS = [
         "aws/sending.py",
         "                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)\n",
         "                pass\n",
-        "tests/faults/test_never_twice.py tests/aws",
+        "tests/aws/test_sending.py tests/faults/test_given_up.py",
     ),
     Mutant(
         "an answer of any size is held",
@@ -494,7 +494,7 @@ MUTANTS = [
         "aws/sending.py",
         "        if self._given_up.is_set():\n            raise GivenUpError",
         "        if False:\n            raise GivenUpError",
-        "tests/faults/test_never_twice.py",
+        "tests/aws/test_sending.py tests/faults/test_given_up.py",
     ),
     Mutant(
         "a slot is held as long as its caller waits",
