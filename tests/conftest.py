@@ -9,7 +9,7 @@ import pytest
 
 from support import loopback_only
 from support.logs_endpoint import LogsEndpoint, logs_endpoint
-from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
+from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 
 loopback_only.install()
 
@@ -55,3 +55,12 @@ def logs(_logs: LogsEndpoint) -> LogsEndpoint:
     """The scripted endpoint of CloudWatch Logs, with no log groups and nothing received."""
     _logs.reset()
     return _logs
+
+
+@pytest.fixture
+def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
+    """The calls of `f`, which get no answer until they are released, at the latest when the test ends."""
+    holding = Held()
+    endpoint.behaviours["f"] = holding
+    yield holding
+    holding.release()

@@ -23,6 +23,7 @@ from anyio import CapacityLimiter
 
 from lambda_warden.aws.configuration import read_configuration
 from lambda_warden.aws.logs import BYTES_LIMIT, Span, find_request, read_stream
+from lambda_warden.defects import log_defect
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.decide import Ruling
 from lambda_warden.guard.logs import check_log_group, decide_logs, denied_logs, streams_of
@@ -128,7 +129,7 @@ class Logs:
             logger.error("%s: %s", read.read_id, error)
             return await self._deny(read, denied_logs("record", "the records can't be read"))
         except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-            logger.error("%s: %s", read.read_id, type(error).__name__)
+            log_defect("deciding on a read", error)
             return await self._deny(
                 read, denied_logs("internal", "lambda-warden could not decide, so nothing was read")
             )

@@ -38,14 +38,6 @@ def endpoint() -> Iterator[ScriptedEndpoint]:
         yield running
 
 
-@pytest.fixture
-def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
-    holding = Held()
-    endpoint.behaviours["f"] = holding
-    yield holding
-    holding.release()
-
-
 class Server:
     """A server in a process of its own, and what it writes."""
 

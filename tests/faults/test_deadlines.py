@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, c
 from support.warden import Warden, allow, warden
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
-    holding = Held()
-    endpoint.behaviours["f"] = holding
-    yield holding
-    holding.release()
 
 
 @pytest.fixture

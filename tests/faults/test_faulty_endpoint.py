@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as UrllibReadTimeoutError
 
-from support.faulty.event_stream import frame
+from support.event_stream import message
 from support.faulty.plan import (
     BEFORE_BODY,
     FAULTS,
@@ -870,7 +870,7 @@ def test_a_fault_of_streams_is_none_of_invoke(faulty: FaultyEndpoint) -> None:
 @given(st.dictionaries(st.from_regex(r":?[a-z-]{1,20}", fullmatch=True), st.text(max_size=20)), st.binary())
 def test_botocore_reads_the_frames_back(headers: dict[str, str], payload: bytes) -> None:
     buffer = EventStreamBuffer()
-    buffer.add_data(frame(headers, payload) * 2)
+    buffer.add_data(message(headers, payload) * 2)
     events: list[Any] = list(buffer)
     assert [(event.headers, event.payload) for event in events] == [(headers, payload)] * 2
 

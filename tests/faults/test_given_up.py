@@ -33,14 +33,6 @@ def endpoint() -> Iterator[ScriptedEndpoint]:
         yield running
 
 
-@pytest.fixture
-def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
-    holding = Held()
-    endpoint.behaviours["f"] = holding
-    yield holding
-    holding.release()
-
-
 def connections_to(endpoint: ScriptedEndpoint) -> int:
     """The sockets of this process that are connected to it."""
     port = urlsplit(endpoint.url).port

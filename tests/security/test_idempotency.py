@@ -6,7 +6,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,14 +36,6 @@ pytestmark = pytest.mark.anyio
 KEY = "order-1"
 CALL = {"function": "f:live", "payload": {"order": 1}, "idempotency_key": KEY}
 RULE = allow("f", "live", "7", invocation_types=["RequestResponse", "Event"])
-
-
-@pytest.fixture
-def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
-    holding = Held()
-    endpoint.behaviours["f"] = holding
-    yield holding
-    holding.release()
 
 
 async def call(running: Warden, key: str = KEY, **arguments: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,31 +14,7 @@ import pytest
 
 from lambda_warden.store.records import RecordError
 from lambda_warden.store.sqlite import SqliteRecords
-
-START = 1_800_000_000.0
-
-
-class Clock:
-    now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "records.sqlite3"
-
-
-@pytest.fixture
-def records(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path, clock=clock)) as opened:
-        yield opened
+from support.clock import START, Clock
 
 
 def kept(path: Path) -> int:

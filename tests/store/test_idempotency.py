@@ -6,7 +6,6 @@ import sqlite3
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,33 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from lambda_warden.store.reading import verify
 from lambda_warden.store.records import Bucket, Busy, First, RecordError, Reservation
 from lambda_warden.store.sqlite import LAYOUT, SqliteRecords
+from support.clock import Clock
 
-START = 1_800_000_000.0
 DAY = 86_400.0
 LEASE = 915.0
-
-
-class Clock:
-    now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "records.sqlite3"
-
-
-@pytest.fixture
-def records(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path, clock=clock)) as opened:
-        yield opened
 
 
 def wants(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,32 +19,7 @@ from lambda_warden.store.reading import Reader, verify
 from lambda_warden.store.records import Bucket, Busy, Limit, RecordError
 from lambda_warden.store.sqlite import SqliteRecords
 from support import killed
-
-START = 1_800_000_000.0
-
-
-@dataclass
-class Clock:
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "records.sqlite3"
-
-
-@pytest.fixture
-def records(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path, clock=clock)) as opened:
-        yield opened
+from support.clock import START, Clock
 
 
 def admissions(path: Path) -> int:

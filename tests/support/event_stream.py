@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from zlib import crc32
 
 _STRING = 7
@@ -28,8 +29,9 @@ def event(kind: str, payload: bytes, content_type: str = "application/octet-stre
     return message({":message-type": "event", ":event-type": kind, ":content-type": content_type}, payload)
 
 
+@lru_cache(maxsize=16)
 def chunk(payload: bytes) -> bytes:
-    """A piece of the function's answer."""
+    """A piece of the function's answer. Large streams repeat one payload, so the last messages are kept."""
     return event("PayloadChunk", payload)
 
 
@@ -52,4 +54,5 @@ def error(code: str, text: str) -> bytes:
 
 
 def _header(name: str, value: str) -> bytes:
-    return struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", _STRING, len(value)) + value.encode()
+    key, text = name.encode(), value.encode()  # lengths are in bytes
+    return struct.pack("!B", len(key)) + key + struct.pack("!BH", _STRING, len(text)) + text

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import cast
 
-from support.faulty.event_stream import exception, payload_chunk, unmodeled_error
+from support import event_stream
 from support.faulty.lambda_service import Action, Counts, LambdaService
 from support.faulty.ledger import CLIENT_LEFT, NOTHING, PENDING
 from support.faulty.message import Answer, Request, chunked, error, parse_head
@@ -245,10 +245,10 @@ class Connection(asyncio.Protocol):
         count = -(-len(answer.body) // action.chunk)
         pieces = answer.pieces(action.chunk)
         pause = action.argument / 1000 if manner == "stream_drip" else pause
-        first = (chunked(payload_chunk(piece)) for _, piece in zip(range((count + 1) // 2), pieces, strict=False))
+        first = (chunked(event_stream.chunk(piece)) for _, piece in zip(range((count + 1) // 2), pieces, strict=False))
         await self._pump(first, pause)
         self._note(f"part of {answer.status}")
-        frame = payload_chunk(b"the rest of this frame does not come")
+        frame = event_stream.chunk(b"the rest of this frame does not come")
         match manner:
             case "stream_cut" | "stream_cut_frame" | "reset_mid_answer":
                 if manner != "stream_cut":
@@ -268,8 +268,8 @@ class Connection(asyncio.Protocol):
                 return
             case "stream_exception" | "stream_unmodeled" | "stream_bad_crc" | "short_length":
                 last = {
-                    "stream_exception": exception("ServiceException", "told to fail"),
-                    "stream_unmodeled": unmodeled_error("ServiceException", "told to fail"),
+                    "stream_exception": event_stream.exception("ServiceException", "told to fail"),
+                    "stream_unmodeled": event_stream.error("ServiceException", "told to fail"),
                     "stream_bad_crc": frame[:-1] + bytes([frame[-1] ^ 1]),
                     "short_length": frame[:-20],
                 }
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
             case "stream_no_complete":
                 self._write(_LAST_CHUNK)
                 return
-        await self._pump((chunked(payload_chunk(piece)) for piece in pieces), pause)
+        await self._pump((chunked(event_stream.chunk(piece)) for piece in pieces), pause)
         self._write(chunked(ending + b"more" if manner == "wrong_length" else ending) + _LAST_CHUNK)
         self._note_whole(answer)
 

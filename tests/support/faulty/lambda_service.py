@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.faulty.event_stream import invoke_complete
+from support.event_stream import complete
 from support.faulty.ledger import NOTHING, Entry, Ledger
 from support.faulty.message import (
     ANSWER_LIMIT,
@@ -213,7 +213,7 @@ class LambdaService:
             )
             action.chunk = action.chunk or (_DEFAULT_CHUNK if plan.size else max(1, -(-len(body) // 4)))
             failed = failure is not None or action.manner == "stream_error"
-            action.ending = invoke_complete("Unhandled", FUNCTION_ERROR, log) if failed else invoke_complete(log=log)
+            action.ending = complete(code="Unhandled", details=FUNCTION_ERROR, log=log) if failed else complete(log=log)
             return
         if log:
             headers += f"X-Amz-Log-Result: {log}\r\n"

@@ -1,0 +1,28 @@
+"""A file of records, and the clock that it goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lambda_warden.store.sqlite import SqliteRecords
+from support.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.sqlite3"
+
+
+@pytest.fixture
+def records(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
+    with closing(SqliteRecords(path, clock=clock)) as opened:
+        yield opened
