@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -35,7 +38,7 @@ _Self = TypeVar("_Self")
 
 async def serve_stdio(warden: Warden) -> None:
     """Serve on stdin and stdout until stdin ends, or SIGTERM or SIGINT comes; a second signal ends it at once."""
-    async with stdio_server() as (read_stream, write_stream), anyio.create_task_group() as group:
+    async with _stdio_streams() as (read_stream, write_stream), anyio.create_task_group() as group:
         unanswered = _Unanswered(warden)
         stopped_by: list[int] = []
 
@@ -58,6 +61,20 @@ async def serve_stdio(warden: Warden) -> None:
         group.cancel_scope.cancel()
         if stopped_by:
             await _end_by(stopped_by[0])
+
+
+@asynccontextmanager
+async def _stdio_streams() -> AsyncIterator[tuple[Any, Any]]:
+    if sys.platform == "win32":
+        async with stdio_server() as streams:
+            yield streams
+        return
+    from lambda_warden.stdio import standard_streams
+
+    with standard_streams() as own:
+        stdin, stdout = own or (None, None)
+        async with stdio_server(cast("Any", stdin), cast("Any", stdout)) as streams:
+            yield streams
 
 
 async def serve_http(warden: Warden, port: int) -> None:
