@@ -20,7 +20,15 @@ import anyio
 import anyio.to_thread
 
 from lambda_warden.aws.sending import NEVER, Sending
-from lambda_warden.calls.dispatcher import Dispatcher, NoTurnError, Progress, StoppingError, StuckError, no_progress
+from lambda_warden.calls.dispatcher import (
+    Dispatcher,
+    LeftError,
+    NoTurnError,
+    Progress,
+    StoppingError,
+    StuckError,
+    no_progress,
+)
 from lambda_warden.calls.execution import Ending, Execution
 from lambda_warden.calls.recording import ToolName, denial_record
 from lambda_warden.calls.slots import Claim, QueueFullError
@@ -279,6 +287,12 @@ class Pipeline:
             busy = Denied(step.call, step.decision.with_check(_busy(error)), len(step.request.payload or b""))
             await self._record_denial(tool, busy)
             return busy.decision
+        except LeftError:
+            left = step.checked(Check(name="busy", passed=False, reason="cancelled while it waited for its turn"))
+            assert isinstance(left, Denied), "the check has not passed"  # noqa: S101
+            with anyio.CancelScope(shield=True):
+                await self._record_denial(tool, left)
+            raise
         except StuckError as error:
             raw: RawOutcome = Unknown("DeadlineExceeded", str(error))
             if sending.sent in ("no", "partly"):

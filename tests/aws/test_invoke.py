@@ -118,6 +118,14 @@ def test_an_answer_that_breaks_off_is_unknown_although_aws_began_it_with_200() -
     assert outcome.message == "the function ran, and its answer broke off after 4 bytes"
 
 
+def test_an_event_is_known_to_be_queued_once_the_status_says_so() -> None:
+    broken = answer(202, b"half", {"Content-Length": "100"})
+    outcome = said(broken, request(invocation_type="Event"))
+    assert isinstance(outcome, Returned)
+    assert (outcome.status_code, outcome.payload, outcome.request_id) == (202, b"", "r-1")
+    assert isinstance(said(broken), Unknown), "nobody asked for an Event"
+
+
 def test_a_sink_that_takes_no_more_leaves_the_outcome_unknown() -> None:
     def full(_: bytes) -> None:
         raise OSError("no space left at /var/secret")

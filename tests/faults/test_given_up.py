@@ -124,7 +124,7 @@ async def test_a_call_that_is_cancelled_between_two_attempts_makes_no_other(
     assert len(endpoint.started) == 1
 
 
-async def test_a_call_that_is_cancelled_while_it_waits_for_a_slot_leaves_no_trace(
+async def test_a_call_that_is_cancelled_while_it_waits_for_a_slot_is_on_record_and_not_sent(
     held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     async with warden(tmp_path, endpoint.url, RULE, concurrency=1) as running:
@@ -145,7 +145,9 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_a_slot_leaves_no_trac
             held.release()
         await running.until_free()
         kinds = running.kinds()
-    assert kinds == ["intent", "outcome"]
+        (denial,) = running.bodies("denial")
+    assert kinds == ["intent", "denial", "outcome"]
+    assert (denial["check"], denial["reason"]) == ("busy", "cancelled while it waited for its turn")
     assert len(endpoint.started) == 1
 
 

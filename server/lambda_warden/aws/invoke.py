@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MEMORY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of an answer that are held in memory: more than Lambda gives at once (6 MB). Of a larger stream, its start."""
 _CHUNK: Final = 64 * 1024
+_QUEUED: Final = 202
+"""The answer to an Event: all is said with it, whatever becomes of the body behind it."""
 
 Sink = Callable[[bytes], None]
 """Takes an answer piece by piece, as it arrives."""
@@ -69,6 +71,8 @@ def invoke(
                 return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer, sending)
             return _read(response, answer, sending)
         except Exception as error:  # noqa: BLE001 - as above
+            if (request.invocation_type, response["StatusCode"]) == ("Event", _QUEUED):
+                return _returned(cast("InvocationResponseTypeDef", response), answer)
             return _broken_off(error, response, answer, sending)
 
 
@@ -121,6 +125,10 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer, sending: Sending
         if not length:
             # Where nothing says how long the answer is, a connection that was given up looks like its end.
             sending.check()
+    return _returned(response, answer)
+
+
+def _returned(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
     return Returned(
         status_code=response["StatusCode"],
         payload=answer.start(),

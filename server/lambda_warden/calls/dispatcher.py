@@ -29,6 +29,10 @@ class NoTurnError(Exception):
     """A call got no slot in time, or no thread. Nothing was sent."""
 
 
+class LeftError(asyncio.CancelledError):
+    """A call was cancelled while it waited for its turn. Nothing was sent."""
+
+
 class StoppingError(Exception):
     """The server ends and takes no more calls. Nothing was sent."""
 
@@ -80,6 +84,7 @@ class Dispatcher:
 
         Raises:
             QueueFullError, NoTurnError, StoppingError: nothing was sent.
+            LeftError: nor here, and it is cancelled.
             StuckError: its thread did not end in time after it was given up.
         """
         loop, started = asyncio.get_running_loop(), time.monotonic()
@@ -176,6 +181,9 @@ class Dispatcher:
             return
         try:
             await _watch(turn, lambda: until, started, progress, "waiting for a free slot")
+        except asyncio.CancelledError as error:
+            self._slots.leave(claim, turn)
+            raise LeftError(*error.args) from None
         except BaseException:
             self._slots.leave(claim, turn)
             raise
