@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -44,12 +44,13 @@ from lambda_warden.guard.resolve import resolve
 from lambda_warden.model.approval import REASONS, Answer
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.errors import ArgumentError
+from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call, report_denial, report_dry_run, report_first, report_outcome
-from lambda_warden.report.query import compile_query
+from lambda_warden.report.query import Query, compile_query
 from lambda_warden.report.question import Question, question_for
 from lambda_warden.store.records import Field, First, RecordError, Records, Reservation
 
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LARGE_BYTES: Final = 64 * 1024
+"""A larger payload is checked in a thread: a schema takes seconds for some megabytes, and others must not wait."""
 _COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
 
 
@@ -131,7 +134,7 @@ class Pipeline:
         self, arguments: Mapping[str, Any], asker: Asker, progress: Progress = no_progress
     ) -> InvokeResult:
         """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
-        step: Allowed | Denied | Replayed = self._decide(arguments)
+        step: Allowed | Denied | Replayed = await self._decide(arguments)
         if isinstance(step, Allowed):
             step = await self._confirmed(step, asker)
         if isinstance(step, Allowed):
@@ -147,7 +150,7 @@ class Pipeline:
 
     async def dry_run(self, arguments: Mapping[str, Any], asker: Asker) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
-        step = self._decide(arguments)
+        step = await self._decide(arguments)
         if isinstance(step, Allowed):
             step = await self._check_alias(step)
         if isinstance(step, Allowed) and _needs_approval(step):
@@ -175,7 +178,15 @@ class Pipeline:
         if self._results is not None:
             self._results.close()
 
-    def _decide(self, arguments: Mapping[str, Any]) -> Allowed | Denied:
+    async def _decide(self, arguments: Mapping[str, Any]) -> Allowed | Denied:
+        asked = self._understand(arguments)
+        if isinstance(asked, Denied):
+            return asked
+        if len(asked.request.payload or b"") > _LARGE_BYTES:
+            return await anyio.to_thread.run_sync(self._rule, asked)
+        return self._rule(asked)
+
+    def _understand(self, arguments: Mapping[str, Any]) -> _Asked | Denied:
         call, policy = Call(uuid.uuid4().hex), self._policy()
         reached: CheckName = "arguments"
         try:
@@ -185,19 +196,24 @@ class Pipeline:
             query = None if parsed.query is None else compile_query(parsed.query)
             reached = "resolve"
             ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
-            call = replace(call, ref=ref)
-            ruling = decide(ref, request, policy.rules, self._principal)
         except ArgumentError as error:
             return Denied(call, denied(reached, str(error)))
         except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-            log_defect("deciding", error)
-            return Denied(call, denied("internal", _COULD_NOT_DECIDE))
+            return _could_not_decide(call, error)
+        return _Asked(replace(call, ref=ref), ref, request, query, parsed.idempotency_key, policy)
+
+    def _rule(self, asked: _Asked) -> Allowed | Denied:
+        call, request, policy = asked.call, asked.request, asked.policy
+        try:
+            ruling = decide(asked.ref, request, policy.rules, self._principal)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _could_not_decide(call, error)
         if ruling.rule is None or not ruling.decision.allowed:
             return Denied(call, ruling.decision, len(request.payload or b""))
-        step = Allowed(call, ruling.decision, ref, request, ruling.rule, policy, query=query)
-        if parsed.idempotency_key is not None and request.invocation_type != "DryRun":
-            binding = binding_of(ref, request, self._principal)
-            wanted = Reservation(self._principal, parsed.idempotency_key, binding, self._idempotency_ttl)
+        step = Allowed(call, ruling.decision, asked.ref, request, ruling.rule, policy, query=asked.query)
+        if asked.idempotency_key is not None and request.invocation_type != "DryRun":
+            binding = binding_of(asked.ref, request, self._principal)
+            wanted = Reservation(self._principal, asked.idempotency_key, binding, self._idempotency_ttl)
             return replace(step, reservation=wanted)
         return step
 
@@ -298,6 +314,23 @@ class Pipeline:
             if sending.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
             return Ending(raw, report_outcome(step.call, raw, round((time.monotonic() - step.began) * 1000), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a caller wants, understood and not decided on yet."""
+
+    call: Call
+    ref: FunctionRef
+    request: EncodedRequest
+    query: Query | None
+    idempotency_key: str | None
+    policy: Policy
+
+
+def _could_not_decide(call: Call, error: Exception) -> Denied:
+    log_defect("deciding", error)
+    return Denied(call, denied("internal", _COULD_NOT_DECIDE))
 
 
 def _read_alias(step: Allowed) -> frozenset[str] | str:
