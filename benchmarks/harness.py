@@ -109,7 +109,16 @@ def warden_server(folder: Path, url: str, manifest: Path, *options: str) -> Stdi
 
 def bare_server(folder: Path, url: str) -> StdioServerParameters:
     """The least that the SDK can serve."""
-    script = str(ROOT / "benchmarks" / "bare_server.py")
+    return _script("bare_server.py", folder, url)
+
+
+def unguarded_server(folder: Path, url: str) -> StdioServerParameters:
+    """The least that invokes."""
+    return _script("unguarded_server.py", folder, url)
+
+
+def _script(name: str, folder: Path, url: str) -> StdioServerParameters:
+    script = str(ROOT / "benchmarks" / name)
     return StdioServerParameters(command=sys.executable, args=[script], env=environment(url, folder))
 
 
@@ -171,7 +180,7 @@ def p95(samples: Sequence[float]) -> float:
 def print_table(title: str, samples: Mapping[str, Sequence[float]], base: str) -> None:
     """Medians, 95th percentiles, and the ratio of each median to that of `base`."""
     print(f"\n{title}")
-    print(f"  {'':<44}{'median':>10}{'p95':>10}{'ratio':>8}")
+    print(f"  {'':<46}{'median':>10}{'p95':>10}{'ratio':>8}")
     for name, values in samples.items():
         ratio = median(values) / median(samples[base])
-        print(f"  {name:<44}{median(values):>10.2f}{p95(values):>10.2f}{ratio:>8.2f}")
+        print(f"  {name:<46}{median(values):>10.2f}{p95(values):>10.2f}{ratio:>8.2f}")

@@ -31,6 +31,7 @@ from harness import (
     median,
     peer_of,
     print_table,
+    unguarded_server,
     warden_server,
     write_manifest,
 )
@@ -86,10 +87,12 @@ async def _calls(folder: Path, url: str, manifest: Path, label: str, size: int, 
         Client(inside.server) as in_process,
         Client(warden_server(folder, url, manifest)) as over_stdio,
         Client(bare_server(folder, url)) as bare,
+        Client(unguarded_server(folder, url)) as unguarded,
     ):
         kinds: dict[str, Call] = {
             "raw boto3": lambda: _raw(boto, body),
             "bare SDK server, tool that does nothing": lambda: _nothing(bare),
+            "boto3 in a thread of an SDK server, no guard": lambda: _through(unguarded, "invoke", {"payload": payload}),
             "lambda-warden, in process": lambda: _through(in_process, "invoke_function", arguments),
             "lambda-warden, stdio": lambda: _through(over_stdio, "invoke_function", arguments),
         }
@@ -101,8 +104,10 @@ async def _calls(folder: Path, url: str, manifest: Path, label: str, size: int, 
             samples = await in_turn(kinds, calls)
     print_table(f"One call with a payload and an answer of {label} (ms)", samples, "raw boto3")
     floor = median(samples["raw boto3"]) + median(samples["bare SDK server, tool that does nothing"])
-    own = median(samples["lambda-warden, stdio"]) - floor
-    print(f"  over raw boto3 and a bare server together, stdio: {own:+.2f}")
+    ours = median(samples["lambda-warden, stdio"])
+    print(f"  over raw boto3 and a bare server together, stdio: {ours - floor:+.2f}")
+    unguarded_ms = median(samples["boto3 in a thread of an SDK server, no guard"])
+    print(f"  over boto3 in a thread of an SDK server, stdio: {ours - unguarded_ms:+.2f}")
 
 
 async def _raw(boto: LambdaClient, body: bytes) -> None:
@@ -137,7 +142,7 @@ async def _memory(warden: StdioServerParameters, other: StdioServerParameters | 
                     group.start_soon(_through, client, tool, arguments)
             seconds = time.perf_counter() - started
             peak = _peak_kb(process.pid) / 1000
-        print(f"  {name:<44}{before / 1e6:>6.0f} → {peak:.0f}, {seconds:.2f} s")
+        print(f"  {name:<46}{before / 1e6:>6.0f} → {peak:.0f}, {seconds:.2f} s")
 
 
 def _peak_kb(pid: int) -> int:

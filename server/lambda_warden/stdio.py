@@ -77,9 +77,12 @@ class Reader:
             self._read += part
         if not self._read:
             raise StopAsyncIteration
-        line = self._read[: end or None]
-        del self._read[: len(line)]
-        self._searched = 0
+        line, self._searched = self._read, 0
+        if 0 < end < len(line):
+            line = line[:end]
+            del self._read[:end]
+        else:  # nothing is behind it, so it is not copied
+            self._read = bytearray()
         return line.decode(errors="replace")
 
 
