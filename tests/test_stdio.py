@@ -173,15 +173,21 @@ TAKE_OVER = """
 """
 
 
-def _run(**files: object) -> subprocess.CompletedProcess[str]:
+def _run(before: str = "", **files: object) -> subprocess.CompletedProcess[str]:
     code = textwrap.dedent(TAKE_OVER)
-    return subprocess.run([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE, check=True, **files)  # type: ignore[call-overload,no-any-return]
+    command = ["sh", "-c", f'{before}exec "$0" -c "$1"', sys.executable, code]
+    return subprocess.run(command, text=True, stderr=subprocess.PIPE, check=True, **files)  # type: ignore[call-overload,no-any-return]
 
 
 def test_stray_output_does_not_get_among_the_messages() -> None:
     run = _run(input="one\ntwo\n", stdout=subprocess.PIPE)
     assert run.stdout == "ONE\nTWO\nafter\n"
     assert run.stderr == "a stray line\n"
+
+
+def test_a_server_without_stderr_serves_all_the_same() -> None:
+    run = _run("exec 2>&-; ", input="one\n", stdout=subprocess.PIPE)
+    assert run.stdout == "ONE\nafter\n"
 
 
 def test_files_are_left_to_the_sdk(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def _end_at_once_by_signals() -> None:
 
 
 async def _end_by(number: int) -> None:
-    """End as the signal would have ended the process. The thread that reads stdin can't be stopped otherwise."""
+    """End as the signal would have ended the process. What reads stdin can't be stopped otherwise."""
     with anyio.CancelScope(shield=True):
         await anyio.sleep(_FLUSH_SECONDS)
     os.kill(os.getpid(), number)

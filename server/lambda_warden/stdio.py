@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,9 +38,10 @@ def standard_streams() -> Iterator[tuple[Reader, Writer] | None]:
     stdin, stdout = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (0, 1))
     writer = Writer(stdout)
     try:
-        with Path(os.devnull).open("rb") as nothing:
+        with Path(os.devnull).open("r+b") as nothing:
             os.dup2(nothing.fileno(), 0)
-        os.dup2(2, 1)
+            # Where there was no stderr at the start, its number may be another file's by now.
+            os.dup2(2 if sys.stderr is not None else nothing.fileno(), 1)
         yield Reader(stdin), writer
     finally:
         writer.close()

@@ -27,11 +27,11 @@ async def test_the_loop_goes_on_while_a_large_payload_is_held_against_its_schema
             await anyio.sleep(0.005)
             turns += 1
 
-    async with warden(tmp_path, endpoint.url, allow("f", payload={"schema": SCHEMA})) as running:
-        async with anyio.create_task_group() as group:
-            group.start_soon(take_turns)
-            result = await running.dry_run("f:live", payload=[*payload, {"id": "x"}])
-            group.cancel_scope.cancel()
+    rule = allow("f", payload={"schema": SCHEMA})
+    async with warden(tmp_path, endpoint.url, rule) as running, anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        result = await running.dry_run("f:live", payload=[*payload, {"id": "x"}])
+        group.cancel_scope.cancel()
     assert result["checks"][-1]["name"] == "payload_schema"
     assert "'x' is not of type 'integer'" in result["checks"][-1]["reason"]
     assert turns > 20
