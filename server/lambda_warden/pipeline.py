@@ -2,24 +2,25 @@
 
     arguments → resolve → decide → key → alias → approve → admit → invoke → report
 
-The last three, with the records before and after, run in a worker thread: see `calls/execution.py`. Who gets one when,
-and how long it is waited for, is the dispatcher's: see `calls/dispatcher.py`.
+Up to the decision nothing is sent, asked or kept: see `calls/deciding.py`. The last three, with the records before and
+after, run in a worker thread: see `calls/execution.py`. Who gets one when, and how long it is waited for, is the
+dispatcher's: see `calls/dispatcher.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.to_thread
 
 from lambda_warden.aws.sending import NEVER, Sending
+from lambda_warden.calls.deciding import COULD_NOT_DECIDE, rule_on, understand
 from lambda_warden.calls.dispatcher import (
     Dispatcher,
     LeftError,
@@ -35,33 +36,23 @@ from lambda_warden.calls.slots import Claim, QueueFullError
 from lambda_warden.calls.steps import Allowed, Denied, Replayed
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import check_alias, needs_alias_check
-from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.guard.binding import binding_of, durable_name_of
-from lambda_warden.guard.decide import decide, denied
-from lambda_warden.guard.encode import encode
+from lambda_warden.guard.binding import durable_name_of
+from lambda_warden.guard.decide import denied
 from lambda_warden.guard.redaction.text import redact_text
-from lambda_warden.guard.resolve import resolve
 from lambda_warden.model.approval import REASONS, Answer
-from lambda_warden.model.decision import Check, CheckName, Decision
-from lambda_warden.model.errors import ArgumentError
-from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.decision import Check, Decision
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
-from lambda_warden.model.request import EncodedRequest, InvokeArguments
+from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
-from lambda_warden.report.invocation import Call, report_denial, report_dry_run, report_first, report_outcome
-from lambda_warden.report.query import Query, compile_query
+from lambda_warden.report.invocation import report_denial, report_dry_run, report_first, report_outcome
 from lambda_warden.report.question import Question, question_for
-from lambda_warden.store.records import Field, First, RecordError, Records, Reservation
+from lambda_warden.store.records import Field, First, RecordError, Records
 
 if TYPE_CHECKING:
     from lambda_warden.results import KeptResults
 
 logger = logging.getLogger(__name__)
-
-_LARGE_BYTES: Final = 64 * 1024
-"""A larger payload is checked in a thread: a schema takes seconds for some megabytes, and others must not wait."""
-_COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
 
 
 class QuestionPending(Exception):  # noqa: N818 - no error: the call is answered with the question
@@ -179,43 +170,12 @@ class Pipeline:
             self._results.close()
 
     async def _decide(self, arguments: Mapping[str, Any]) -> Allowed | Denied:
-        asked = self._understand(arguments)
+        asked = understand(arguments, self._policy())
         if isinstance(asked, Denied):
             return asked
-        if len(asked.request.payload or b"") > _LARGE_BYTES:
-            return await anyio.to_thread.run_sync(self._rule, asked)
-        return self._rule(asked)
-
-    def _understand(self, arguments: Mapping[str, Any]) -> _Asked | Denied:
-        call, policy = Call(uuid.uuid4().hex), self._policy()
-        reached: CheckName = "arguments"
-        try:
-            parsed = parse_arguments(InvokeArguments, arguments)
-            call = replace(call, invocation_type=parsed.invocation_type)
-            request = encode(parsed)
-            query = None if parsed.query is None else compile_query(parsed.query)
-            reached = "resolve"
-            ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
-        except ArgumentError as error:
-            return Denied(call, denied(reached, str(error)))
-        except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-            return _could_not_decide(call, error)
-        return _Asked(replace(call, ref=ref), ref, request, query, parsed.idempotency_key, policy)
-
-    def _rule(self, asked: _Asked) -> Allowed | Denied:
-        call, request, policy = asked.call, asked.request, asked.policy
-        try:
-            ruling = decide(asked.ref, request, policy.rules, self._principal)
-        except Exception as error:  # noqa: BLE001 - as above
-            return _could_not_decide(call, error)
-        if ruling.rule is None or not ruling.decision.allowed:
-            return Denied(call, ruling.decision, len(request.payload or b""))
-        step = Allowed(call, ruling.decision, asked.ref, request, ruling.rule, policy, query=asked.query)
-        if asked.idempotency_key is not None and request.invocation_type != "DryRun":
-            binding = binding_of(asked.ref, request, self._principal)
-            wanted = Reservation(self._principal, asked.idempotency_key, binding, self._idempotency_ttl)
-            return replace(step, reservation=wanted)
-        return step
+        ruling = partial(rule_on, asked, self._principal, self._idempotency_ttl)
+        # Others must not wait for a large one.
+        return await anyio.to_thread.run_sync(ruling) if asked.is_large else ruling()
 
     async def _confirmed(self, step: Allowed, asker: Asker) -> Allowed | Denied | Replayed:
         try:
@@ -225,9 +185,9 @@ class Pipeline:
         except RecordError as error:
             logger.error("%s not sent: %s", step.call.invocation_id, error)
             return step.checked(Check(name="record", passed=False, reason="the records can't be used"))
-        except Exception as error:  # noqa: BLE001 - as in `_decide`
+        except Exception as error:  # noqa: BLE001 - as when it was decided on
             log_defect("confirming", error)
-            return step.checked(Check(name="internal", passed=False, reason=_COULD_NOT_DECIDE))
+            return step.checked(Check(name="internal", passed=False, reason=COULD_NOT_DECIDE))
 
     async def _confirm(self, step: Allowed, asker: Asker) -> Allowed | Denied | Replayed:
         """What has to be asked of the records, of AWS and of a person before a call."""
@@ -314,23 +274,6 @@ class Pipeline:
             if sending.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
             return Ending(raw, report_outcome(step.call, raw, round((time.monotonic() - step.began) * 1000), 0))
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a caller wants, understood and not decided on yet."""
-
-    call: Call
-    ref: FunctionRef
-    request: EncodedRequest
-    query: Query | None
-    idempotency_key: str | None
-    policy: Policy
-
-
-def _could_not_decide(call: Call, error: Exception) -> Denied:
-    log_defect("deciding", error)
-    return Denied(call, denied("internal", _COULD_NOT_DECIDE))
 
 
 def _read_alias(step: Allowed) -> frozenset[str] | str:
