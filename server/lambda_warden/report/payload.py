@@ -16,6 +16,7 @@ from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
+from lambda_warden.model.sieve import Sieve, windows
 from lambda_warden.model.strict_json import encoded_pieces, parse_json
 from lambda_warden.report.json_part import parse_json_part
 from lambda_warden.report.json_preview import preview_json
@@ -27,8 +28,8 @@ BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
 _BINARY_HEAD: Final = 96
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(rb"\\[u/]")
-"""An escape that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
+_NEEDLESS: Final = (Sieve(r"\\u"), Sieve(r"\\/"))
+"""Escapes that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,7 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
 def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
     try:
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
-        if _SURROGATE.search(data):
-            _check_encodable(value)
+        _check_encodable(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
         return _read_other(data, redact, len(data))
     response = unfold(value, redact)
@@ -133,8 +133,7 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     data = _whole_characters(data)
     try:
         value, open_levels, open_text = parse_json_part(data)
-        if _SURROGATE.search(data):
-            _check_encodable(value)
+        _check_encodable(value, data)
     except (ValueError, RecursionError):
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
@@ -161,16 +160,22 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
 def _encoded(data: bytes, response: Response | None) -> bytes | None:
     """The JSON that came, where it is good for finding secrets in the value that was read from it."""
     unfolded = response is not None and response.unfolded is not None
-    return None if unfolded or _ESCAPE.search(data) else data
+    return None if unfolded or any(_holds(data, escape) for escape in _NEEDLESS) else data
 
 
-def _check_encodable(value: JsonValue) -> None:
+def _check_encodable(value: JsonValue, data: bytes) -> None:
     """Raise ValueError if a value has lone surrogates, which no answer of ours can have."""
+    if not _holds(data, _NEEDLESS[0]) or not _SURROGATE.search(data):
+        return
     try:
         for _ in encoded_pieces(value):
             pass
     except ValueError:  # which may mean no more than deep nesting
         json.dumps(value, ensure_ascii=False).encode()
+
+
+def _holds(data: bytes, escape: Sieve) -> bool:
+    return b"\\" in data and any(escape.holds(window.decode("latin-1")) for window in windows(data, 1))
 
 
 def _whole_characters(data: bytes) -> bytes:
