@@ -19,6 +19,7 @@ _PIECE_LEVELS: Final = 4
 _INFINITY: Final = b"Infinity"  # what an infinite number becomes where it is written
 # A double ends at 1.8e308: what is larger has an exponent of three digits, or more than two hundred digits before it.
 _MANY_DIGITS: Final = 200
+_STRIDE: Final = 16  # how far apart the bytes stand that are looked at first
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"0" * 9)
 
 
@@ -91,9 +92,14 @@ def _may_have_infinity(data: bytes) -> bool:
         text = window.decode("latin-1")
         if exponents.holds(text) and large_exponents.holds(text):
             return True
-        if b"0" * _MANY_DIGITS in window.translate(_DIGITS_ALIKE):
+        if _has_digits(window[::_STRIDE], _MANY_DIGITS // _STRIDE) and _has_digits(window, _MANY_DIGITS):
             return True
     return False
+
+
+def _has_digits(text: bytes, count: int) -> bool:
+    """Whether so many digits stand side by side."""
+    return b"0" * count in text.translate(_DIGITS_ALIKE)
 
 
 @cache

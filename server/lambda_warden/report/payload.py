@@ -120,11 +120,11 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
 def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
     try:
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
-        _check_encodable(value, data)
+        escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
         return _read_other(data, redact, len(data))
     response = unfold(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
 
@@ -133,13 +133,13 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     data = _whole_characters(data)
     try:
         value, open_levels, open_text = parse_json_part(data)
-        _check_encodable(value, data)
+        escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
     body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == "body"
     response = None if body_is_cut else unfold(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + withheld + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)
 
@@ -157,25 +157,30 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
 
 
-def _encoded(data: bytes, response: Response | None) -> bytes | None:
+def _encoded(data: bytes, response: Response | None, *, escaped: bool) -> bytes | None:
     """The JSON that came, where it is good for finding secrets in the value that was read from it."""
     unfolded = response is not None and response.unfolded is not None
-    return None if unfolded or any(_holds(data, escape) for escape in _NEEDLESS) else data
+    return None if unfolded or escaped else data
 
 
-def _check_encodable(value: JsonValue, data: bytes) -> None:
-    """Raise ValueError if a value has lone surrogates, which no answer of ours can have."""
-    if not _holds(data, _NEEDLESS[0]) or not _SURROGATE.search(data):
-        return
-    try:
-        for _ in encoded_pieces(value):
-            pass
-    except ValueError:  # which may mean no more than deep nesting
-        json.dumps(value, ensure_ascii=False).encode()
+def _check_escapes(value: JsonValue, data: bytes) -> bool:
+    """Whether JSON has escapes that it need not use.
 
-
-def _holds(data: bytes, escape: Sieve) -> bool:
-    return b"\\" in data and any(escape.holds(window.decode("latin-1")) for window in windows(data, 1))
+    Raises:
+        ValueError: if the value has lone surrogates, which no answer of ours can have.
+    """
+    if b"\\" not in data:
+        return False
+    texts = (window.decode("latin-1") for window in windows(data, 1))
+    if not any(escape.holds(text) for text in texts for escape in _NEEDLESS):
+        return False
+    if _SURROGATE.search(data):
+        try:
+            for _ in encoded_pieces(value):
+                pass
+        except ValueError:  # which may mean no more than deep nesting
+            json.dumps(value, ensure_ascii=False).encode()
+    return True
 
 
 def _whole_characters(data: bytes) -> bytes:

@@ -288,9 +288,7 @@ def _beginning(anchor: Anchor) -> str:
     return pattern.split("(?")[0] if "(?<" in pattern else pattern
 
 
-def _without_found(
-    searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]
-) -> tuple[_Search, ...]:
+def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]) -> tuple[_Search, ...]:
     """The searches that go on behind a text, once what stands there is among what is found."""
     left: list[_Search] = []
     for search in searches:
