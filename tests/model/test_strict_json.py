@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -111,6 +111,9 @@ numbers = st.builds(
 
 
 @given(numbers, st.sampled_from(PADS))
+@example("17E+308", 0)
+@example("-1e+309", 0)
+@example("9" * 310 + ".0", 262_000)
 def test_a_number_is_refused_exactly_if_it_is_too_large_for_a_double(number: str, pad: int) -> None:
     data = f'["{"x" * pad}", {number}]'.encode()
     expected = json.loads(number)

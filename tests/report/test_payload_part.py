@@ -137,6 +137,7 @@ def test_what_is_incomplete_at_the_end_is_left_out(text: str, value: Any, levels
         '{"a": 1, "a":',
         '{"a": 1, "a": 2',
         "[1, 1e400]]",
+        '"lone"',
         "",
     ],
 )
