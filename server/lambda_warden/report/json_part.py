@@ -1,22 +1,28 @@
 """The beginning of a JSON text → the part of the value that stands there.
 
-The text is completed by what closes its open containers, and then read as strictly as any other.
+The text gets an end of our own and is read once, by a reader that forgives what is missing. It forgives more than that,
+and stops there: only where it came as far as our end, all that stands before is strict JSON.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
+import secrets
+from typing import Any, Final, NamedTuple
 
+import jiter
 from pydantic import JsonValue
-from pydantic_core import from_json
 
-from lambda_warden.model.strict_json import parse_json
+from lambda_warden.model.strict_json import has_infinity
 
 _SPACE: Final = b" \t\r\n"
 _SCALAR: Final = b"+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BACKSLASH: Final = ord("\\")
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_BLOCK: Final = 4096
+_END: Final = secrets.token_hex()
+"""What a text ends with where it would go on. Nobody can have written it there."""
+_VALUE: Final = f'"{_END}"'.encode()
+_ENTRY: Final = _VALUE + b":" + _VALUE
+"""A member of an object; in an array an item, behind which the reader stops."""
 
 
 class JsonPart(NamedTuple):
@@ -37,77 +43,57 @@ def parse_json_part(data: bytes) -> JsonPart:
     Raises:
         ValueError: if it is not the beginning of strict JSON (see `parse_json`), or that of a lone number or word.
     """
-    if not _ends_in_string(data):
-        return _ending_between_strings(data.rstrip(_SCALAR).rstrip(_SPACE))
-    start = _last_quote(data, len(data))
-    text: JsonValue = from_json(data[start:], allow_partial="trailing-strings")
-    head = data[:start].rstrip(_SPACE)
-    if not head:
-        return JsonPart(text, 1, open_text=True)
-    if head.endswith(b":"):
-        head, key = _without_string(head[:-1].rstrip(_SPACE))
-        part = _closed(head)
-        innermost = _innermost(part)
-        if not isinstance(innermost, dict) or key in innermost:
-            raise ValueError("an object has a key twice")
-        innermost[key] = text
-        return JsonPart(part.value, part.open_levels + 1, open_text=True)
-    part = _closed(head)
-    innermost = _innermost(part)
-    if not isinstance(innermost, list):  # half a key
-        return part
-    innermost.append(text)
-    return JsonPart(part.value, part.open_levels + 1, open_text=True)
+    text: JsonValue = None
+    is_open = _ends_in_string(data)
+    end = len(data) if is_open else _stripped(data, _stripped(data, len(data), _SCALAR), _SPACE)
+    if is_open or data[end - 1 : end] == b'"':  # it may be a key, so it is put back where it turns out to be none
+        start = _last_quote(data, end if is_open else end - 1)
+        text = jiter.from_json(data[start:end], partial_mode="trailing-strings")
+        end = _stripped(data, start, _SPACE)
+        if is_open and not end:
+            return JsonPart(text, 1, open_text=True)
+    match data[end - 1 : end]:
+        case b":":
+            rest = _VALUE
+        case b"," | b"[" | b"{":
+            rest = _ENTRY
+        case last if last and text is None:
+            rest = b"," + _ENTRY
+        case _:
+            raise ValueError("not the beginning of an object or array")
+    containers = _read(b"".join((memoryview(data)[:end], rest)))
+    is_there = _replace_end(containers[-1], text)
+    return JsonPart(containers[0], len(containers) + (is_open and is_there), open_text=is_open and is_there)
 
 
-def _ending_between_strings(head: bytes) -> JsonPart:
-    if head.endswith(b":"):
-        return _closed(_without_string(head[:-1].rstrip(_SPACE))[0])
-    if head.endswith(b'"'):
-        try:
-            return _closed(head)
-        except ValueError:  # it may be a key
-            return _closed(_without_string(head)[0])
-    return _closed(head)
+def _read(text: bytes) -> list[Any]:
+    """The containers that are open where a text ends with our end, outermost first."""
+    node: Any = jiter.from_json(
+        text, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, partial_mode="on"
+    )
+    if has_infinity(node, text):
+        raise ValueError("a number is too large, or seems to be")
+    containers: list[Any] = []
+    while isinstance(node, dict | list) and node:
+        containers.append(node)
+        node = node[-1] if isinstance(node, list) else next(reversed(node.values()))
+    if node != _END:
+        raise ValueError("not the beginning of strict JSON")
+    return containers
 
 
-def _closed(head: bytes) -> JsonPart:
-    """Read a text that ends with a whole entry of its innermost container, or where such a container opens."""
-    head = head.removesuffix(b",").rstrip(_SPACE)
-    closing: list[bytes] = []  # of all containers that may be open, outermost first
-    node: JsonValue = from_json(head, allow_inf_nan=False, allow_partial=True)
-    while isinstance(node, dict | list):
-        closing.append(b"}" if isinstance(node, dict) else b"]")
-        node = None if not node else node[-1] if isinstance(node, list) else next(reversed(node.values()))
-    levels = _opened(head)  # exact unless strings hold brackets that have no partner
-    try:
-        return _completed(head, closing, levels)
-    except ValueError:
-        exactly = _opened(_STRING.sub(b"", head))
-        if exactly == levels:
-            raise
-        return _completed(head, closing, exactly)
-
-
-def _completed(head: bytes, closing: list[bytes], levels: int) -> JsonPart:
-    if not 0 < levels <= len(closing):
-        raise ValueError("not the beginning of an object or array")
-    value: JsonValue = parse_json(head + b"".join(reversed(closing[:levels])))  # type: ignore[assignment]
-    return JsonPart(value, levels)
-
-
-def _opened(text: bytes) -> int:
-    return text.count(b"{") + text.count(b"[") - text.count(b"}") - text.count(b"]")
-
-
-def _innermost(part: JsonPart) -> JsonValue:
-    node = part.value
-    for _ in range(part.open_levels - 1):
-        if isinstance(node, dict):
-            node = next(reversed(node.values()))
-        elif isinstance(node, list):
-            node = node[-1]
-    return node
+def _replace_end(innermost: Any, text: JsonValue) -> bool:
+    """Take out our end, and put the string there that stood in its place, unless that is a key; whether it is none."""
+    if isinstance(innermost, list):
+        del innermost[-1]
+        if text is not None:
+            innermost.append(text)
+        return text is not None
+    key, _ = innermost.popitem()
+    if key == _END or text is None:
+        return False
+    innermost[key] = text
+    return True
 
 
 def _ends_in_string(data: bytes) -> bool:
@@ -115,13 +101,14 @@ def _ends_in_string(data: bytes) -> bool:
     return (rest.count(b'"') - rest.count(b'\\"')) % 2 == 1
 
 
-def _without_string(head: bytes) -> tuple[bytes, str]:
-    """What stands before the string that a text ends with, and that string."""
-    start = _last_quote(head, len(head) - 1)
-    text: JsonValue = from_json(head[start:])
-    if not isinstance(text, str):
-        raise ValueError("no key before a colon")
-    return head[:start].rstrip(_SPACE), text
+def _stripped(data: bytes, end: int, characters: bytes) -> int:
+    """Where data that goes to `end` ends without some characters; no large part of it is copied."""
+    while end:
+        block = data[max(0, end - _BLOCK) : end]
+        if kept := block.rstrip(characters):
+            return end - len(block) + len(kept)
+        end -= len(block)
+    return 0
 
 
 def _last_quote(data: bytes, end: int) -> int:

@@ -16,6 +16,7 @@ from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
+from lambda_warden.model.sieve import Sieve, windows
 from lambda_warden.model.strict_json import encoded_pieces, parse_json
 from lambda_warden.report.json_part import parse_json_part
 from lambda_warden.report.json_preview import preview_json
@@ -27,8 +28,8 @@ BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
 _BINARY_HEAD: Final = 96
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(rb"\\[u/]")
-"""An escape that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
+_NEEDLESS: Final = (Sieve(r"\\u"), Sieve(r"\\/"))
+"""Escapes that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,11 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
 def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
     try:
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
-        if _SURROGATE.search(data):
-            _check_encodable(value)
+        escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
         return _read_other(data, redact, len(data))
     response = unfold(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
 
@@ -133,14 +133,13 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     data = _whole_characters(data)
     try:
         value, open_levels, open_text = parse_json_part(data)
-        if _SURROGATE.search(data):
-            _check_encodable(value)
+        escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
     body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == "body"
     response = None if body_is_cut else unfold(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response), owned=True)
+    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + withheld + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)
 
@@ -158,19 +157,30 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
 
 
-def _encoded(data: bytes, response: Response | None) -> bytes | None:
+def _encoded(data: bytes, response: Response | None, *, escaped: bool) -> bytes | None:
     """The JSON that came, where it is good for finding secrets in the value that was read from it."""
     unfolded = response is not None and response.unfolded is not None
-    return None if unfolded or _ESCAPE.search(data) else data
+    return None if unfolded or escaped else data
 
 
-def _check_encodable(value: JsonValue) -> None:
-    """Raise ValueError if a value has lone surrogates, which no answer of ours can have."""
-    try:
-        for _ in encoded_pieces(value):
-            pass
-    except ValueError:  # which may mean no more than deep nesting
-        json.dumps(value, ensure_ascii=False).encode()
+def _check_escapes(value: JsonValue, data: bytes) -> bool:
+    """Whether JSON has escapes that it need not use.
+
+    Raises:
+        ValueError: if the value has lone surrogates, which no answer of ours can have.
+    """
+    if b"\\" not in data:
+        return False
+    texts = (window.decode("latin-1") for window in windows(data, 1))
+    if not any(escape.holds(text) for text in texts for escape in _NEEDLESS):
+        return False
+    if _SURROGATE.search(data):
+        try:
+            for _ in encoded_pieces(value):
+                pass
+        except ValueError:  # which may mean no more than deep nesting
+            json.dumps(value, ensure_ascii=False).encode()
+    return True
 
 
 def _whole_characters(data: bytes) -> bytes:

@@ -50,10 +50,9 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     if not isinstance(value, dict) or type(status) is not int or status not in _HTTP_STATUSES:
         return None
     shown_status = None if _stands_at(pointers, "statusCode") else status
-    body = value.get(_BODY)
-    if not isinstance(body, str):
+    if not isinstance(value.get(_BODY), str):
         return Response(shown_status)
-    held, unfolded = _held(body, value.get("isBase64Encoded") is True)
+    held, unfolded = _held_in_base64(value) if value.get("isBase64Encoded") is True else _held(value)
     if isinstance(held, str) and _lead_into(pointers, _BODY):
         value[_BODY] = PLACE
         return Response(shown_status, withheld=1)
@@ -61,10 +60,25 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     return Response(shown_status, None if _stands_at(pointers, _BODY) else unfolded)
 
 
-def _held(body: str, is_base64: bool) -> tuple[JsonValue, Unfolded | None]:
-    if not is_base64:
-        json = _json(body)
-        return (body, None) if json is None else (json, Unfolded(path="/body", source="json", media_type=_JSON))
+def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
+    """What the body holds. The body, which may be large, is taken out: it need not stay beside what it holds."""
+    body = str(response[_BODY])
+    if not _may_hold(body):
+        return body, None
+    try:
+        data = body.encode()
+    except ValueError:  # lone surrogates
+        return body, None
+    response[_BODY] = None
+    del body
+    json = _json(data)
+    if json is None:
+        return data.decode(), None
+    return json, Unfolded(path="/body", source="json", media_type=_JSON)
+
+
+def _held_in_base64(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
+    body = str(response[_BODY])
     try:
         data = base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
@@ -73,18 +87,20 @@ def _held(body: str, is_base64: bool) -> tuple[JsonValue, Unfolded | None]:
         text = data.decode()
     except UnicodeDecodeError:
         return body, Unfolded(path="/body", source="base64", media_type=media_type_of_bytes(data))
-    json = _json(text)
+    json = _json(data) if _may_hold(text) else None
     media_type = media_type_of_text(text) if json is None else _JSON
     return text if json is None else json, Unfolded(path="/body", source="base64", media_type=media_type)
 
 
-def _json(text: str) -> JsonValue:
-    """The object or array that a text holds, or None. Any other JSON reads the same as text."""
-    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
-        return None
+def _may_hold(text: str) -> bool:
+    """Whether a text may be an object or array. Any other JSON reads the same as text."""
+    return text.lstrip(" \t\r\n").startswith(("{", "["))
+
+
+def _json(data: bytes) -> JsonValue:
     try:
-        return parse_json(text.encode())  # type: ignore[return-value]
-    except ValueError:  # also for lone surrogates
+        return parse_json(data)  # type: ignore[return-value]
+    except ValueError:
         return None
 
 

@@ -7,14 +7,15 @@ run across the start of another match.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import SchemaValidator, to_json
-from pydantic_core.core_schema import str_schema
+from pydantic_core import to_json
+
+from lambda_warden.model.sieve import Sieve, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,8 @@ _FORMS: Final = (
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([0-7][0-9A-Fa-f])")
 _ESCAPE_ANCHOR: Final = Anchor(re.compile(r"\\u00"), re.compile(rb"\\u00"))
 _ESCAPE_LEVELS: Final = 4
-_PART: Final = 1 << 18  # bytes searched at once, so that no large text is copied whole
+_LARGE: Final = 4096  # characters of a text in which a sieve is faster
+_TOGETHER: Final = 6  # anchors searched for at once: of many more, the search is no longer that for literals
 _REACH: Final = 128  # more than any anchor takes with what it looks back at
 _ROUNDS: Final = 4
 
@@ -227,6 +229,8 @@ class Suspicion:
     def in_text(self, text: str) -> bool:
         """Whether a part of the text may hold any of it."""
         folded = _folded(text)
+        if len(text) > _LARGE and not _sieve(self.anchors).holds(folded):
+            return False
         for anchor in self.anchors:  # noqa: SIM110 - this runs for every string of a payload, and any() costs twice
             if anchor.in_text.search(folded):
                 return True
@@ -253,32 +257,58 @@ _EVERYTHING: Final = Suspicion(
 
 
 def suspicion(*texts: bytes) -> Suspicion:
-    """What UTF-8 texts may hold, found by anchors alone: some milliseconds for a megabyte."""
-    left = list(zip(_EVERYTHING.anchors, _sieves(), strict=True))
+    """What UTF-8 texts may hold, found by anchors alone: less than a millisecond for a megabyte."""
+    found: set[Anchor] = set()
+    searches = _searches()
     for text in texts:
-        for start in range(0, len(text), _PART):
-            folded = text[max(0, start - _REACH) : start + _PART].lower()
-            decoded = folded.decode(errors="ignore")
-            left = [
-                (anchor, sieve)
-                for anchor, sieve in left
-                if not (sieve.isinstance_python(decoded) and anchor.in_bytes.search(folded))
-            ]
-    missing = {anchor for anchor, _ in left}
-    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor not in missing)
-    forms = tuple(form for form in _FORMS if any(anchor in anchors for anchor in form.anchors))
-    return Suspicion(forms, anchors, _ESCAPE_ANCHOR in anchors)
+        for window in windows(text, _REACH):
+            folded = window.lower()
+            searches = _without_found(searches, folded, folded.decode(errors="ignore"), found)
+    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor in found)
+    forms = tuple(form for form in _FORMS if not found.isdisjoint(form.anchors))
+    return Suspicion(forms, anchors, _ESCAPE_ANCHOR in found)
+
+
+class _Search(NamedTuple):
+    """A search for some anchors at once; what it finds may be none of them. `alone` are those for each of them."""
+
+    sieve: Sieve
+    anchors: tuple[Anchor, ...]
+    alone: tuple[_Search, ...] = ()
 
 
 @cache
-def _sieves() -> list[SchemaValidator]:
-    """For each anchor, what finds a text that may have it several times faster than `re`: pydantic's other engine.
+def _searches() -> tuple[_Search, ...]:
+    anchors = _EVERYTHING.anchors
+    alone = [_Search(Sieve(_beginning(anchor)), (anchor,)) for anchor in anchors]
+    groups = [(anchors[i : i + _TOGETHER], tuple(alone[i : i + _TOGETHER])) for i in range(0, len(anchors), _TOGETHER)]
+    return tuple(_Search(Sieve(*map(_beginning, some)), some, each) for some, each in groups)
 
-    It has no lookbehind, so of an anchor with one it searches the beginning.
-    """
-    patterns = (anchor.in_text.pattern for anchor in _EVERYTHING.anchors)
-    literals = (pattern.split("(?")[0] if "(?<" in pattern else pattern for pattern in patterns)
-    return [SchemaValidator(str_schema(pattern=literal, regex_engine="rust-regex")) for literal in literals]
+
+@lru_cache(maxsize=64)
+def _sieve(anchors: tuple[Anchor, ...]) -> Sieve:
+    return Sieve(*map(_beginning, anchors))
+
+
+def _beginning(anchor: Anchor) -> str:
+    """An anchor as sieves take it: without what it looks back at."""
+    pattern = anchor.in_text.pattern
+    return pattern.split("(?")[0] if "(?<" in pattern else pattern
+
+
+def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]) -> tuple[_Search, ...]:
+    """The searches that go on behind a text, once what stands there is among what is found."""
+    left: list[_Search] = []
+    for search in searches:
+        if not search.sieve.holds(decoded):
+            left.append(search)
+        elif search.alone:  # from now on each for itself
+            left += _without_found(search.alone, folded, decoded, found)
+        elif search.anchors[0].in_bytes.search(folded):
+            found.update(search.anchors)
+        else:
+            left.append(search)
+    return tuple(left)
 
 
 def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:
