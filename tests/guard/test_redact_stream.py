@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambda_warden.guard.redaction.piece import UnredactableError
 from lambda_warden.guard.redaction.stream import StreamRedactor
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.text_stream import REACH
