@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +54,7 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
 _MARK_BYTES: Final = 32
 """What stands for a secret is about so long, and may be longer than the secret."""
 UNKNOWN: Final = "no such result, or it has expired"
+_NO_ROOM: Final = "there is no room for it, or it can't be written as fast as it comes"
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
 
@@ -190,6 +190,10 @@ class KeptResults:
             yield entry, part
 
 
+class _GivenUpError(Exception):
+    """A stream is not kept any more. The message says why."""
+
+
 class KeptStream:
     """One payload, redacted and kept as it arrives. For one thread.
 
@@ -225,22 +229,25 @@ class KeptStream:
         if self._size <= self._held_bytes:
             return
         parts, self._held = self._held, []
-        started = time.monotonic()
         try:
             self._writer = self._writer or self._begin()
-            for shown in chain.from_iterable(map(self._redactor.redact, parts)):
-                self._writer.write(shown)
-                if self._seconds + time.monotonic() - started > self._remaining():
-                    self._give_up("redacting and writing it takes longer than the call can wait")
-                    return
-        except UnredactableError as error:
+            for part in parts:
+                self._pass_on(part, self._writer)
+        except (_GivenUpError, UnredactableError) as error:
             self._give_up(str(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the call
             log_defect("redacting a stream", error)
             self._give_up("a defect")
-        if not self._ended and self._writer and self._writer.lost:
-            self._give_up("there is no room for it, or it can't be written as fast as it comes")
+
+    def _pass_on(self, part: bytes, writer: ResultWriter) -> None:
+        started = time.monotonic()
+        for shown in self._redactor.redact(part):
+            writer.write(shown)
+        if writer.lost:
+            raise _GivenUpError(_NO_ROOM)
         self._seconds += time.monotonic() - started
+        if self._seconds > self._remaining():
+            raise _GivenUpError("redacting and writing it takes longer than the call can wait")
 
     def finish(self, log: RedactedLog | None = None, log_bytes: int = 0) -> str | None:
         """The payload is complete.
@@ -266,7 +273,7 @@ class KeptStream:
             self._give_up("a defect")
         else:
             if expires_at is None:
-                self._give_up("there is no room for it, or it can't be written as fast as it comes")
+                self._give_up(_NO_ROOM)
         self._ended = True
         return None if expires_at is None else utc(expires_at)
 
