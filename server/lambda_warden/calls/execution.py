@@ -203,7 +203,7 @@ class Execution:
 
     def _keep(self, step: Allowed, raw: Returned, answer: Answer, stream: KeptStream | None) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
-        if answer.payload.in_part:
+        if answer.payload.total > len(raw.payload):
             return stream.finish(answer.log, len(raw.log_tail or b"")) if stream else None
         if self._results is None:
             return None
