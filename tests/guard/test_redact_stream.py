@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lambda_warden.guard.redaction.piece import UnredactableError
 from lambda_warden.guard.redaction.stream import StreamRedactor
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.text_stream import REACH
@@ -195,3 +198,314 @@ def test_no_text_is_cut_within_a_secret(text: str, shift: int, length: int) -> N
     shown, _ = streamed(data, 128, [length + 1])
 
     assert shown.decode() == redact_text(data.decode()).text
+
+
+ROWS: dict[str, Any] = {
+    "card": {"number": 4111, "kind": "visa"},
+    "rows": [{"id": i, "card": "4111" * 20, "deep": [[4111, i], {"x": "4111"}]} for i in range(30)],
+    "note": "4111 " * 200,
+    "a/b": ["4111 " * 200, {"4111": 1}],
+}
+
+
+@pytest.mark.parametrize("window", [40, 150, 600, 10_000])
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "places",
+    [
+        [""],
+        ["/*"],
+        ["/card"],
+        ["/card/number", "/rows/*/card", "/note"],
+        ["/rows"],
+        ["/rows/0", "/rows/7", "/rows/29", "/rows/30", "/rows/01", "/rows/-"],
+        ["/rows/11/deep/1/x", "/rows/*/deep/0/0", "/rows/*/deep/*/x"],
+        ["/a~1b/0", "/*/1/4111"],
+        ["/*/*/*"],
+        ["/note/x", "/rows/x"],
+    ],
+)
+def test_what_stands_at_a_place_goes_whole(places: list[str], window: int, indent: int | None) -> None:
+    data = json.dumps(ROWS, indent=indent).encode()
+    shown, redactor = streamed(data, window, pointers=places)
+    whole = redact_value(ROWS, [parse_pointer(place) for place in places])
+
+    assert json.loads(shown) == whole.value
+    assert (redactor.count, redactor.format) == (whole.count, "json")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        # What names a value may come later.
+        ({"value": "x", "pad": LONG, "name": "DB_PASSWORD"}, {"value": "[redacted:secret]"}),
+        ({"value": "x", "pad": LONG}, {"value": "[redacted:secret]"}),
+        ({"key": "k", "pad": LONG, "value": "x", "z": LONG}, {"value": "[redacted:secret]"}),
+        ({"value": ["x", ["y"], {"S": "z"}, {"a": "b"}, 1], "pad": LONG}, {"value": [*["[redacted:secret]"] * 0]}),
+        # It has come.
+        ({"name": "team", "pad": LONG, "value": "x"}, {}),
+        ({"name": "team", "pad": LONG, "value": LONG}, {}),
+        ({"pad": LONG, "value": "x"}, {}),
+        ({"name": "DB_PASSWORD", "pad": LONG, "value": LONG}, {"value": PASSWORD_MARK}),
+        ({"name": LONG, "pad": LONG, "value": LONG}, {"value": "[redacted:secret]"}),
+        ({"name": 1, "pad": LONG, "Key": "token", "Value": LONG}, {"Value": "[redacted:secret]"}),
+        # Whether a member stays alone may show later.
+        ({"password": {"S": "x", "pad": LONG}}, {"password": {"S": PASSWORD_MARK, "pad": LONG}}),
+        ({"password": {"pad": LONG, "S": "x"}}, {}),
+        ({"Authorization": f"Bearer {LONG}"}, {"Authorization": "[redacted:authorization]"}),
+        ({"authorization": LONG}, {"authorization": "[redacted:authorization]"}),
+    ],
+)
+def test_what_can_t_be_told_in_time_is_taken_for_a_secret(value: Any, expected: dict[str, Any]) -> None:
+    if "value" in expected and isinstance(expected["value"], list):
+        secret = "[redacted:secret]"
+        expected = {"value": [secret, [secret], {"S": secret}, {"a": "b"}, 1]}
+    shown, _ = streamed(json.dumps(value).encode(), 60)
+    assert json.loads(shown) == {**value, **expected}
+
+
+RESPONSE: dict[str, Any] = {"statusCode": 200, "headers": {"x": "y"}}
+INSIDE: list[Any] = [{"id": i, "name": "n", "value": "x"} for i in range(40)]
+SECRETS_INSIDE: list[Any] = [*INSIDE, {"name": "DB_PASSWORD", "value": "x"}, {"password": {"S": "x"}}, 1]
+SHOWN_INSIDE: list[Any] = [
+    *INSIDE,
+    {"name": "DB_PASSWORD", "value": PASSWORD_MARK},
+    {"password": {"S": PASSWORD_MARK}},
+    1,
+]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("window", [90, 700, 20_000])
+@pytest.mark.parametrize("lengths", [[1], [61], [100_000]])
+def test_the_body_of_a_response_is_redacted_as_what_it_holds(ascii_only: bool, window: int, lengths: list[int]) -> None:
+    for inside, expected in ((SECRETS_INSIDE, SHOWN_INSIDE), (["é😀\\", *INSIDE], ["é😀\\", *INSIDE])):
+        body = json.dumps(inside, ensure_ascii=ascii_only)
+        data = json.dumps({**RESPONSE, "body": body, "z": LONG}, ensure_ascii=not ascii_only).encode()
+        shown, redactor = streamed(data, window, lengths)
+
+        assert json.loads(json.loads(shown)["body"]) == expected
+        assert redactor.count == (2 if expected is SHOWN_INSIDE else 0)
+        assert read_payload(shown).value == read_payload(data).value
+        if not redactor.count:
+            assert shown == data
+
+
+def test_places_lead_into_the_body_of_a_response() -> None:
+    data = json.dumps({**RESPONSE, "body": json.dumps(ROWS), "z": LONG}).encode()
+    shown, redactor = streamed(data, 300, pointers=["/body/rows/*/card", "/body/note"])
+    whole = redact_value(ROWS, [("rows", "*", "card"), ("note",)])
+
+    assert json.loads(json.loads(shown)["body"]) == whole.value
+    assert redactor.count == whole.count
+    assert json.loads(streamed(data, 300, pointers=["/body"])[0])["body"] == "[redacted]"
+    assert json.loads(streamed(data, 10_000, pointers=["/body"])[0])["body"] == "[redacted]"
+
+
+ENCODED = base64.b64encode(b'{"password": "hunter2"} ' * 60).decode()
+BINARY = base64.b64encode(b"\xff\xfe" * 600).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "body"),
+    [
+        ({"body": LONG, "statusCode": 200}, WITHHELD),
+        ({"body": "short", "pad": LONG, "statusCode": 200}, WITHHELD),
+        ({"statusCode": 200, "isBase64Encoded": True, "body": ENCODED}, WITHHELD),
+        ({"statusCode": 200, "body": ENCODED, "isBase64Encoded": True}, WITHHELD),
+        ({"statusCode": 200, "body": ENCODED[:40], "pad": LONG, "isBase64Encoded": True}, WITHHELD),
+        ({"statusCode": 200, "isBase64Encoded": False, "body": ENCODED}, ENCODED),
+        ({"statusCode": 200, "isBase64Encoded": True, "body": BINARY}, BINARY),
+        ({"statusCode": 200, "body": f"<p>password=hunter2 {LONG}"}, f"<p>password={PASSWORD_MARK} {LONG}"),
+        ({"statusCode": 200, "body": "password=hunter2", "z": LONG}, f"password={PASSWORD_MARK}"),
+        ({"statusCode": 2000, "body": LONG}, LONG),
+        ({"statusCode": [LONG], "body": LONG}, LONG),
+        ({"statusCode": True, "body": json.dumps(SECRETS_INSIDE[-3:-2] * 9)}, json.dumps(SECRETS_INSIDE[-3:-2] * 9)),
+        ({"z": LONG, "body": "password=hunter2"}, f"password={PASSWORD_MARK}"),
+    ],
+)
+def test_a_body_that_may_hold_more_than_shows_is_withheld(value: Any, body: str) -> None:
+    shown, _ = streamed(json.dumps(value).encode(), 100)
+    assert json.loads(shown) == {**value, "body": body}
+
+
+KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
+KEY_ID_MARK = "[redacted:aws-access-key]"
+
+
+def test_keys_that_are_secrets_stay_apart_over_all_of_an_object() -> None:
+    value = {"a": 1, KEY_ID: LONG, "b": LONG, "ASIA" + KEY_ID[4:]: 2, "c": LONG, "ABIA" + KEY_ID[4:]: [LONG], "d": 3}
+    shown, redactor = streamed(json.dumps(value).encode(), 60)
+
+    assert list(json.loads(shown)) == ["a", KEY_ID_MARK, "b", f"{KEY_ID_MARK} (2)", "c", f"{KEY_ID_MARK} (3)", "d"]
+    assert list(json.loads(shown).values()) == list(value.values())
+    assert (redactor.count, redactor.format) == (3, "json")
+
+
+@pytest.mark.parametrize("data", ["42", " -1.5e3 \n", "true", "null", '"text"', '""', "[]", " {} ", '"' + LONG + '"'])
+def test_any_json_is_json(data: str) -> None:
+    shown, redactor = streamed(data.encode(), 60)
+    assert (shown, redactor.format) == (data.encode(), "json")
+
+
+GOOD = '[{"a": "' + LONG + '"}, {"password":"hunter2"}, '
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "[NaN]]",
+        "nul]",
+        "1e400]",
+        '{"a": 1, "a": 2}]',
+        '"\\ud800"]',
+        '"\\x"]',
+        f'"{LONG}\\ud800{LONG}"]',
+        f'"{LONG}\n{LONG}"]',
+        "]",
+        "1}",
+        "1] 2",
+        "1",
+        '"open',
+        f'"{LONG}',
+        "[1, 2",
+        f'{{"a": "{LONG}" "b"}}]',
+        "[" * 5000,
+    ],
+)
+def test_json_that_breaks_off_goes_on_as_text(bad: str) -> None:
+    data = f'{GOOD}{{"token": "hunter2"}}, {bad} password=hunter2 {LONG * 3}'.encode()
+    shown, redactor = streamed(data, 60)
+
+    assert b"hunter2" not in shown
+    assert redactor.format == "text"
+    shown.decode()
+    assert shown.startswith(GOOD.replace("hunter2", PASSWORD_MARK).encode())
+    with pytest.raises(UnredactableError, match="not JSON"):
+        streamed(data, 60, pointers=["/card"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f'{{"password": {{"a": "{LONG}", "S": hunter2}}}}',
+        f'["{BEGIN}", "{LONG}", hunter2]',
+        f'{{"password": "hunter2 {LONG}\n"}}',
+        f'{{"statusCode": 200, "body": "{LONG}\n hunter2"}}',
+    ],
+)
+def test_json_that_breaks_off_within_a_secret_is_given_up(data: str) -> None:
+    with pytest.raises(UnredactableError, match="breaks off"):
+        streamed(data.encode(), 60)
+
+
+def test_a_key_that_stands_twice_in_a_large_object_makes_it_text() -> None:
+    value = f'{{"a": "{LONG}", "b": "{LONG}", "a": "password=hunter2"}}'
+    shown, redactor = streamed(value.encode(), 60)
+
+    assert shown.decode() == value.replace("hunter2", PASSWORD_MARK)
+    assert redactor.format == "text"
+
+
+def test_objects_of_more_keys_than_are_known_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_warden.guard.redaction.json_stream.KEYS", 99)
+    data = json.dumps({f"k{i}": i for i in range(100)}).encode()
+
+    assert streamed(data, 60)[0] == data
+    assert streamed(data, 60)[1].format == "text"
+    assert streamed(json.dumps([dict.fromkeys("abc", LONG)] * 50).encode(), 60)[1].format == "json"
+
+
+@pytest.mark.parametrize("window", [40, 5000, 100_000])
+def test_lines_of_json_are_text(window: int) -> None:
+    line = json.dumps({"id": 1, "password": "hunter2", "note": "é"}, ensure_ascii=False) + "\n"
+    shown, redactor = streamed((line * 300).encode(), window)
+
+    assert redactor.format == "text"
+    assert shown.decode() == line.replace("hunter2", PASSWORD_MARK) * 300
+
+
+@pytest.mark.parametrize("lengths", [[1], [7], [100_000]])
+def test_bytes_that_are_no_text_pass_as_they_are(lengths: list[int]) -> None:
+    data = b"\xff\x00password=hunter2" * 400
+    shown, redactor = streamed(data, 64, lengths)
+
+    assert (shown, redactor.count, redactor.format) == (data, 0, "base64")
+    with pytest.raises(UnredactableError, match="not JSON"):
+        streamed(data, 64, lengths, ["/card"])
+
+
+@pytest.mark.parametrize("lengths", [[1], [7], [100_000]])
+def test_text_in_which_bytes_that_are_none_come_later_is_still_redacted(lengths: list[int]) -> None:
+    data = "é password=hunter2 ".encode() * 600 + b"\xff\xfe\xe2\x82 password=hunter2 " * 300
+    shown, redactor = streamed(data, 64, lengths)
+
+    assert shown == data.replace(b"hunter2", PASSWORD_MARK.encode())
+    assert redactor.format == "base64"
+
+
+@pytest.mark.parametrize("length", [200, 3000, 40_000])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f"see {BEGIN}\n", f"\n{END}\nand more"),
+        ("Private-Lines: 9\n", "\nPrivate-MAC: 12ab\nand more"),
+        ("password='", "'\nand more"),
+        ("password=", "\nand more"),
+        ("Authorization: AWS4-HMAC-SHA256 ", "\nand more"),
+        ("ey" + "J", ".abc123456.def\nand more"),
+        ("postgres://bob:", "@host\nand more"),
+        ("gh" + "p_" + "a" * 20, "\nand more"),
+        ("\\u0070assword=", "\nand more"),
+        (f"password='{BEGIN}\n", f"\n{END} hunter2'\nand more"),
+    ],
+    ids=["key", "putty", "quoted", "bare", "header", "jwt", "url", "token", "escaped", "key in quotes"],
+)
+def test_a_secret_of_any_length_is_followed_to_its_end(before: str, after: str, length: int) -> None:
+    secret = "Zq7" * (length // 3)
+    data = f"{'row ' * 500}\n{before}{secret}{after}{' row' * 3000}"
+    shown, redactor = streamed(data.encode(), 512, [301])
+
+    assert "Zq7Zq7" not in shown.decode()
+    assert "hunter2" not in shown.decode()
+    assert "and more row row" in shown.decode()
+    assert shown.decode().startswith("row " * 500)
+    assert redactor.count >= 1
+
+
+def test_a_private_key_without_an_end_goes_to_the_end() -> None:
+    data = f"text {BEGIN}\n" + "Zq7Zq7\n" * 5000
+    assert streamed(data.encode(), 512)[0] == f"text {KEY_MARK}".encode()
+
+
+@pytest.mark.parametrize("data", ["a" * 40_000, "0,1.5;" * 9000, "Zm9v+/" * 9000, "eyK.://" * 3, "é" * 30_000])
+def test_a_word_of_any_length_that_is_no_secret_passes(data: str) -> None:
+    assert streamed(data.encode(), 512)[0] == data.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps(ROWS["rows"] * 50).encode(),
+        json.dumps("x y" * 100_000).encode(),
+        b"line of text\n" * 20_000,
+        b"a" * 300_000,
+        b"password='" + b"a" * 300_000,
+        f"{BEGIN}\n".encode() + b"a" * 300_000,
+        json.dumps({"statusCode": 200, "body": json.dumps(ROWS["rows"] * 40)}).encode(),
+        b"[" + b" " * 300_000 + b"1]",
+        b"\xff" * 300_000,
+    ],
+)
+def test_what_is_held_is_bounded(data: bytes) -> None:
+    window, behind, largest = 4096, 0, 0
+    redactor = StreamRedactor(window=window)
+    taken = 0
+    for start in range(0, len(data), 1000):
+        for piece in redactor.feed(data[start : start + 1000]):
+            taken += piece.taken
+            largest = max(largest, piece.taken, len(piece.shown))
+        behind = max(behind, start + 1000 - taken)
+    assert largest <= 3 * window
+    assert behind <= 5 * window
+    assert taken + sum(piece.taken for piece in redactor.finish()) == len(data)

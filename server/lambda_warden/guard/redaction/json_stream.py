@@ -368,10 +368,14 @@ class JsonStream:
             if isinstance(item, str) and () not in _below(frame.pointers, str(index)):
                 frame.in_key = not closes_key(item) if frame.in_key else opens_key(item)
         self.count += count - len(before)
-        shown = [
-            None if after == item else _dumps(after) for item, after in zip(items, values[len(before) :], strict=True)
-        ]
-        self._show_entries(frame, batch, shown)
+        self._show_entries(
+            frame,
+            batch,
+            [
+                None if after == item else (None, after)
+                for item, after in zip(items, values[len(before) :], strict=True)
+            ],
+        )
 
     def _redact_members(self, frame: _Frame, batch: bytes, *, ended: bool) -> None:
         members = _read(b"{" + batch + b"}")
@@ -402,16 +406,16 @@ class JsonStream:
         if isinstance(body, str) and frame.facts is not None:
             values[_BODY] = self._redacted_body(frame.facts, body, _below(frame.pointers, _BODY), ended=ended)
         renamed = {key for key, after in zip(own, redacted.value, strict=True) if key != after}
-        shown = [
-            _dumps(self._shown_key(frame, key, counted=True)) + b":" + _dumps(values[key])
-            if key in renamed or values[key] != item
-            else None
-            for key, item in members.items()
-        ]
+        shown: list[tuple[str | None, JsonValue] | None] = []
+        for key, item in members.items():
+            if key in renamed:
+                shown.append((self._shown_key(frame, key, counted=True), values[key]))
+            else:
+                shown.append(None if values[key] == item else (None, values[key]))
         self._show_entries(frame, batch, shown)
 
-    def _show_entries(self, frame: _Frame, batch: bytes, shown: Sequence[bytes | None]) -> None:
-        """Pass entries on: as they were, or with the space around them where they are shown in another way."""
+    def _show_entries(self, frame: _Frame, batch: bytes, shown: Sequence[tuple[str | None, JsonValue] | None]) -> None:
+        """Pass entries on: as they were or, where there is another value and perhaps key, with that in its place."""
         if not any(shown):
             self._show(frame, batch, batch)
             return
@@ -422,8 +426,13 @@ class JsonStream:
             raw = batch[start:end]
             if entry is None:
                 written.append(raw)
-            else:
-                written.append(raw[: _end_of_space(raw, 0)] + entry + raw[len(raw.rstrip(_SPACES)) :])
+                continue
+            key, value = entry
+            member = _MEMBER.match(raw) if frame.kind == "object" else None
+            front = raw[: member.end() if member and key is None else _end_of_space(raw, 0)]
+            if key is not None:
+                front += _dumps(key) + b":"
+            written.append(front + _dumps(value) + raw[len(raw.rstrip(_SPACES)) :])
         self._show(frame, batch, b",".join(written))
 
     def _redacted_body(
