@@ -221,6 +221,7 @@ ROWS: dict[str, Any] = {
         ["/card"],
         ["/card/number", "/rows/*/card", "/note"],
         ["/rows"],
+        ["/rows", "/rows/3", "/rows/*/card", "/note", "/note/x"],
         ["/rows/0", "/rows/7", "/rows/29", "/rows/30", "/rows/01", "/rows/-"],
         ["/rows/11/deep/1/x", "/rows/*/deep/0/0", "/rows/*/deep/*/x"],
         ["/a~1b/0", "/*/1/4111"],
@@ -352,6 +353,32 @@ def test_any_json_is_json(data: str) -> None:
     assert (shown, redactor.format) == (data.encode(), "json")
 
 
+@pytest.mark.parametrize("lengths", [[1], [7], [1000]])
+@pytest.mark.parametrize(
+    "value",
+    [['a, b]}, "', "c"] * 100, {"a": 'é😀"\\' * 400, "é": "\x7f\n" * 400}, [[[1, [LONG]], {}], [], [[]]]],
+)
+def test_strings_of_any_kind_pass_byte_for_byte(value: Any, lengths: list[int]) -> None:
+    for ascii_only in (True, False):
+        data = json.dumps(value, ensure_ascii=ascii_only).encode()
+        shown, redactor = streamed(data, 60, lengths)
+        assert (shown, redactor.format) == (data, "json")
+
+
+@pytest.mark.parametrize(
+    "first", [f"{LONG}{BEGIN}", f"{BEGIN}{LONG * 20}", f"{LONG}{BEGIN}{LONG * 20}", f"password='{'x' * 9000}{BEGIN}"]
+)
+def test_a_key_that_a_long_item_begins_goes_on_in_the_items_behind(first: str) -> None:
+    value = [first, "MIIE", 1, {"a": "b"}, f"MIIE{LONG}", END, "MIIE"]
+    shown, _ = streamed(json.dumps(value).encode(), 60)
+
+    assert json.loads(shown)[1:4] == [KEY_MARK, 1, {"a": "b"}]
+    assert b"MIIEy" not in shown
+    # A long item may end the key: what is behind it is shown only once it is known to.
+    assert json.loads(shown)[4:6] == [KEY_MARK, KEY_MARK]
+    assert json.loads(shown)[6] == "MIIE"
+
+
 @pytest.mark.parametrize("data", ["1, 2", "1 2", "[1] 2", '"a" 1', "", " ", "nul", "[1,]", "[,1]", '{"a":1,}', "{1}"])
 def test_what_is_no_json_is_text(data: str) -> None:
     shown, redactor = streamed(data.encode(), 60)
@@ -391,6 +418,7 @@ def test_json_that_breaks_off_goes_on_as_text(bad: str) -> None:
     assert redactor.format == "text"
     shown.decode()
     assert shown.startswith(GOOD.replace("hunter2", PASSWORD_MARK).encode())
+    assert streamed(f"{GOOD}{bad}".encode(), 60)[1].format == "text"
     with pytest.raises(UnredactableError, match="not JSON"):
         streamed(data, 60, pointers=["/card"])
 
@@ -483,6 +511,25 @@ def test_a_secret_of_any_length_is_followed_to_its_end(before: str, after: str, 
     assert redactor.count >= 1
 
 
+def test_what_is_nested_deeper_than_is_followed_is_text() -> None:
+    data = b"[" * 300 + b"1," * 100 + b"1" + b"]" * 300
+    shown, redactor = streamed(data, 60)
+    assert (shown, redactor.format) == (data, "text")
+
+
+BEGINNINGS = [f"{BEGIN}\nZq7\n{END}", "token=\nZq7Zq7", "Private-Lines: 1\nZq7\n"]
+
+
+@given(st.integers(0, 5000), st.sampled_from(BEGINNINGS), cuts)
+def test_what_begins_in_a_line_that_is_taken_out_is_followed(length: int, behind: str, lengths: list[int]) -> None:
+    data = f"text\npassword='{'x' * (5000 + length)} {behind}\nmore\n{'row ' * 2000}"
+    shown, _ = streamed(data.encode(), 64, [length * 30 for length in lengths])
+
+    assert b"Zq7" not in shown
+    assert shown.startswith(b"text\n")
+    assert (b"more" in shown) == ("Private" not in behind)
+
+
 def test_a_private_key_without_an_end_goes_to_the_end() -> None:
     data = f"text {BEGIN}\n" + "Zq7Zq7\n" * 5000
     assert streamed(data.encode(), 512)[0] == f"text {KEY_MARK}".encode()
@@ -504,6 +551,7 @@ def test_a_word_of_any_length_that_is_no_secret_passes(data: str) -> None:
         f"{BEGIN}\n".encode() + b"a" * 300_000,
         json.dumps({"statusCode": 200, "body": json.dumps(ROWS["rows"] * 40)}).encode(),
         b"[" + b" " * 300_000 + b"1]",
+        b'["\\\\x' + b"a" * 300_000 + b'"]',
         b"\xff" * 300_000,
     ],
 )
