@@ -152,6 +152,7 @@ def test_a_value_without_secrets_passes_byte_for_byte(
     # Hypothesis knows the words that the code looks for, too.
     assume(not redact_value([value]).count and not any(f'"{key}"' in json.dumps(value) for key in VALUES))
     shown, redactor = streamed(data, window, lengths)
+    assume(redactor.format == "json")  # unless a key is larger than the window
 
     assert (shown, redactor.count) == (data, 0)
 
@@ -530,6 +531,12 @@ def test_what_begins_in_a_line_that_is_taken_out_is_followed(length: int, behind
     assert (b"more" in shown) == ("Private" not in behind)
 
 
+def test_what_was_taken_out_last_is_known_where_its_line_ends() -> None:
+    for length in range(5000, 5000 + REACH + 100, 4):
+        data = f"password='{'x' * length} token=\nZq7Zq7\nmore\n{'row ' * 600}"
+        assert b"Zq7" not in streamed(data.encode(), 64, [100])[0]
+
+
 def test_a_private_key_without_an_end_goes_to_the_end() -> None:
     data = f"text {BEGIN}\n" + "Zq7Zq7\n" * 5000
     assert streamed(data.encode(), 512)[0] == f"text {KEY_MARK}".encode()
@@ -551,7 +558,7 @@ def test_a_word_of_any_length_that_is_no_secret_passes(data: str) -> None:
         f"{BEGIN}\n".encode() + b"a" * 300_000,
         json.dumps({"statusCode": 200, "body": json.dumps(ROWS["rows"] * 40)}).encode(),
         b"[" + b" " * 300_000 + b"1]",
-        b'["\\\\x' + b"a" * 300_000 + b'"]',
+        b'["\\x' + b"a" * 300_000 + b'"]',
         b"\xff" * 300_000,
     ],
 )
