@@ -24,7 +24,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from support.common_answers import ANSWERS, answer_of
 
-_INVOCATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/invocations")
+_INVOCATION = re.compile(
+    r"/(?:2015-03-31|2021-11-15)/functions/(?P<function>[^/]+)/(?:response-streaming-)?invocations"
+)
 _CONFIGURATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/configuration")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _ANSWER = re.compile(r"(?:^|:function:)answer-(?P<name>[a-z0-9-]+)$")

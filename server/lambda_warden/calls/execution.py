@@ -38,7 +38,7 @@ from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError,
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
-    from lambda_warden.results import KeptResults
+    from lambda_warden.results import KeptResults, KeptStream
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +108,13 @@ class Execution:
             log_defect("admitting", error)
             return denied("internal", NOT_ADMITTED)
         self._limit(step, sending)
+        stream = self._stream(step, sending)
         started = time.monotonic()
-        raw, attempts = self._attempt(step, sending)
+        raw, attempts = self._attempt(step, sending, stream)
         seconds = time.monotonic() - started
-        ending = Ending(raw, self._report(step, raw, seconds, attempts))
+        ending = Ending(raw, self._report(step, raw, seconds, attempts, stream))
+        if stream is not None:
+            stream.close()
         try:
             self._finish(step, ending, seconds, attempts)
         except RecordError as error:
@@ -143,7 +146,21 @@ class Execution:
 
             step.policy.configurations.tell(step.ref, shorten)
 
-    def _attempt(self, step: Allowed, sending: Sending) -> tuple[RawOutcome, int]:
+    def _stream(self, step: Allowed, sending: Sending) -> KeptStream | None:
+        """What keeps an answer that may be larger than what is held of it in memory."""
+        if self._results is None or not step.request.response_stream:
+            return None
+        from lambda_warden.aws.invoke import MEMORY_LIMIT  # see below
+
+        return self._results.stream(
+            step.call.invocation_id,
+            step.ref.qualified_arn,
+            step.rule.spec.result.pointers,
+            held_bytes=MEMORY_LIMIT,
+            remaining=sending.remaining,
+        )
+
+    def _attempt(self, step: Allowed, sending: Sending, stream: KeptStream | None) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
         from lambda_warden.aws.invoke import invoke
 
@@ -155,17 +172,20 @@ class Execution:
             self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
 
         try:
-            attempt = partial(invoke, step.policy.clients, step.ref, step.request, sending)
+            sink = stream.write if stream else None
+            attempt = partial(invoke, step.policy.clients, step.ref, step.request, sending, sink)
             return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, sending, record_retry)
         except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
             logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
             return last or (Refused(type(error).__name__, str(error)), 1)
 
-    def _report(self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
+    def _report(
+        self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int, stream: KeptStream | None
+    ) -> InvokeResult:
         shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
         try:
             answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
-            kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
+            kept = self._keep(step, raw, answer, stream) if isinstance(raw, Returned) and answer else None
 
             def make(budget: int) -> InvokeResult:
                 return report_outcome(
@@ -181,9 +201,11 @@ class Execution:
             result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
-    def _keep(self, step: Allowed, raw: Returned, answer: Answer) -> str | None:
+    def _keep(self, step: Allowed, raw: Returned, answer: Answer, stream: KeptStream | None) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
-        if self._results is None or answer.payload.in_part:
+        if answer.payload.total > len(raw.payload):
+            return stream.finish(answer.log, len(raw.log_tail or b"")) if stream else None
+        if self._results is None:
             return None
         return self._results.keep(
             step.call.invocation_id,

@@ -27,7 +27,7 @@ from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.log import RedactedLog, read_log, without
 from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
-from lambda_warden.report.query import Query, QueryError, apply
+from lambda_warden.report.query import QUERY_BYTES, Query, QueryError, apply
 
 _MESSAGE_LIMIT = 1000
 _HTTP_ERROR = 400
@@ -355,7 +355,8 @@ def _next_after_success(
     if view.truncated:
         yield "Use what is shown; `omitted` says what was cut."
         if kept_until:
-            yield "If more is needed, read_result with this invocation_id has all of it, by page or by query."
+            how = "by page or by query" if payload.total <= QUERY_BYTES else "page by page"
+            yield f"If more is needed, read_result with this invocation_id has all of it, {how}."
         else:
             yield (
                 "If more is needed, ask the function for less at a time, where its payload allows. Calling it again "

@@ -29,6 +29,8 @@ from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import shown
 from lambda_warden.report.json_preview import json_size
 
+QUERY_BYTES: Final = 16 * 1024 * 1024
+"""Of a payload: above it, a query would take too much memory."""
 LENGTH_LIMIT: Final = 1000
 """Characters of an expression."""
 NESTING_LIMIT: Final = 60

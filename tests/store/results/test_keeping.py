@@ -443,6 +443,33 @@ def test_a_stream_that_comes_faster_than_it_can_be_written_is_given_up(
     assert ids(path) == ["slow"]
 
 
+def test_a_stream_waits_no_longer_than_its_bound_in_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [0.0], []
+
+    def slow(_: object, patience_seconds: float = 0.0) -> bool:
+        now[0] += 2.0
+        waits.append(patience_seconds)
+        return True
+
+    with opened(path) as store:
+        monkeypatch.setattr(keeper.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(store, "_hand_over", slow)
+        store.begin("stream", OWNER).write(bytes(4 * CHUNK_BYTES))
+        monkeypatch.undo()
+    assert waits == [5.0, 3.0, 1.0, 0.0]
+
+
+def test_a_stream_that_can_have_no_room_is_given_up_at_once(path: Path) -> None:
+    with opened(path, max_bytes=CHUNK_BYTES) as store:
+        writer = store.begin("stream", OWNER)
+        writer.write(bytes(CHUNK_BYTES - OVERHEAD_BYTES))
+        assert not writer.lost
+        writer.write(b"x")
+        assert writer.lost
+        assert store.flush()
+    assert ids(path) == []
+
+
 def test_the_file_and_its_folder_are_the_owners_alone(path: Path) -> None:
     mask = os.umask(0)
     try:

@@ -322,7 +322,7 @@ def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:
         among: what the text may hold, where that is known already.
     """
     if among.escapes and "\\u00" in text:
-        redacted = _redact(_unescaped(text), _FORMS)
+        redacted = _redact(unescaped(text), _FORMS)
         if redacted.count:
             return _settled(redacted)
     return _settled(_redact(text, among.forms))
@@ -404,7 +404,12 @@ def opens_key(text: str) -> bool:
 
 def closes_key(text: str) -> bool:
     """Whether a private key ends in a text."""
-    return _KEY_END.search(text) is not None
+    return end_of_key(text) is not None
+
+
+def end_of_key(text: str) -> re.Match[str] | None:
+    """What stands in a text at the end of a private key, if there is one."""
+    return _KEY_END.search(text)
 
 
 def _replacement(kind: str, match: re.Match[str]) -> str:
@@ -414,7 +419,8 @@ def _replacement(kind: str, match: re.Match[str]) -> str:
     return "".join(groups.get(name) or "" for name in ("keep", "scheme", "quote")) + mark(kind)
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """A text without the JSON escapes that can hide a secret, and without those that these hid."""
     for _ in range(_ESCAPE_LEVELS):
         before, text = text, _ESCAPE.sub(_character, text)
         if text == before:

@@ -29,9 +29,9 @@ PLACE: Final = "[redacted]"
 """What stands at a place that a rule lists."""
 
 # Members that name the member beside them: environment variables, parameters and tags, as AWS's APIs give them.
-_NAMES: Final = ("name", "Name", "key", "Key", "ParameterKey", "ParameterName")
-NAMES: Final = frozenset(_NAMES)
-"""Members whose string names the member beside them."""
+NAMES_BY_RANK: Final = ("name", "Name", "key", "Key", "ParameterKey", "ParameterName")
+"""Members whose string names the member beside them: of several, the first of these."""
+NAMES: Final = frozenset(NAMES_BY_RANK)
 VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
 """Members that another may name."""
 _HEADER: Final = "authorization"
@@ -149,7 +149,7 @@ class _Walk:
         if suspect:
             named = not NAMES.isdisjoint(members)
             if named:
-                beside = next((text for key in _NAMES if isinstance(text := members.get(key), str)), None)
+                beside = next((text for key in NAMES_BY_RANK if isinstance(text := members.get(key), str)), None)
             if named or suspect == 1 or len(members) <= _PART:
                 suspects = list(members)
             else:

@@ -44,8 +44,8 @@ _SETTLE_SECONDS: Final = 10.0
 """How long a reader waits for what is still to be written of its result."""
 _GATHER_SECONDS: Final = 0.25
 """How long results are gathered before they are written together."""
-_STREAM_SECONDS: Final = 1.0
-"""How long a stream waits for room in the queue before its result is given up."""
+_STREAM_SECONDS: Final = 5.0
+"""How long a stream waits for room in the queue, in all, before its result is given up."""
 _LEASE_SECONDS: Final = 3600.0
 """When a result that was begun and never completed is removed: no call streams that long."""
 
@@ -273,12 +273,21 @@ class ResultWriter:
         self._buffer = bytearray()
         self._digest = hashlib.sha256()
         self._size = self._written = 0
+        self._patience = _STREAM_SECONDS
         self._lost = not is_result_id(result_id)
         self._seq: int | None = None  # the store's thread's alone
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing of it will be kept: it was given up or abandoned."""
+        return self._lost
 
     def write(self, data: bytes) -> None:
         """Add a piece of the payload, redacted. If it can't be written as fast as it comes, the result is given up."""
         if self._lost:
+            return
+        if self._size + len(data) + OVERHEAD_BYTES > self._store._max_bytes:
+            self.abandon()
             return
         self._digest.update(data)
         self._size += len(data)
@@ -341,7 +350,9 @@ class ResultWriter:
         self._store._hand_over(_Job(self._drop, 0, None))
 
     def _send(self, work: Callable[[ResultsFile, int], None], size: int, result_id: str | None) -> bool:
-        sent = self._store._hand_over(_Job(partial(self._work, work), size, result_id), _STREAM_SECONDS)
+        began = time.monotonic()
+        sent = self._store._hand_over(_Job(partial(self._work, work), size, result_id), self._patience)
+        self._patience = max(0.0, self._patience - (time.monotonic() - began))
         if not sent:
             self.abandon()
         return sent

@@ -1,0 +1,86 @@
+"""Where the entries of a JSON container end, in bytes of which more may come.
+
+Only brackets, strings and commas are looked at: what lies between two ends is to be read strictly by who uses them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_RUN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""All up to the next bracket, or to a string that does not end."""
+_STRING_OR_COMMA: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|,', re.DOTALL)
+_QUOTE: Final = ord('"')
+_COMMA: Final = ord(",")
+_OPENING: Final = b"{["
+
+
+class End(NamedTuple):
+    """Where an entry ends: at the comma or, if `closed`, at the bracket that closes the container."""
+
+    at: int
+    closed: bool
+
+
+class Entries:
+    """Looks for ends in one container, from its first byte inside; goes on where it stopped when more has come."""
+
+    def __init__(self) -> None:
+        self._at = self._depth = 0
+        self._runs: list[tuple[int, int]] = []  # between the entries' own brackets
+
+    def last_end(self, data: bytes) -> End | None:
+        """The end of the container or else of the last entry that is there whole, if any."""
+        while True:
+            end = self._next_bracket(data)
+            if end is None:
+                return self._last_comma(data)
+            if data[end] in _OPENING:
+                self._depth += 1
+            elif self._depth == 0:
+                return End(end, closed=True)
+            else:
+                self._depth -= 1
+            self._at = end + 1
+
+    def taken(self, length: int) -> None:
+        """So many bytes were taken away in front, up to and with the last end."""
+        self._at -= length
+        self._runs.clear()
+
+    def all_ends(self, data: bytes) -> list[int]:
+        """Every comma between entries, where `data` are whole entries."""
+        while (end := self._next_bracket(data)) is not None:
+            self._depth += 1 if data[end] in _OPENING else -1
+            self._at = end + 1
+        found: list[int] = []
+        for start, end in self._runs:
+            found += _commas(data, start, end)
+        return found
+
+    def _next_bracket(self, data: bytes) -> int | None:
+        start = self._at
+        run = _RUN.match(data, start)
+        assert run is not None  # noqa: S101 - it matches nothing, too
+        self._at = end = run.end()
+        if self._depth == 0 and end > start:
+            self._runs.append((start, end))
+        return None if end == len(data) or data[end] == _QUOTE else end
+
+    def _last_comma(self, data: bytes) -> End | None:
+        for start, end in reversed(self._runs):
+            at = data.rfind(b",", start, end)
+            if at >= 0 and data.find(b'"', at, end) >= 0:  # it may stand in a string
+                at = max(_commas(data, start, end), default=-1)
+            if at >= 0:
+                return End(at, closed=False)
+        return None
+
+
+def _commas(data: bytes, start: int, end: int) -> list[int]:
+    """The commas outside of strings."""
+    if data.find(b",", start, end) < 0:
+        return []
+    found = _STRING_OR_COMMA.finditer(data, start, end)
+    return [match.start() for match in found if data[match.start()] == _COMMA]
