@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
@@ -452,7 +453,7 @@ def test_a_stream_waits_no_longer_than_its_bound_in_all(path: Path, monkeypatch:
         return True
 
     with opened(path) as store:
-        monkeypatch.setattr(keeper.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
         monkeypatch.setattr(store, "_hand_over", slow)
         store.begin("stream", OWNER).write(bytes(4 * CHUNK_BYTES))
         monkeypatch.undo()
