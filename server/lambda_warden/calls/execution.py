@@ -150,15 +150,19 @@ class Execution:
         """What keeps an answer that may be larger than what is held of it in memory."""
         if self._results is None or not step.request.response_stream:
             return None
-        from lambda_warden.aws.invoke import MEMORY_LIMIT  # see below
+        try:
+            from lambda_warden.aws.invoke import MEMORY_LIMIT  # see below
 
-        return self._results.stream(
-            step.call.invocation_id,
-            step.ref.qualified_arn,
-            step.rule.spec.result.pointers,
-            held_bytes=MEMORY_LIMIT,
-            remaining=sending.remaining,
-        )
+            return self._results.stream(
+                step.call.invocation_id,
+                step.ref.qualified_arn,
+                step.rule.spec.result.pointers,
+                held_bytes=MEMORY_LIMIT,
+                remaining=sending.remaining,
+            )
+        except Exception as error:  # noqa: BLE001 - a defect of ours costs what is kept, and not the call
+            log_defect("keeping a stream", error)
+            return None
 
     def _attempt(self, step: Allowed, sending: Sending, stream: KeptStream | None) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
