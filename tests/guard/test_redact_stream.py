@@ -532,9 +532,28 @@ def test_what_begins_in_a_line_that_is_taken_out_is_followed(length: int, behind
 
 
 def test_what_was_taken_out_last_is_known_where_its_line_ends() -> None:
-    for length in range(5000, 5000 + REACH + 100, 4):
-        data = f"password='{'x' * length} token=\nZq7Zq7\nmore\n{'row ' * 600}"
+    for length in range(5000, 5000 + REACH + 100, 8):
+        data = f"password='{'x' * length} passphrase=\nZq7Zq7\nmore\n{'row ' * 600}"
         assert b"Zq7" not in streamed(data.encode(), 64, [100])[0]
+
+
+@pytest.mark.parametrize(
+    "giant",
+    [
+        f"Authorization: Bearer 1{'x' * 3000}",
+        f"{BEGIN}{'words, ' * 900}password=hunter2{BEGIN}\nhunter2\n{END}",
+        f"password='{'x' * 9000}'",
+    ],
+    ids=["header", "key", "quoted"],
+)
+@pytest.mark.parametrize("names", ["token=\n", "token=\nsome{}token=\n", "token=\nsome{}token=\n\nsome{}secret:\n"])
+def test_what_stands_behind_a_secret_without_end_is_no_value_of_it_only_because_it_looks_so(
+    giant: str, names: str
+) -> None:
+    for length in range(0, 1200, 37):
+        data = f"text {giant}{names.format('a' * length, 'b' * 300)}Zq7Zq7 more\n{'row ' * 1500}"
+        shown = streamed(data.encode(), 40, [20])[0].decode()
+        assert ("Zq7" not in shown) or ("Zq7" in redact_text(data).text)
 
 
 def test_a_private_key_without_an_end_goes_to_the_end() -> None:

@@ -42,6 +42,7 @@ _PUTTY_END: Final = re.compile(rf"{_PUTTY_LAST} ?[0-9a-f]*")
 _KEY_BEGINS: Final = ("-----BEGIN", "---- BEGIN", _PUTTY_BEGIN)
 _LINE_END: Final = re.compile(r"(?=[\r\n])")
 _NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+_LINE_REACH: Final = 128  # more than stands between a line's end and the beginning of a secret that lies across it
 _END_REACH: Final = 128  # more than the line takes that a private key ends with
 
 
@@ -131,10 +132,10 @@ class TextStream:
         if found is None or found.start() > last:
             return self._drop(last)
         end = found.start()
-        before, behind = (self._dropped + self._text[:end])[-REACH:], self._text[end : end + REACH]
+        before, behind = (self._dropped + self._text[:end])[-REACH:], self._text[end : end + _LINE_REACH]
         piece = self._drop(end)
         if self._within == "line":
-            if _is_safe(before, behind, redact_text(before + behind)):
+            if _is_line_safe(before, behind):
                 self._within = None
             elif self._text:  # the secret, or another one, goes on behind the line
                 return Piece(piece.taken + self._drop(1).taken, b"", changed=True)
@@ -181,6 +182,19 @@ def _is_safe(before: str, behind: str, whole: RedactedText, among: Suspicion | N
     if first.count + second.count != whole.count:
         return False
     return not whole.count or unescaped(first.text) + unescaped(second.text) == unescaped(whole.text)
+
+
+def _is_line_safe(before: str, behind: str) -> bool:
+    """Whether no secret lies across the end of a line, wherever those in front of it begin and end.
+
+    Of what stands before it the beginning is missing, so that what looks like a value there may be a name.
+    """
+    if "\\u00" in before:
+        return False
+    near = before[-_LINE_REACH:]
+    among = suspicion(near.encode(*_ENCODING))
+    ends = (near[start:] for start in range(len(near)) if among.in_text(near[start:])) if among else ()
+    return all(_is_safe(end, behind, redact_text(end + behind, among), among) for end in ends)
 
 
 def _cuts(text: str) -> Iterator[int]:
