@@ -537,6 +537,9 @@ def test_what_was_taken_out_last_is_known_where_its_line_ends() -> None:
         assert b"Zq7" not in streamed(data.encode(), 64, [100])[0]
 
 
+ESCAPED = " " + "".join("\\" * 8 + f"u00{ord(character):02x}" for character in "passphrase=")
+
+
 @pytest.mark.parametrize(
     "giant",
     [
@@ -546,7 +549,9 @@ def test_what_was_taken_out_last_is_known_where_its_line_ends() -> None:
     ],
     ids=["header", "key", "quoted"],
 )
-@pytest.mark.parametrize("names", ["token=\n", "token=\nsome{}token=\n", "token=\nsome{}token=\n\nsome{}secret:\n"])
+@pytest.mark.parametrize(
+    "names", ["token=\n", "token=\nsome{}token=\n", "token=\nsome{}token=\n\nsome{}secret:\n", f"{ESCAPED}\n"]
+)
 def test_what_stands_behind_a_secret_without_end_is_no_value_of_it_only_because_it_looks_so(
     giant: str, names: str
 ) -> None:
