@@ -260,20 +260,21 @@ class Pipeline:
         try:
             return await self._dispatcher.run(work, sending, _claim(step), self._read_timeout, progress)
         except (QueueFullError, NoTurnError, StoppingError) as error:
-            busy = Denied(step.call, step.decision.with_check(_busy(error)), len(step.request.payload or b""))
-            await self._record_denial(tool, busy)
-            return busy.decision
+            return await self._without_turn(tool, step, f"busy: {error}")
         except LeftError:
-            left = step.checked(Check(name="busy", passed=False, reason="cancelled while it waited for its turn"))
-            assert isinstance(left, Denied), "the check has not passed"  # noqa: S101
             with anyio.CancelScope(shield=True):
-                await self._record_denial(tool, left)
+                await self._without_turn(tool, step, "cancelled while it waited for its turn")
             raise
         except StuckError as error:
             raw: RawOutcome = Unknown("DeadlineExceeded", str(error))
             if sending.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
             return Ending(raw, report_outcome(step.call, raw, round((time.monotonic() - step.began) * 1000), 0))
+
+    async def _without_turn(self, tool: ToolName, step: Allowed, reason: str) -> Decision:
+        decision = step.decision.with_check(Check(name="busy", passed=False, reason=reason))
+        await self._record_denial(tool, Denied(step.call, decision, len(step.request.payload or b"")))
+        return decision
 
 
 def _read_alias(step: Allowed) -> frozenset[str] | str:
@@ -296,10 +297,6 @@ def _could_ask(asker: Asker) -> Check:
     if asker.can_ask:
         return Check(name="approval", passed=True, reason="a person will be asked first")
     return Check(name="approval", passed=False, reason=REASONS["unavailable"])
-
-
-def _busy(error: Exception) -> Check:
-    return Check(name="busy", passed=False, reason=f"busy: {error}")
 
 
 def _aws_dry_run(raw: RawOutcome) -> Check:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import json
 import logging
 import re
 import time
@@ -31,6 +30,7 @@ from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
+from lambda_warden.model.strict_json import json_bytes
 from lambda_warden.report.fit import fit
 from lambda_warden.report.log import RedactedLog
 from lambda_warden.report.payload import Payload, preview, read_payload
@@ -443,4 +443,4 @@ def _encoded(payload: Payload) -> bytes:
         case str() as text if payload.format == "text":
             return text.encode()
         case value:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+            return json_bytes(value)

@@ -83,6 +83,10 @@ class Running:
     ) -> Any:
         return await self.dispatcher.run(work, sending or Sending(), claim, patience, progress)
 
+    async def add_result(self, results: list[object], call: Call) -> None:
+        """Run a call, and add what it returned to the others."""
+        results.append(await self.run(call, call.sending))
+
     async def until_free(self) -> None:
         """Wait until nobody has a slot or a thread of his own."""
         await until(lambda: not self.dispatcher.under_way and not self.dispatcher._slots.under_way)
@@ -195,11 +199,8 @@ async def test_a_deadline_can_come_nearer_while_the_call_is_under_way(monkeypatc
     call = Call()
     results: list[object] = []
 
-    async def run(it: Running) -> None:
-        results.append(await it.run(call, call.sending))
-
     async with running(concurrency=1) as it, anyio.create_task_group() as group:
-        group.start_soon(run, it)
+        group.start_soon(it.add_result, results, call)
         await arrived(call)
         call.sending.allow(0.05)
     assert results == ["deadline"]
@@ -382,11 +383,8 @@ async def test_drain_waits_for_what_is_under_way_and_takes_nothing_more() -> Non
     call = Call()
     results: list[object] = []
 
-    async def run(it: Running) -> None:
-        results.append(await it.run(call, call.sending))
-
     async with running(concurrency=1) as it, anyio.create_task_group() as group:
-        group.start_soon(run, it)
+        group.start_soon(it.add_result, results, call)
         await arrived(call)
 
         refused: list[StoppingError] = []
@@ -420,11 +418,8 @@ async def test_drain_gives_up_what_has_not_ended_in_time() -> None:
     call = Call()
     results: list[object] = []
 
-    async def run(it: Running) -> None:
-        results.append(await it.run(call, call.sending))
-
     async with running(concurrency=1) as it, anyio.create_task_group() as group:
-        group.start_soon(run, it)
+        group.start_soon(it.add_result, results, call)
         await arrived(call)
         await it.dispatcher.drain(0.05)
         assert it.dispatcher.under_way == 0

@@ -181,11 +181,10 @@ class Dispatcher:
             return
         try:
             await _watch(turn, lambda: until, started, progress, "waiting for a free slot")
-        except asyncio.CancelledError as error:
+        except BaseException as error:
             self._slots.leave(claim, turn)
-            raise LeftError(*error.args) from None
-        except BaseException:
-            self._slots.leave(claim, turn)
+            if isinstance(error, asyncio.CancelledError):
+                raise LeftError(*error.args) from None
             raise
         if not turn.done():
             self._slots.leave(claim, turn)

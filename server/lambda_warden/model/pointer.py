@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from lambda_warden.model.errors import ArgumentError
@@ -31,3 +32,10 @@ def parse_pointer(text: str, argument: str = "redact") -> Pointer:
     if "~" in _ESCAPES.sub("", text):
         raise ArgumentError(argument, f"{shown(text)} has a ~ that escapes nothing", "~0 for ~, and ~1 for / in a key")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:])
+
+
+def pointers_below(pointers: Sequence[Pointer], token: str) -> list[Pointer]:
+    """What is left of pointers behind a token, of those that lead through it."""
+    if not pointers:  # asked for every entry of a payload
+        return []
+    return [pointer[1:] for pointer in pointers if pointer and pointer[0] in ("*", token)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -16,6 +17,7 @@ from lambda_warden.model.sieve import Sieve, windows
 
 _PIECE_ENTRIES: Final = 512
 _PIECE_LEVELS: Final = 4
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _INFINITY: Final = b"Infinity"  # what an infinite number becomes where it is written
 # A double ends at 1.8e308: what is larger has an exponent of three digits, or more than two hundred digits before it.
 _MANY_DIGITS: Final = 200
@@ -42,6 +44,20 @@ def parse_json(data: bytes) -> object:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def json_bytes(value: object) -> bytes:
+    """A JSON value as compact JSON in UTF-8.
+
+    Raises:
+        ValueError: if it has lone surrogates.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def may_hold_surrogates(data: bytes) -> bool:
+    """Whether JSON has escapes that make surrogates: lone ones, perhaps, which no answer of ours can have."""
+    return _SURROGATE.search(data) is not None
 
 
 def encoded_pieces(value: object) -> Iterator[bytes]:

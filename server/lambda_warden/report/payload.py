@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,10 +13,11 @@ from pydantic import JsonValue
 from lambda_warden.guard.redaction.cut import withhold_doubtful, without_cut_end
 from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.guard.redaction.value import redact_value
+from lambda_warden.model.api_gateway import BODY
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.model.sieve import Sieve, windows
-from lambda_warden.model.strict_json import encoded_pieces, parse_json
+from lambda_warden.model.strict_json import encoded_pieces, json_bytes, may_hold_surrogates, parse_json
 from lambda_warden.report.json_part import parse_json_part
 from lambda_warden.report.json_preview import preview_json
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
@@ -27,7 +27,6 @@ from lambda_warden.report.unfold import Response, unfold
 BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
 _BINARY_HEAD: Final = 96
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _NEEDLESS: Final = (Sieve(r"\\u"), Sieve(r"\\/"))
 """Escapes that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
 
@@ -137,7 +136,7 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
     except (ValueError, RecursionError):
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
-    body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == "body"
+    body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == BODY
     response = None if body_is_cut else unfold(value, redact)
     redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + withheld + (response.withheld if response else 0)
@@ -174,12 +173,12 @@ def _check_escapes(value: JsonValue, data: bytes) -> bool:
     texts = (window.decode("latin-1") for window in windows(data, 1))
     if not any(escape.holds(text) for text in texts for escape in _NEEDLESS):
         return False
-    if _SURROGATE.search(data):
+    if may_hold_surrogates(data):
         try:
             for _ in encoded_pieces(value):
                 pass
         except ValueError:  # which may mean no more than deep nesting
-            json.dumps(value, ensure_ascii=False).encode()
+            json_bytes(value)
     return True
 
 

@@ -1,7 +1,4 @@
-"""API Gateway responses: the string at /body → what it holds.
-
-The shape is that of "Set up Lambda proxy integrations" and "Lambda function response for format 2.0" (API Gateway).
-"""
+"""API Gateway responses: the string at /body → what it holds."""
 
 from __future__ import annotations
 
@@ -14,14 +11,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from lambda_warden.guard.redaction.value import PLACE
+from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Unfolded
 from lambda_warden.model.strict_json import parse_json
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 
-_BODY: Final = "body"
 _JSON: Final = "application/json"
-_HTTP_STATUSES: Final = range(100, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +42,30 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     Returns:
         What is known of the response, or None if the value is none.
     """
-    status = value.get("statusCode") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or type(status) is not int or status not in _HTTP_STATUSES:
+    status = value.get(STATUS) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not is_http_status(status):
         return None
-    shown_status = None if _stands_at(pointers, "statusCode") else status
-    if not isinstance(value.get(_BODY), str):
+    shown_status = None if _stands_at(pointers, STATUS) else status
+    if not isinstance(value.get(BODY), str):
         return Response(shown_status)
-    held, unfolded = _held_in_base64(value) if value.get("isBase64Encoded") is True else _held(value)
-    if isinstance(held, str) and _lead_into(pointers, _BODY):
-        value[_BODY] = PLACE
+    held, unfolded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
+    if isinstance(held, str) and _lead_into(pointers, BODY):
+        value[BODY] = PLACE
         return Response(shown_status, withheld=1)
-    value[_BODY] = held
-    return Response(shown_status, None if _stands_at(pointers, _BODY) else unfolded)
+    value[BODY] = held
+    return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
 
 
 def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
     """What the body holds. The body, which may be large, is taken out: it need not stay beside what it holds."""
-    body = str(response[_BODY])
+    body = str(response[BODY])
     if not _may_hold(body):
         return body, None
     try:
         data = body.encode()
     except ValueError:  # lone surrogates
         return body, None
-    response[_BODY] = None
+    response[BODY] = None
     del body
     json = _json(data)
     if json is None:
@@ -78,7 +74,7 @@ def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
 
 
 def _held_in_base64(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
-    body = str(response[_BODY])
+    body = str(response[BODY])
     try:
         data = base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):

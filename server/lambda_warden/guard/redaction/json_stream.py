@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,29 +20,34 @@ from pydantic_core import from_json
 
 from lambda_warden.guard.redaction.entries import Entries
 from lambda_warden.guard.redaction.json_string import JsonString, beginning
-from lambda_warden.guard.redaction.piece import Piece, Stage, as_it_was, joined
+from lambda_warden.guard.redaction.piece import Piece, Stage, as_it_was, joined, taken_out
 from lambda_warden.guard.redaction.text import closes_key, mark, opens_key, redact_text, secret_named, suspicion
 from lambda_warden.guard.redaction.text_stream import TextStream
-from lambda_warden.guard.redaction.value import NAMES, NAMES_BY_RANK, PLACE, VALUES, redact_value
-from lambda_warden.model.pointer import Pointer
-from lambda_warden.model.strict_json import parse_json
+from lambda_warden.guard.redaction.value import (
+    DYNAMODB_STRING,
+    HEADER,
+    NAMES,
+    NAMES_BY_RANK,
+    PLACE,
+    VALUES,
+    names_header,
+    redact_value,
+)
+from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
+from lambda_warden.model.pointer import Pointer, pointers_below
+from lambda_warden.model.strict_json import json_bytes, may_hold_surrogates, parse_json
 
 _STAND_INS: Final = {"password": "password", "secret": "secret", "token": "token", "key": "api_key"}
 """For each kind of secret, a name that says it."""
-_HEADER: Final = "authorization"
 _DOUBTFUL: Final = "secret"
 """The name of what may be a secret, as far as is known."""
 _WITHHELD: Final = mark("withheld")
 _DIGITS: Final = 12  # of an index: more items don't come
-_DYNAMODB_STRING: Final = "S"
 _OPENED_KEY: Final = "-----BEGIN PRIVATE KEY-----"
-_BODY, _STATUS, _BASE64 = "body", "statusCode", "isBase64Encoded"
-_HTTP_STATUSES: Final = range(100, 600)
 
 _SPACES: Final = b" \t\r\n"
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _MEMBER: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _CLOSING: Final = {ord("]"): "array", ord("}"): "object"}
 _OPENING: Final[Mapping[bytes, Literal["array", "object"]]] = {b"[": "array", b"{": "object"}
 
@@ -180,7 +184,7 @@ class JsonStream:
             self._pass_on(len(self._data))
             return False
         if rest[:1] in (b"{", b"[", b'"') and rest:
-            self._enter(frame, 0, None, _below(frame.pointers, "0"))
+            self._enter(frame, 0, None, pointers_below(frame.pointers, "0"))
             return True
         if not final:
             if len(self._data) >= self._window:
@@ -237,7 +241,7 @@ class JsonStream:
 
     def _pass_on(self, length: int, *, hidden: bool = False) -> None:
         data = self._take(length)
-        self._out.append(Piece(length, b"", changed=True) if hidden else as_it_was(data))
+        self._out.append(taken_out(length) if hidden else as_it_was(data))
 
     def _take(self, length: int) -> bytes:
         data, self._data = self._data[:length], self._data[length:]
@@ -247,7 +251,7 @@ class JsonStream:
 
     def _enter_next(self, frame: _Frame) -> None:
         if frame.kind == "array":
-            below = _below(frame.pointers, str(frame.entries))
+            below = pointers_below(frame.pointers, str(frame.entries))
             frame.entries += 1
             self._enter(frame, 0, frame.name, below)
             return
@@ -258,14 +262,14 @@ class JsonStream:
         self._note(frame, {key: None})
         if key in VALUES:
             name = frame.name_beside(ended=False)
-        elif key == _DYNAMODB_STRING and not frame.entries:
+        elif key == DYNAMODB_STRING and not frame.entries:
             name = frame.name
         else:
             name = _stand_in(key)
         frame.entries += 1
         shown = self._shown_key(frame, key)
-        front = b"" if shown == key else self._data[: member.start(1)] + _dumps(shown) + b":"
-        self._enter(frame, member.end(), name, _below(frame.pointers, key), key, front)
+        front = b"" if shown == key else self._data[: member.start(1)] + json_bytes(shown) + b":"
+        self._enter(frame, member.end(), name, pointers_below(frame.pointers, key), key, front)
 
     def _enter(
         self,
@@ -297,7 +301,7 @@ class JsonStream:
             return
         if covered:
             self.count += 1
-            self._show(frame, head, (front or head[:-1]) + _dumps(PLACE))
+            self._show(frame, head, (front or head[:-1]) + json_bytes(PLACE))
         else:
             self._show(frame, head, (front + opening) if front else head)
         facts: dict[str, JsonValue] | None = None
@@ -309,7 +313,7 @@ class JsonStream:
 
     def _show(self, frame: _Frame, data: bytes, shown: bytes) -> None:
         if frame.hidden:
-            self._out.append(Piece(len(data), b"", changed=True))
+            self._out.append(taken_out(len(data)))
         else:
             self._out.append(Piece(len(data), shown, changed=shown is not data))
 
@@ -320,12 +324,12 @@ class JsonStream:
             frame.names[key] = (_DOUBTFUL,)
         stage: Stage | None = None
         if withheld is None and name:
-            withheld = mark(secret_named(name) or _HEADER)
+            withheld = mark(secret_named(name) or HEADER)
         elif withheld is None and frame.in_key:
             withheld = mark("private-key")
         elif withheld is None:
             stage = TextStream(self._window)
-            if frame.facts is not None and key == _BODY:
+            if frame.facts is not None and key == BODY:
                 stage = self._body_stage(frame.facts, beginning(self._data), pointers, ended=False)
             if stage is None:
                 withheld = _WITHHELD
@@ -338,7 +342,7 @@ class JsonStream:
         frame = self._frames[-1]
         pieces, used = string.read(self._data, final=final)
         self._take(used)
-        self._out += [Piece(piece.taken, b"", changed=True) for piece in pieces] if frame.hidden else pieces
+        self._out += [taken_out(piece.taken) for piece in pieces] if frame.hidden else pieces
         if not string.ended:
             return False
         if self._stage is not None and not frame.hidden:
@@ -365,7 +369,7 @@ class JsonStream:
         pointers = _counted_from(frame.pointers, first - len(before))
         values, count = _redact_named([*before, *items], frame.name, pointers)
         for index, item in enumerate(items, first):
-            if isinstance(item, str) and () not in _below(frame.pointers, str(index)):
+            if isinstance(item, str) and () not in pointers_below(frame.pointers, str(index)):
                 frame.in_key = not closes_key(item) if frame.in_key else opens_key(item)
         self.count += count - len(before)
         self._show_entries(
@@ -385,14 +389,14 @@ class JsonStream:
         alone = len(members) == 1 and frame.entries == 0
         frame.entries += len(members)
         named = {key: frame.name_beside(ended=ended) for key in VALUES.intersection(members)}
-        if alone and _DYNAMODB_STRING in members:
-            named[_DYNAMODB_STRING] = frame.name
-        body = members.get(_BODY) if frame.facts is not None else None
+        if alone and DYNAMODB_STRING in members:
+            named[DYNAMODB_STRING] = frame.name
+        body = members.get(BODY) if frame.facts is not None else None
         among = suspicion(batch)
         if frame.hidden or not (among or frame.pointers or any(named.values()) or isinstance(body, str)):
             self._show(frame, batch, batch)
             return
-        apart = {*named, _BODY} if isinstance(body, str) else named.keys()
+        apart = {*named, BODY} if isinstance(body, str) else named.keys()
         own = {key: item for key, item in members.items() if key not in apart}
         redacted = redact_value(own, frame.pointers)
         assert isinstance(redacted.value, dict)  # noqa: S101 - no place is the container's own
@@ -400,11 +404,11 @@ class JsonStream:
         values = dict(zip(own, redacted.value.values(), strict=True))
         for key, name in named.items():
             # An array of one, so that the place of the value itself is one below it.
-            places = [("0", *pointer) for pointer in _below(frame.pointers, key)]
+            places = [("0", *pointer) for pointer in pointers_below(frame.pointers, key)]
             (values[key],), count = _redact_named([members[key]], name, places)
             self.count += count
         if isinstance(body, str) and frame.facts is not None:
-            values[_BODY] = self._redacted_body(frame.facts, body, _below(frame.pointers, _BODY), ended=ended)
+            values[BODY] = self._redacted_body(frame.facts, body, pointers_below(frame.pointers, BODY), ended=ended)
         renamed = {key for key, after in zip(own, redacted.value, strict=True) if key != after}
         shown: list[tuple[str | None, JsonValue] | None] = []
         for key, item in members.items():
@@ -431,8 +435,8 @@ class JsonStream:
             member = _MEMBER.match(raw) if frame.kind == "object" else None
             front = raw[: member.end() if member and key is None else _end_of_space(raw, 0)]
             if key is not None:
-                front += _dumps(key) + b":"
-            written.append(front + _dumps(value) + raw[len(raw.rstrip(_SPACES)) :])
+                front += json_bytes(key) + b":"
+            written.append(front + json_bytes(value) + raw[len(raw.rstrip(_SPACES)) :])
         self._show(frame, batch, b",".join(written))
 
     def _redacted_body(
@@ -457,12 +461,11 @@ class JsonStream:
         In an API Gateway response it holds an answer of its own, and is written back as a string that holds that,
         redacted. Where what tells so may come later, it is withheld, and so is text in base64.
         """
-        if self._nested is None or (_STATUS not in facts and not ended):
+        if self._nested is None or (STATUS not in facts and not ended):
             return None
-        status = facts.get(_STATUS)
-        if type(status) is not int or status not in _HTTP_STATUSES:
+        if not is_http_status(facts.get(STATUS)):
             return TextStream(self._window)
-        is_base64 = facts.get(_BASE64, not ended) is True
+        is_base64 = facts.get(IS_BASE64, not ended) is True
         return None if is_base64 and _may_be_text_in_base64(start) else self._nested(pointers)
 
     # Keys
@@ -473,7 +476,7 @@ class JsonStream:
             text = members[key]
             frame.names[key] = (_stand_in(text),) if isinstance(text, str) else None
         if frame.facts is not None:
-            frame.facts.update((key, members[key]) for key in (_STATUS, _BASE64) if key in members)
+            frame.facts.update((key, members[key]) for key in (STATUS, IS_BASE64) if key in members)
         keys = {hash(key) for key in members}
         if len(frame.keys) + len(keys) > KEYS or not frame.keys.isdisjoint(keys):
             self.strict = False
@@ -513,23 +516,15 @@ def _read(data: bytes) -> JsonValue:
         ValueError: if it is none.
     """
     value: JsonValue = parse_json(data)  # type: ignore[assignment]
-    if _SURROGATE.search(data):
-        _dumps(value)
+    if may_hold_surrogates(data):
+        json_bytes(value)
     return value
-
-
-def _dumps(value: JsonValue) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _stand_in(name: str) -> str | None:
     """A name that says of a string what this one says; None if it says nothing."""
     kind = secret_named(name)
-    return _STAND_INS[kind] if kind else _HEADER if name.lower().endswith(_HEADER) else None
-
-
-def _below(pointers: Sequence[Pointer], token: str) -> list[Pointer]:
-    return [pointer[1:] for pointer in pointers if pointer and pointer[0] in ("*", token)]
+    return _STAND_INS[kind] if kind else HEADER if names_header(name) else None
 
 
 def _counted_from(pointers: Iterable[Pointer], first: int) -> list[Pointer]:

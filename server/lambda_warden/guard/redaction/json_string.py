@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from lambda_warden.guard.redaction.piece import Piece, Stage
+from lambda_warden.guard.redaction.piece import Piece, Stage, as_it_was, taken_out
 
 _CHARACTERS: Final = re.compile(
     rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
@@ -62,7 +62,7 @@ class JsonString:
         self.ended = True
         if self._stage is not None:
             pieces += self._written(self._stage.finish())
-        return [*pieces, Piece(1, b'"', changed=False)], end + 1
+        return [*pieces, as_it_was(b'"')], end + 1
 
     def waiting(self) -> bytes:
         """What was read and not passed on so far, as it came."""
@@ -70,7 +70,7 @@ class JsonString:
 
     def _passed_on(self, raw: bytes) -> list[Piece]:
         if self._stage is None:
-            return [Piece(len(raw), b"", changed=True)]
+            return [taken_out(len(raw))]
         text: str = from_json(b'"' + raw + b'"')
         held = text.encode()
         self._waiting.add(raw, len(held))

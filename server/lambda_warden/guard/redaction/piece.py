@@ -44,6 +44,11 @@ def as_it_was(data: bytes) -> Piece:
     return Piece(len(data), data, changed=False)
 
 
+def taken_out(length: int) -> Piece:
+    """A part of which nothing may be shown."""
+    return Piece(length, b"", changed=True)
+
+
 def joined(pieces: Iterable[Piece]) -> bytes:
     """What may be shown of consecutive parts."""
     return b"".join(piece.shown for piece in pieces)

@@ -13,7 +13,7 @@ import string
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from lambda_warden.guard.redaction.piece import Piece
+from lambda_warden.guard.redaction.piece import Piece, as_it_was, taken_out
 from lambda_warden.guard.redaction.text import (
     RedactedText,
     Suspicion,
@@ -138,7 +138,7 @@ class TextStream:
             if _is_line_safe(before, behind):
                 self._within = None
             elif self._text:  # the secret, or another one, goes on behind the line
-                return Piece(piece.taken + self._drop(1).taken, b"", changed=True)
+                return taken_out(piece.taken + self._drop(1).taken)
         return piece
 
     def _drop(self, end: int, shown: str = "", count: int = 0) -> Piece:
@@ -158,8 +158,7 @@ class TextStream:
         return self._changed(end, redacted.text, redacted.count) if redacted.count else self._as_it_was(end)
 
     def _as_it_was(self, end: int) -> Piece:
-        data = self._cut(end)
-        return Piece(len(data), data, changed=False)
+        return as_it_was(self._cut(end))
 
     def _changed(self, end: int, shown: str, count: int) -> Piece:
         self.count += count
@@ -176,9 +175,9 @@ def _safe_cut(text: str, among: Suspicion) -> int:
     return next((end for end in _cuts(text) if _is_safe(text[:end], text[end:], whole, among)), 0)
 
 
-def _is_safe(before: str, behind: str, whole: RedactedText, among: Suspicion | None = None) -> bool:
+def _is_safe(before: str, behind: str, whole: RedactedText, among: Suspicion) -> bool:
     """Whether two parts of a text, each redacted alone, are together the redacted whole."""
-    first, second = [redact_text(part) if among is None else redact_text(part, among) for part in (before, behind)]
+    first, second = redact_text(before, among), redact_text(behind, among)
     if first.count + second.count != whole.count:
         return False
     return not whole.count or unescaped(first.text) + unescaped(second.text) == unescaped(whole.text)

@@ -22,7 +22,7 @@ from lambda_warden.guard.redaction.text import (
     secret_named,
     suspicion,
 )
-from lambda_warden.model.pointer import Pointer
+from lambda_warden.model.pointer import Pointer, pointers_below
 from lambda_warden.model.strict_json import encoded_pieces
 
 PLACE: Final = "[redacted]"
@@ -34,8 +34,10 @@ NAMES_BY_RANK: Final = ("name", "Name", "key", "Key", "ParameterKey", "Parameter
 NAMES: Final = frozenset(NAMES_BY_RANK)
 VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
 """Members that another may name."""
-_HEADER: Final = "authorization"
-_DYNAMODB_STRING: Final = "S"
+HEADER: Final = "authorization"
+"""A string under such a name is the value of that header."""
+DYNAMODB_STRING: Final = "S"
+"""As the only member of an object, it has the name of that."""
 _PART: Final = 8  # entries of a large container that are searched at once
 _SEARCHES: Final = 4  # times that any string is searched as part of a container, however deep it lies
 _NAMES_KEPT: Final = 4096
@@ -93,6 +95,11 @@ class _Meaning:
 
 
 _NOTHING: Final = _Meaning(None, False)
+
+
+def names_header(name: str) -> bool:
+    """Whether a name says that a string is the value of a header with credentials."""
+    return name.lower().endswith(HEADER)
 
 
 class _Walk:
@@ -168,13 +175,13 @@ class _Walk:
             if key in VALUES and beside is not None:
                 item_name: str | None = beside
             else:
-                item_name = name if key == _DYNAMODB_STRING and len(members) == 1 else key
+                item_name = name if key == DYNAMODB_STRING and len(members) == 1 else key
             safe = plain if isinstance(item, str) else isinstance(item, list) and self._are_plain_texts(item)
             if safe and not pointers and self._meaning(item_name) is _NOTHING:
                 continue
-            members[key] = self._entry(item, _below(pointers, key), item_name, suspect)
+            members[key] = self._entry(item, pointers_below(pointers, key), item_name, suspect)
         for key in aimed:
-            members[key] = self._entry(members[key], _below(pointers, key), None, 0)
+            members[key] = self._entry(members[key], pointers_below(pointers, key), None, 0)
         if not self._plain_keys.issuperset(suspects):
             self._rename(members, suspects)
 
@@ -219,7 +226,7 @@ class _Walk:
                 continue
             below = pointers
             if pointers:
-                below = _below(pointers, str(index))
+                below = pointers_below(pointers, str(index))
                 aimed.discard(str(index))
             if not isinstance(item, str) or () in below:
                 items[index] = self._entry(item, below, name, suspect)
@@ -231,7 +238,7 @@ class _Walk:
                 in_key = self._keys_in_items and opens_key(item)
                 items[index] = self._entry(item, below, name, suspect)
         for token in aimed:
-            items[int(token)] = self._entry(items[int(token)], _below(pointers, token), None, 0)
+            items[int(token)] = self._entry(items[int(token)], pointers_below(pointers, token), None, 0)
 
     def _add_columns(self, values: Sequence[JsonValue], name: str | None, suspect: int) -> None:
         """Have containers looked at together that lie in others under one name."""
@@ -275,7 +282,7 @@ class _Walk:
             column = list(map(itemgetter(key), rows))
             if _SCALARS.issuperset(map(type, column)):
                 continue
-            item_name = name if key == _DYNAMODB_STRING and len(shape) == 1 else key
+            item_name = name if key == DYNAMODB_STRING and len(shape) == 1 else key
             self._redact_texts(rows, key, column, item_name)
             self._add_columns(column, item_name, suspect)
 
@@ -341,7 +348,7 @@ class _Walk:
             self.count += 1
             return mark(meaning.kind)
         if meaning.header:
-            return self._plain_text(f"{_HEADER}: {text}").removeprefix(f"{_HEADER}: ")
+            return self._plain_text(f"{HEADER}: {text}").removeprefix(f"{HEADER}: ")
         return self._plain_text(text)
 
     def _meaning(self, name: str | None) -> _Meaning:
@@ -349,7 +356,7 @@ class _Walk:
             return _NOTHING
         meaning = self._meanings.get(name)
         if meaning is None:
-            meaning = _Meaning(secret_named(name), name.lower().endswith(_HEADER))
+            meaning = _Meaning(secret_named(name), names_header(name))
             meaning = meaning if meaning != _NOTHING else _NOTHING
             if len(self._meanings) < _NAMES_KEPT:
                 self._meanings[name] = meaning
@@ -402,7 +409,3 @@ def _aimed(pointers: list[Pointer], tokens: Iterable[str]) -> set[str]:
     """Those of a container's tokens that pointers name."""
     named = {pointer[0] for pointer in pointers if pointer}
     return set(tokens) if "*" in named else named.intersection(tokens)
-
-
-def _below(pointers: list[Pointer], token: str) -> list[Pointer]:
-    return [pointer[1:] for pointer in pointers if pointer and pointer[0] in ("*", token)] if pointers else pointers
