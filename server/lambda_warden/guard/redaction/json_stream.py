@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -18,7 +17,6 @@ from typing import Any, Final, Literal
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from lambda_warden.guard.redaction.entries import Entries
 from lambda_warden.guard.redaction.json_string import JsonString, beginning
 from lambda_warden.guard.redaction.piece import Piece, Stage, as_it_was, joined, taken_out
 from lambda_warden.guard.redaction.text import closes_key, mark, opens_key, redact_text, secret_named, suspicion
@@ -34,6 +32,7 @@ from lambda_warden.guard.redaction.value import (
     redact_value,
 )
 from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
+from lambda_warden.model.json_entries import MEMBER, SPACES, Entries, end_of_space
 from lambda_warden.model.pointer import Pointer, pointers_below
 from lambda_warden.model.strict_json import json_bytes, may_hold_surrogates, parse_json
 
@@ -45,9 +44,6 @@ _WITHHELD: Final = mark("withheld")
 _DIGITS: Final = 12  # of an index: more items don't come
 _OPENED_KEY: Final = "-----BEGIN PRIVATE KEY-----"
 
-_SPACES: Final = b" \t\r\n"
-_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
-_MEMBER: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
 _CLOSING: Final = {ord("]"): "array", ord("}"): "object"}
 _OPENING: Final[Mapping[bytes, Literal["array", "object"]]] = {b"[": "array", b"{": "object"}
 
@@ -177,7 +173,7 @@ class JsonStream:
         return self._pass_entries(frame, final=final)
 
     def _at_root(self, frame: _Frame, *, final: bool) -> bool:
-        rest = self._data.lstrip(_SPACES)
+        rest = self._data.lstrip(SPACES)
         if self._between:
             if rest:
                 raise NotJsonError("more follows")
@@ -195,7 +191,7 @@ class JsonStream:
         return True
 
     def _pass_comma(self, frame: _Frame, *, final: bool) -> bool:
-        at = _end_of_space(self._data, 0)
+        at = end_of_space(self._data, 0)
         if at == len(self._data):
             if final:
                 raise NotJsonError("a container does not end")
@@ -224,7 +220,7 @@ class JsonStream:
             self._enter_next(frame)
             return True
         batch = self._data[: end.at]
-        if end.closed and not frame.more and not batch.strip(_SPACES):  # it is empty
+        if end.closed and not frame.more and not batch.strip(SPACES):  # it is empty
             self._close(frame, end.at)
             return True
         if frame.kind == "array":
@@ -255,7 +251,7 @@ class JsonStream:
             frame.entries += 1
             self._enter(frame, 0, frame.name, below)
             return
-        member = _MEMBER.match(self._data)
+        member = MEMBER.match(self._data)
         if member is None:
             raise NotJsonError("no member, or one with a key of such a length")
         key: str = from_json(member[1])
@@ -287,7 +283,7 @@ class JsonStream:
             name: what its name says of it.
             pointers: the places below it that must not be shown.
         """
-        start = _end_of_space(self._data, at)
+        start = end_of_space(self._data, at)
         opening = self._data[start : start + 1]
         if opening not in (b"{", b"[", b'"') or not opening or len(self._frames) > LEVELS:
             raise NotJsonError("no value, or too many levels")
@@ -432,11 +428,11 @@ class JsonStream:
                 written.append(raw)
                 continue
             key, value = entry
-            member = _MEMBER.match(raw) if frame.kind == "object" else None
-            front = raw[: member.end() if member and key is None else _end_of_space(raw, 0)]
+            member = MEMBER.match(raw) if frame.kind == "object" else None
+            front = raw[: member.end() if member and key is None else end_of_space(raw, 0)]
             if key is not None:
                 front += json_bytes(key) + b":"
-            written.append(front + json_bytes(value) + raw[len(raw.rstrip(_SPACES)) :])
+            written.append(front + json_bytes(value) + raw[len(raw.rstrip(SPACES)) :])
         self._show(frame, batch, b",".join(written))
 
     def _redacted_body(
@@ -539,12 +535,6 @@ def _counted_from(pointers: Iterable[Pointer], first: int) -> list[Pointer]:
         else:
             shifted.append(pointer)
     return shifted
-
-
-def _end_of_space(data: bytes, at: int) -> int:
-    space = _SPACE.match(data, at)
-    assert space is not None  # noqa: S101 - it matches nothing, too
-    return space.end()
 
 
 def _may_be_text_in_base64(start: str) -> bool:

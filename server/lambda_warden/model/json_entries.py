@@ -1,4 +1,4 @@
-"""Where the entries of a JSON container end, in bytes of which more may come.
+"""Where the parts of a JSON text begin and end, in bytes of which more may come.
 
 Only brackets, strings and commas are looked at: what lies between two ends is to be read strictly by who uses them.
 """
@@ -8,12 +8,25 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+SPACES: Final = b" \t\r\n"
+STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+"""A string that ends."""
+MEMBER: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
+"""The key of a member, up to where its value begins."""
+_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _RUN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 """All up to the next bracket, or to a string that does not end."""
 _STRING_OR_COMMA: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|,', re.DOTALL)
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _OPENING: Final = b"{["
+
+
+def end_of_space(data: bytes, at: int) -> int:
+    """Where the whitespace ends that begins at `at`, if there is any."""
+    space = _SPACE.match(data, at)
+    assert space is not None  # noqa: S101 - it matches nothing, too
+    return space.end()
 
 
 class End(NamedTuple):
