@@ -9,14 +9,17 @@ import re
 from typing import Final, NamedTuple
 
 SPACES: Final = b" \t\r\n"
-STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-"""A string that ends."""
-MEMBER: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
+_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
+_PLAIN: Final = rb'[^"{}\[\]]++'
+_FLAT: Final = rb"[\[{](?:%b|%b)*+[\]}]" % (_PLAIN, _STRING)
+_NESTED: Final = rb"[\[{](?:%b|%b|%b)*+[\]}]" % (_PLAIN, _STRING, _FLAT)
+MEMBER: Final = re.compile(rb"[ \t\r\n]*+(%b)[ \t\r\n]*+:[ \t\r\n]*+" % _STRING, re.DOTALL)
 """The key of a member, up to where its value begins."""
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
-_RUN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-"""All up to the next bracket, or to a string that does not end."""
-_STRING_OR_COMMA: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|,', re.DOTALL)
+_RUN: Final = re.compile(rb"(?:%b|%b|%b)*+" % (_PLAIN, _STRING, _NESTED), re.DOTALL)
+"""All up to the next bracket of what is nested more deeply or does not end, or to a string that does not end."""
+_WHOLE_OR_COMMA: Final = re.compile(rb"%b|%b|," % (_STRING, _NESTED), re.DOTALL)
+_WHOLE_END: Final = re.compile(rb'["\]}]')
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _OPENING: Final = b"{["
@@ -41,7 +44,7 @@ class Entries:
 
     def __init__(self) -> None:
         self._at = self._depth = 0
-        self._runs: list[tuple[int, int]] = []  # between the entries' own brackets
+        self._runs: list[tuple[int, int]] = []  # of the container itself, between brackets of what is nested deeply
 
     def last_end(self, data: bytes) -> End | None:
         """The end of the container or else of the last entry that is there whole, if any."""
@@ -49,6 +52,22 @@ class Entries:
             end = self._next_bracket(data)
             if end is None:
                 return self._last_comma(data)
+            if data[end] in _OPENING:
+                self._depth += 1
+            elif self._depth == 0:
+                return End(end, closed=True)
+            else:
+                self._depth -= 1
+            self._at = end + 1
+
+    def first_end(self, data: bytes) -> End | None:
+        """The end of the first entry or else of an empty container, if it is there."""
+        while True:
+            end = self._next_bracket(data)
+            if self._runs and (commas := _commas(data, *self._runs[-1])):
+                return End(commas[0], closed=False)
+            if end is None:
+                return None
             if data[end] in _OPENING:
                 self._depth += 1
             elif self._depth == 0:
@@ -84,7 +103,7 @@ class Entries:
     def _last_comma(self, data: bytes) -> End | None:
         for start, end in reversed(self._runs):
             at = data.rfind(b",", start, end)
-            if at >= 0 and data.find(b'"', at, end) >= 0:  # it may stand in a string
+            if at >= 0 and _WHOLE_END.search(data, at, end):  # it may stand in a string or container
                 at = max(_commas(data, start, end), default=-1)
             if at >= 0:
                 return End(at, closed=False)
@@ -92,8 +111,8 @@ class Entries:
 
 
 def _commas(data: bytes, start: int, end: int) -> list[int]:
-    """The commas outside of strings."""
+    """The commas outside of strings and containers."""
     if data.find(b",", start, end) < 0:
         return []
-    found = _STRING_OR_COMMA.finditer(data, start, end)
+    found = _WHOLE_OR_COMMA.finditer(data, start, end)
     return [match.start() for match in found if data[match.start()] == _COMMA]

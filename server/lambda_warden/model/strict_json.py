@@ -33,9 +33,7 @@ def parse_json(data: bytes) -> object:
             that is too large for a reader to tell from Infinity.
     """
     try:
-        value: object = jiter.from_json(data, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
-        if not has_infinity(value, data):
-            return value
+        return parse_usual_json(data)
     except ValueError:  # which the slow reader either confirms, in its words, or does not
         pass
     try:
@@ -44,6 +42,18 @@ def parse_json(data: bytes) -> object:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def parse_usual_json(data: bytes) -> object:
+    """Read JSON as `parse_json` does, or give up sooner.
+
+    Raises:
+        ValueError: as `parse_json`, and for nesting of more than 200 levels.
+    """
+    value: object = jiter.from_json(data, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
+    if has_infinity(value, data):
+        raise ValueError("a number is too large, or seems to be")
+    return value
 
 
 def json_bytes(value: object) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from json.encoder import encode_basestring
-from typing import Final, Literal, NamedTuple, TypeGuard
+from typing import Any, Final, Literal, NamedTuple, TypeGuard
 
 from pydantic import JsonValue
 
@@ -22,9 +22,10 @@ Unit = Literal["items", "members", "characters", "bytes"]
 Place = tuple[str | int, ...]
 """Where something stands in a JSON value: the key or the index at each level."""
 
-_MANY_MEMBERS: Final = 64
+MANY_MEMBERS: Final = 64
 """An object with more keeps only its first, where its keys would take half of the room."""
-_ITEMS_SHARED: Final = 8
+ENTRIES_SHARED: Final = 8
+"""Entries that are looked at together, where not all of them fit."""
 _ITEM_ROOM: Final = 256
 _ENOUGH: Final = 0.7
 """Where whole items fill this part of the room, none is shown in part."""
@@ -41,6 +42,21 @@ class Cut:
     unit: Unit
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A container that is larger than any preview that is made of it, read as far as such a preview shows it.
+
+    Attributes:
+        head: its first entries, of which some may be outlines, too.
+        total: how many entries it has.
+        budget: bytes of the largest preview that can be made of it.
+    """
+
+    head: list[Any] | dict[str, Any]
+    total: int
+    budget: int
+
+
 class JsonPreview(NamedTuple):
     """What fits of a value, and what was cut: outer places before inner ones."""
 
@@ -53,7 +69,7 @@ class _Entry(NamedTuple):
 
     token: str | int
     overhead: int
-    value: JsonValue
+    value: JsonValue | Outline
     open_levels: int
 
 
@@ -69,18 +85,24 @@ def json_size(value: JsonValue, limit: int) -> int | None:
     return None if size > limit else size
 
 
-def preview_json(value: JsonValue, budget: int, open_levels: int = 0) -> JsonPreview | None:
+def preview_json(value: JsonValue | Outline, budget: int, open_levels: int = 0) -> JsonPreview | None:
     """Show what fits of a value.
 
     Args:
-        value: any JSON value without lone surrogates, NaN and infinities. Parts of it are part of the preview.
+        value: any JSON value without lone surrogates, NaN and infinities, or an outline of it, which gives the same
+            preview. Parts of it are part of the preview.
         budget: bytes of compact JSON in UTF-8 that the preview may take; at least 2.
         open_levels: at how many levels the value was itself cut off: there it, its last entry, and so on, go on in a
             way that nobody knows.
 
     Returns:
         The preview, or None: a lone number may be longer than the budget, and has no parts.
+
+    Raises:
+        ValueError: if the budget is larger than that of the outline.
     """
+    if isinstance(value, Outline) and budget > value.budget:
+        raise ValueError(f"an outline for {value.budget} bytes can't fill {budget}")
     if _floor(value) > budget:
         return None
     fitting = _Fitting()
@@ -96,8 +118,10 @@ class _Fitting:
         # By identity and levels left. Negative: more than so many bytes.
         self._sizes: dict[tuple[int, int], int] = {}
 
-    def size(self, value: JsonValue, limit: int, levels: int) -> int:
+    def size(self, value: JsonValue | Outline, limit: int, levels: int) -> int:
         """Bytes of compact JSON, or some number above the limit where they are more, or are nested too deeply."""
+        if isinstance(value, Outline):
+            return _TOO_LARGE
         if isinstance(value, str):
             return _text_size(value) if len(value) + 2 <= limit else _TOO_LARGE
         if not _is_container(value):
@@ -127,14 +151,17 @@ class _Fitting:
 
     def fit(self, entry: _Entry, room: int, levels: int, place: Place, cuts: list[Cut]) -> JsonValue:
         """The part of a value that fits into `room` bytes, which are no fewer than its `_floor`."""
-        value = entry.value
-        whole = self.size(value, room, levels) <= room
-        if whole and not entry.open_levels:
-            return value
-        if isinstance(value, str):
-            return _cut_text(value, room, place, cuts, known=not entry.open_levels)
-        if not _is_container(value):
-            return value
+        whole = self.size(entry.value, room, levels) <= room
+        if isinstance(entry.value, Outline):
+            value, total = entry.value.head, entry.value.total
+        elif whole and not entry.open_levels:
+            return entry.value
+        elif isinstance(entry.value, str):
+            return _cut_text(entry.value, room, place, cuts, known=not entry.open_levels)
+        elif not _is_container(entry.value):
+            return entry.value
+        else:
+            value, total = entry.value, len(entry.value)
         entries = _entries(value, entry.open_levels)
         if whole:
             children = [self._whole(entry, levels - 1, place) for entry in entries]
@@ -143,10 +170,10 @@ class _Fitting:
         elif isinstance(value, list):
             children = self._first_items(entries, room - 2, levels - 1, place)
         else:
-            children = self._members(entries, len(value), room - 2, levels - 1, place)
+            children = self._members(entries, total, room - 2, levels - 1, place)
         unit: Unit = "items" if isinstance(value, list) else "members"
-        if entry.open_levels or len(children) < len(value):
-            cuts.append(Cut(place, len(children), None if entry.open_levels else len(value), unit))
+        if entry.open_levels or len(children) < total:
+            cuts.append(Cut(place, len(children), None if entry.open_levels else total, unit))
         for child in children:
             cuts += child.cuts
         if isinstance(value, list):
@@ -156,7 +183,7 @@ class _Fitting:
     def _members(self, entries: Iterable[_Entry], count: int, room: int, levels: int, place: Place) -> list[_Child]:
         """All members if their keys fit, with what then fits of their values."""
         room += 1  # there is a comma fewer than members
-        limit = room // 2 if count > _MANY_MEMBERS else room
+        limit = room // 2 if count > MANY_MEMBERS else room
         kept: list[_Entry] = []
         left = limit
         source = iter(entries)
@@ -165,7 +192,7 @@ class _Fitting:
             if needed <= left:
                 left -= needed
                 kept.append(entry)
-            elif count > _MANY_MEMBERS:
+            elif count > MANY_MEMBERS:
                 # Too many keys: the first members as they are tell more than the first keys without their values.
                 return self._first_items([*kept, entry, *islice(source, room)], room - 1, levels, place)
         return self._share(kept, room - sum(entry.overhead for entry in kept), levels, place)
@@ -174,7 +201,7 @@ class _Fitting:
         """The first entries, whole as far as they go; where few would fit, some of them in part."""
         room += 1  # there is a comma fewer than items
         left = room
-        together = max(1, min(_ITEMS_SHARED, room // _ITEM_ROOM))
+        together = max(1, min(ENTRIES_SHARED, room // _ITEM_ROOM))
         shown: list[_Child] = []
         source = iter(entries)
         while some := list(islice(source, together)):
@@ -206,10 +233,10 @@ class _Fitting:
     def _whole(self, entry: _Entry, levels: int, place: Place) -> _Child:
         """An entry whose value fits; one that was cut off before is noted as such."""
         cuts: list[Cut] = []
-        part = entry.value
-        if entry.open_levels:
-            part = self.fit(entry, self.size(part, _TOO_LARGE, levels), levels, (*place, entry.token), cuts)
-        return _Child(entry, part, cuts)
+        value = entry.value
+        if entry.open_levels or isinstance(value, Outline):  # no outline fits, but types can't tell
+            value = self.fit(entry, self.size(value, _TOO_LARGE, levels), levels, (*place, entry.token), cuts)
+        return _Child(entry, value, cuts)
 
     def _share(self, entries: Sequence[_Entry], room: int, levels: int, place: Place) -> list[_Child]:
         """Each value whole if that takes no more than an equal share, and else what fits into such a share.
@@ -236,7 +263,7 @@ class _Fitting:
         return [children[i] for i in range(len(entries))]
 
 
-def _entries(value: list[JsonValue] | dict[str, JsonValue], open_levels: int = 0) -> Iterable[_Entry]:
+def _entries(value: list[Any] | dict[str, Any], open_levels: int = 0) -> Iterable[_Entry]:
     last = len(value) - 1
     inner = max(0, open_levels - 1)
     if isinstance(value, list):
@@ -251,16 +278,16 @@ def _is_container(value: JsonValue) -> TypeGuard[list[JsonValue] | dict[str, Jso
     return isinstance(value, list | dict)
 
 
-def _is_divisible(value: JsonValue) -> bool:
-    return isinstance(value, str | list | dict)
+def _is_divisible(value: JsonValue | Outline) -> bool:
+    return isinstance(value, str | list | dict | Outline)
 
 
-def _floor(value: JsonValue) -> int:
+def _floor(value: JsonValue | Outline) -> int:
     """The fewest bytes that a value can be shown in: an empty string, object or array, or a number as it is."""
     return 2 if _is_divisible(value) else _scalar_size(value)
 
 
-def _scalar_size(value: JsonValue) -> int:
+def _scalar_size(value: JsonValue | Outline) -> int:
     return len(repr(value)) if isinstance(value, float) or type(value) is int else 5 if value is False else 4
 
 

@@ -1,0 +1,301 @@
+"""A large JSON text → as much of its value as a preview shows, which is little, while the value may be large.
+
+All of the text is read strictly, in batches of whole entries; beyond the first entries of a large container, they are
+counted and forgotten. A value can take twenty times the memory of its text.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from codecs import getincrementaldecoder
+from collections.abc import Iterable
+from itertools import islice
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs leave it out
+from typing import Any, Final
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from lambda_warden.model.json_entries import MEMBER, Entries, end_of_space
+from lambda_warden.model.strict_json import parse_usual_json
+from lambda_warden.report.json_preview import DEPTH_LIMIT, ENTRIES_SHARED, MANY_MEMBERS, Outline
+
+_WINDOW: Final = 1 << 16
+"""Bytes that are read together, where entries are alike."""
+_SCANNED: Final = 1 << 14
+"""Bytes that are read together elsewhere. An entry that is larger is read by its own entries."""
+_FIRST: Final = 1 << 12
+"""Bytes in which the end of a container's first entry is looked for, to see what stands between entries."""
+_SIZED: Final = 64
+"""Items that are measured together."""
+_GUESSES: Final = 4
+_SCANS: Final = 4
+"""How often a byte may be looked at in search of ends, on average, before that is given up."""
+_BETWEEN: Final = {
+    b"[": re.compile(
+        rb'[\]}]?[ \t\r\n]*+,[ \t\r\n]*+(?:[\[{][ \t\r\n]*+)*+(?:"[^"\\]{0,64}"[ \t\r\n]*+:|")?', re.DOTALL
+    ),
+    b"{": re.compile(rb'[\]}]?[ \t\r\n]*+,[ \t\r\n]*+"'),
+}
+"""The end of an entry and the beginning of the next one: of items, that may be the first key in them."""
+_CLOSING: Final = {b"[": b"]", b"{": b"}"}
+_MEMBER_BYTES: Final = 5
+"""The fewest bytes that a member takes beside the characters of its key."""
+_BUCKETS: Final = 256
+
+
+def read_outline(data: bytes, budget: int) -> JsonValue | Outline:
+    """Read a JSON object or array as far as a preview shows it. A value that a preview shows whole is read whole.
+
+    Args:
+        data: JSON in UTF-8.
+        budget: bytes of the largest preview that will be made of it.
+
+    Raises:
+        ValueError: if it is not strict JSON (see `parse_json`), neither an object nor an array, or of a form that is
+            too unusual to be read in batches.
+    """
+    reader = _Reader(data, budget)
+    value, end = reader.container(end_of_space(data, 0), DEPTH_LIMIT)
+    if end_of_space(data, end) != len(data):
+        raise ValueError("more follows")
+    return value
+
+
+class _Reader:
+    """Reads one text."""
+
+    def __init__(self, data: bytes, budget: int) -> None:
+        self._data = data
+        self._budget = budget
+        self._scans_left = _SCANS * len(data)
+
+    def container(self, at: int, levels: int) -> tuple[list[Any] | dict[str, Any] | Outline, int]:
+        """Read the object or array that begins at `at`, with no more than so many large ones in one another.
+
+        Returns:
+            The value, which may be an outline, and where it ends.
+        """
+        opening = self._data[at : at + 1]
+        if opening not in _CLOSING or not levels:
+            raise ValueError("neither an object nor an array, or nested too deeply")
+        head = _ArrayHead(self._budget) if opening == b"[" else _ObjectHead(self._budget)
+        at += 1
+        separator = self._separator(at, opening)
+        guesses = _GUESSES if separator else 0
+        closed = False
+        while not closed:
+            # Entries that are alike are parted alike. Where what comes before the last such place can be read, it is
+            # one, and else it lies within an entry or behind this container.
+            window = self._data[at : at + (_WINDOW if guesses else _SCANNED)]
+            if guesses and (guessed := _last_comma(window, separator)):
+                try:
+                    batch = _read(opening, window[:guessed])
+                except ValueError as error:
+                    # The reader got behind the container's end: there is nothing more to guess.
+                    guesses = 0 if "trailing" in str(error) else guesses - 1
+                    self._charge(len(window))
+                else:
+                    head.add(batch)
+                    at += guessed + 1
+                    continue
+            window = window[:_SCANNED]
+            self._charge(len(window))
+            end = Entries().last_end(window)
+            if end is None:
+                at, closed = self._large_entry(at, levels, head)
+                continue
+            closed = end.closed
+            if closed and self._data[at + end.at : at + end.at + 1] != _CLOSING[opening]:
+                raise ValueError("a bracket has no partner")
+            is_empty = closed and not head.total and end_of_space(window, 0) == end.at
+            if not is_empty:
+                head.add(_read(opening, window[: end.at]))
+            at += end.at + 1
+        return head.made(), at
+
+    def _separator(self, at: int, opening: bytes) -> bytes:
+        """What stands between the first two entries of a container, from the end of the one to what the other begins
+        with; nothing if they are not close at hand."""
+        first = self._data[at : at + _FIRST]
+        end = Entries().first_end(first)
+        if end is None or end.closed:
+            return b""
+        before = end.at - (first[end.at - 1 : end.at] in (b"]", b"}"))
+        found = _BETWEEN[opening].match(first, before)
+        return found[0] if found else b""
+
+    def _large_entry(self, at: int, levels: int, head: _ArrayHead | _ObjectHead) -> tuple[int, bool]:
+        """Read an entry that is larger than a window.
+
+        Returns:
+            Where the next one begins, and whether there is none, since the container ends there.
+        """
+        data, key = self._data, ""
+        if head.opening == b"{":
+            member = MEMBER.match(data, at)
+            if member is None:
+                raise ValueError("not a member")
+            key, at = str(parse_usual_json(member[1])), member.end()
+        else:
+            at = end_of_space(data, at)
+        value: Any
+        value, at = _long_string(data, at) if data[at : at + 1] == b'"' else self.container(at, levels - 1)
+        head.add_large(key, value)
+        at = end_of_space(data, at)
+        last = data[at : at + 1]
+        if last not in (b",", _CLOSING[head.opening]):
+            raise ValueError("neither a comma nor an end")
+        return at + 1, last != b","
+
+    def _charge(self, length: int) -> None:
+        self._scans_left -= length
+        if self._scans_left < 0:
+            raise ValueError("its entries are hard to tell apart")
+
+
+class _ArrayHead:
+    """The first items of an array: those that may fit the budget, and those that are looked at with the next one."""
+
+    opening: Final = b"["
+
+    def __init__(self, budget: int) -> None:
+        self.total = 0
+        self._head: list[Any] = []
+        self._budget = budget
+        self._room = 2 * budget  # sizes are measured roughly
+        self._more = ENTRIES_SHARED
+
+    def add(self, items: list[Any]) -> None:
+        """Take the next items, none of which is an outline."""
+        self.total += len(items)
+        for start in range(0, len(items), _SIZED):
+            part = items[start : start + _SIZED]
+            if self._room > 0:
+                self._head += part
+                self._room -= len(to_json(part))
+            elif self._more:
+                kept = part[: self._more]
+                self._head += kept
+                self._more -= len(kept)
+            else:
+                break
+
+    def add_large(self, _: str, item: Any) -> None:
+        """Take an item that is larger than a window."""
+        if not isinstance(item, Outline):
+            self.add([item])
+            return
+        self.total += 1
+        if self._room > 0:
+            self._head.append(item)
+            self._room = 0
+        elif self._more:
+            self._head.append(item)
+            self._more -= 1
+
+    def made(self) -> list[Any] | Outline:
+        """The array, or its outline."""
+        is_whole = self.total == len(self._head) and not _has_outline(self._head)
+        return self._head if is_whole else Outline(self._head, self.total, self._budget)
+
+
+class _ObjectHead:
+    """The first members of an object: those whose keys may fit the budget, and those that are looked at with them."""
+
+    opening: Final = b"{"
+
+    def __init__(self, budget: int) -> None:
+        self.total = 0
+        self._head: dict[str, Any] = {}
+        self._budget = budget
+        self._room = budget
+        self._more = ENTRIES_SHARED
+        self._keys = _Keys()
+
+    def add(self, members: dict[str, Any]) -> None:
+        """Take the next members."""
+        self.total += len(members)
+        self._keys.add(members)
+        if self._room > 0 or len(self._head) <= MANY_MEMBERS:
+            self._head |= members
+            self._room -= sum(len(key) + _MEMBER_BYTES for key in members)
+        elif self._more:
+            kept = dict(islice(members.items(), self._more))
+            self._head |= kept
+            self._more -= len(kept)
+
+    def add_large(self, key: str, value: Any) -> None:
+        """Take a member that is larger than a window; its value may be an outline."""
+        self.add({key: value})
+
+    def made(self) -> dict[str, Any] | Outline:
+        """The object, or its outline.
+
+        Raises:
+            ValueError: if a key may stand in it twice.
+        """
+        if self._keys.repeated():
+            raise ValueError("an object seems to have a key twice")
+        is_whole = self.total == len(self._head) and not _has_outline(self._head.values())
+        return self._head if is_whole else Outline(self._head, self.total, self._budget)
+
+
+class _Keys:
+    """The keys of an object, as far as that tells whether one stands there twice: eight bytes of each."""
+
+    def __init__(self) -> None:
+        self._buckets = [array("q") for _ in range(_BUCKETS)]
+
+    def add(self, keys: Iterable[str]) -> None:
+        for known in map(hash, keys):
+            self._buckets[known % _BUCKETS].append(known)
+
+    def repeated(self) -> bool:
+        """Whether two keys are the same, or could be."""
+        return any(len(set(bucket)) < len(bucket) for bucket in self._buckets)
+
+
+def _has_outline(values: Iterable[Any]) -> bool:
+    return any(isinstance(value, Outline) for value in values)
+
+
+def _long_string(data: bytes, at: int) -> tuple[str, int]:
+    """Read the string that begins at `at`.
+
+    Returns:
+        What it holds, and where it ends.
+
+    Raises:
+        ValueError: if it is no string of strict JSON, or does not end.
+    """
+    length = _SCANNED // 4
+    while True:
+        length *= 16
+        text = getincrementaldecoder("utf-8")().decode(data[at : at + length])
+        try:
+            held, end = scanstring(text, 1)
+        except ValueError:
+            if at + length >= len(data):
+                raise
+        else:
+            return held, at + (end if text.isascii() else len(text[:end].encode()))
+
+
+def _last_comma(window: bytes, separator: bytes) -> int:
+    """Where the comma of the last separator stands; 0 if there is none."""
+    at = window.rfind(separator)
+    return at + separator.index(b",") if at >= 0 else 0
+
+
+def _read(opening: bytes, batch: bytes) -> Any:
+    """Read whole entries.
+
+    Raises:
+        ValueError: if they are none.
+    """
+    entries = parse_usual_json(opening + batch + _CLOSING[opening])
+    if not entries:
+        raise ValueError("no entry")
+    return entries
