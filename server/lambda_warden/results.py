@@ -327,9 +327,9 @@ def query_value(entry: Entry, expression: str) -> JsonValue:
         raise ArgumentError("query", problem, "no query: read it page by page")
     # Read as invoke_function reads it, so that the same query finds the same, also in the body of a response.
     payload = read_payload(entry.read("payload", 0, part.size))
-    if payload.format != "json" or isinstance(payload.value, bytes):
+    if payload.format != "json":
         raise ResultError("the kept result is damaged, so it is not shown")
-    return apply_query(payload.value, expression)
+    return apply_query(payload.whole_value(), expression)
 
 
 def apply_query(value: JsonValue, expression: str) -> JsonValue:

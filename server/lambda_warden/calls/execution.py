@@ -188,7 +188,8 @@ class Execution:
     ) -> InvokeResult:
         shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
         try:
-            answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
+            budget = None if step.query else shown.max_bytes
+            answer = read_answer(raw, shown.pointers, budget) if isinstance(raw, Returned) else None
             kept = self._keep(step, raw, answer, stream) if isinstance(raw, Returned) and answer else None
 
             def make(budget: int) -> InvokeResult:

@@ -96,7 +96,7 @@ def _kept(payload: bytes | None, redact: Sequence[Pointer]) -> str | None:
     """A payload as it may be kept: redacted, then cut, as JSON text."""
     if not payload:
         return None
-    return json.dumps(preview(read_payload(payload, redact), _KEPT_BYTES).value, ensure_ascii=False)
+    return json.dumps(preview(read_payload(payload, redact, budget=_KEPT_BYTES), _KEPT_BYTES).value, ensure_ascii=False)
 
 
 def _digest(data: bytes | None) -> str | None:

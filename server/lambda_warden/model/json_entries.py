@@ -19,6 +19,7 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _RUN: Final = re.compile(rb"(?:%b|%b|%b)*+" % (_PLAIN, _STRING, _NESTED), re.DOTALL)
 """All up to the next bracket of what is nested more deeply or does not end, or to a string that does not end."""
 _WHOLE_OR_COMMA: Final = re.compile(rb"%b|%b|," % (_STRING, _NESTED), re.DOTALL)
+_TO_LAST_COMMA: Final = re.compile(rb'(?:[^",{}\[\]]++|%b|%b|(,))*+' % (_STRING, _NESTED), re.DOTALL)
 _WHOLE_END: Final = re.compile(rb'["\]}]')
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
@@ -104,7 +105,8 @@ class Entries:
         for start, end in reversed(self._runs):
             at = data.rfind(b",", start, end)
             if at >= 0 and _WHOLE_END.search(data, at, end):  # it may stand in a string or container
-                at = max(_commas(data, start, end), default=-1)
+                run = _TO_LAST_COMMA.match(data, start, end)
+                at = run.start(1) if run else -1
             if at >= 0:
                 return End(at, closed=False)
         return None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from array import array
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
+from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs leave it out
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from lambda_warden.model.json_entries import MEMBER, Entries, end_of_space
+from lambda_warden.model.json_entries import MEMBER, SPACES, Entries, end_of_space
 from lambda_warden.model.strict_json import parse_usual_json
 from lambda_warden.report.json_preview import DEPTH_LIMIT, ENTRIES_SHARED, MANY_MEMBERS, Outline
 
@@ -40,6 +42,10 @@ _BETWEEN: Final = {
 }
 """The end of an entry and the beginning of the next one: of items, that may be the first key in them."""
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
+_TRAILING: Final = re.compile(r"trailing characters at line (\d+) column (\d+)")
+_BACKSLASH: Final = ord("\\")
+_QUOTES: Final = 256
+"""Escaped quotes after which the end of a string is looked for by reading it."""
 _MEMBER_BYTES: Final = 5
 """The fewest bytes that a member takes beside the characters of its key."""
 _BUCKETS: Final = 256
@@ -86,33 +92,18 @@ class _Reader:
         guesses = _GUESSES if separator else 0
         closed = False
         while not closed:
-            # Entries that are alike are parted alike. Where what comes before the last such place can be read, it is
-            # one, and else it lies within an entry or behind this container.
-            window = self._data[at : at + (_WINDOW if guesses else _SCANNED)]
-            if guesses and (guessed := _last_comma(window, separator)):
-                try:
-                    batch = _read(opening, window[:guessed])
-                except ValueError as error:
-                    # The reader got behind the container's end: there is nothing more to guess.
-                    guesses = 0 if "trailing" in str(error) else guesses - 1
-                    self._charge(len(window))
-                else:
-                    head.add(batch)
-                    at += guessed + 1
-                    continue
-            window = window[:_SCANNED]
-            self._charge(len(window))
-            end = Entries().last_end(window)
-            if end is None:
+            batch = None
+            if guesses:
+                batch = _guessed(opening, self._data[at : at + _WINDOW], separator)
+                guesses -= batch is None
+            if batch is None:
+                self._charge(_WINDOW if guesses else _SCANNED)
+                batch = _scanned(opening, self._data[at : at + _SCANNED], empty=not head.total)
+            if batch is None:
                 at, closed = self._large_entry(at, levels, head)
-                continue
-            closed = end.closed
-            if closed and self._data[at + end.at : at + end.at + 1] != _CLOSING[opening]:
-                raise ValueError("a bracket has no partner")
-            is_empty = closed and not head.total and end_of_space(window, 0) == end.at
-            if not is_empty:
-                head.add(_read(opening, window[: end.at]))
-            at += end.at + 1
+            else:
+                head.add(batch.entries)
+                at, closed = at + batch.end + 1, batch.closed
         return head.made(), at
 
     def _separator(self, at: int, opening: bytes) -> bytes:
@@ -246,7 +237,7 @@ class _Keys:
     """The keys of an object, as far as that tells whether one stands there twice: eight bytes of each."""
 
     def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(_BUCKETS)]
+        self._buckets: dict[int, array[int]] = defaultdict(partial(array, "q"))
 
     def add(self, keys: Iterable[str]) -> None:
         for known in map(hash, keys):
@@ -254,7 +245,7 @@ class _Keys:
 
     def repeated(self) -> bool:
         """Whether two keys are the same, or could be."""
-        return any(len(set(bucket)) < len(bucket) for bucket in self._buckets)
+        return any(len(set(bucket)) < len(bucket) for bucket in self._buckets.values())
 
 
 def _has_outline(values: Iterable[Any]) -> bool:
@@ -268,12 +259,15 @@ def _long_string(data: bytes, at: int) -> tuple[str, int]:
         What it holds, and where it ends.
 
     Raises:
-        ValueError: if it is no string of strict JSON, or does not end.
+        ValueError: if it is no string of strict JSON, or does not end; or if it is most of the text, since then the
+            value takes hardly more than its text, and is read faster as a whole.
     """
+    if _next_quote(data, at + 1) - at > len(data) // 2:
+        raise ValueError("most of it is one string")
     length = _SCANNED // 4
     while True:
         length *= 16
-        text = getincrementaldecoder("utf-8")().decode(data[at : at + length])
+        text, _ = utf_8_decode(memoryview(data)[at : at + length], "strict", False)  # the last character may be cut
         try:
             held, end = scanstring(text, 1)
         except ValueError:
@@ -283,10 +277,75 @@ def _long_string(data: bytes, at: int) -> tuple[str, int]:
             return held, at + (end if text.isascii() else len(text[:end].encode()))
 
 
-def _last_comma(window: bytes, separator: bytes) -> int:
-    """Where the comma of the last separator stands; 0 if there is none."""
+def _next_quote(data: bytes, at: int) -> int:
+    """About where a string ends, as far as that is seen at once; else some place before."""
+    for _ in range(_QUOTES):
+        at = data.find(b'"', at)
+        if at < 0:
+            return len(data)
+        if data[at - 1] != _BACKSLASH:
+            break
+        at += 1
+    return at
+
+
+class _Batch(NamedTuple):
+    """The next entries of a container, up to a comma or, if `closed`, to its end."""
+
+    entries: Any
+    end: int
+    closed: bool
+
+
+def _guessed(opening: bytes, window: bytes, separator: bytes) -> _Batch | None:
+    """As many entries as there are, if they are parted alike.
+
+    Where all can be read that comes before the last place that looks as if it parted two entries, it does, and else
+    it lies within an entry or behind the container. Where that ends, the reader says then.
+    """
     at = window.rfind(separator)
-    return at + separator.index(b",") if at >= 0 else 0
+    if at < 0:
+        return None
+    at += separator.index(b",")
+    try:
+        return _Batch(_read(opening, window[:at]), at, closed=False)
+    except ValueError as error:
+        behind = _place_of(error, opening + window[:at])
+    end = len(window[: behind - 1].rstrip(SPACES)) - 1
+    if end < 0 or window[end : end + 1] != _CLOSING[opening]:
+        return None
+    try:
+        return _Batch(_read(opening, window[:end]), end, closed=True)
+    except ValueError:
+        return None
+
+
+def _scanned(opening: bytes, window: bytes, *, empty: bool) -> _Batch | None:
+    """As many entries as there are; None if the first one is larger.
+
+    Args:
+        empty: whether there may be none.
+
+    Raises:
+        ValueError: if they are none.
+    """
+    end = Entries().last_end(window)
+    if end is None:
+        return None
+    if end.closed and window[end.at : end.at + 1] != _CLOSING[opening]:
+        raise ValueError("a bracket has no partner")
+    if empty and end.closed and end_of_space(window, 0) == end.at:
+        return _Batch([] if opening == b"[" else {}, end.at, closed=True)
+    return _Batch(_read(opening, window[: end.at]), end.at, closed=end.closed)
+
+
+def _place_of(error: ValueError, text: bytes) -> int:
+    """Where the reader found more behind a value, if it says so; else 0."""
+    found = _TRAILING.match(str(error))
+    if found is None:
+        return 0
+    lines = text.split(b"\n", int(found[1]) - 1)
+    return len(text) - len(lines[-1]) + int(found[2]) - 1
 
 
 def _read(opening: bytes, batch: bytes) -> Any:

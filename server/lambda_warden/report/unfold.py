@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -29,7 +29,7 @@ class Response:
     withheld: int = 0
 
 
-def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
+def unfold(value: JsonValue, pointers: Sequence[Pointer], read: Callable[[bytes], Any] = parse_json) -> Response | None:
     """Replace the body of an API Gateway response by what it holds: the JSON object or array, or the decoded text.
 
     Other bodies stay as they are, and so does every other value. If pointers lead into a body that is not JSON, so
@@ -38,6 +38,7 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     Args:
         value: what a function returned; changed in place.
         pointers: places that must not be shown.
+        read: reads strict JSON. What it raises other than ValueError, is raised.
 
     Returns:
         What is known of the response, or None if the value is none.
@@ -48,7 +49,7 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     shown_status = None if _stands_at(pointers, STATUS) else status
     if not isinstance(value.get(BODY), str):
         return Response(shown_status)
-    held, unfolded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
+    held, unfolded = _held_in_base64(value, read) if value.get(IS_BASE64) is True else _held(value, read)
     if isinstance(held, str) and _lead_into(pointers, BODY):
         value[BODY] = PLACE
         return Response(shown_status, withheld=1)
@@ -56,7 +57,7 @@ def unfold(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
 
 
-def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
+def _held(response: dict[str, JsonValue], read: Callable[[bytes], Any]) -> tuple[JsonValue, Unfolded | None]:
     """What the body holds. The body, which may be large, is taken out: it need not stay beside what it holds."""
     body = str(response[BODY])
     if not _may_hold(body):
@@ -67,13 +68,13 @@ def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
         return body, None
     response[BODY] = None
     del body
-    json = _json(data)
+    json = _json(data, read)
     if json is None:
         return data.decode(), None
     return json, Unfolded(path="/body", source="json", media_type=_JSON)
 
 
-def _held_in_base64(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded | None]:
+def _held_in_base64(response: dict[str, JsonValue], read: Callable[[bytes], Any]) -> tuple[JsonValue, Unfolded | None]:
     body = str(response[BODY])
     try:
         data = base64.b64decode(body, validate=True)
@@ -83,7 +84,7 @@ def _held_in_base64(response: dict[str, JsonValue]) -> tuple[JsonValue, Unfolded
         text = data.decode()
     except UnicodeDecodeError:
         return body, Unfolded(path="/body", source="base64", media_type=media_type_of_bytes(data))
-    json = _json(data) if _may_hold(text) else None
+    json = _json(data, read) if _may_hold(text) else None
     media_type = media_type_of_text(text) if json is None else _JSON
     return text if json is None else json, Unfolded(path="/body", source="base64", media_type=media_type)
 
@@ -93,9 +94,9 @@ def _may_hold(text: str) -> bool:
     return text.lstrip(" \t\r\n").startswith(("{", "["))
 
 
-def _json(data: bytes) -> JsonValue:
+def _json(data: bytes, read: Callable[[bytes], Any]) -> Any:
     try:
-        return parse_json(data)  # type: ignore[return-value]
+        return read(data)
     except ValueError:
         return None
 
