@@ -23,12 +23,12 @@ from lambda_warden.model.json_entries import MEMBER, SPACES, Entries, end_of_spa
 from lambda_warden.model.strict_json import parse_usual_json
 from lambda_warden.report.json_preview import DEPTH_LIMIT, ENTRIES_SHARED, MANY_MEMBERS, Outline
 
-_WINDOW: Final = 1 << 16
+WINDOW: Final = 1 << 16
 """Bytes that are read together, where entries are alike."""
-_SCANNED: Final = 1 << 14
-"""Bytes that are read together elsewhere. An entry that is larger is read by its own entries."""
-_FIRST: Final = 1 << 12
-"""Bytes in which the end of a container's first entry is looked for, to see what stands between entries."""
+_SCANNED: Final = 4
+"""Elsewhere, it is this part of a window. An entry that is larger is read by its own entries."""
+_FIRST: Final = 16
+"""The part of a window in which the end of a container's first entry is looked for, to see what parts entries."""
 _SIZED: Final = 64
 """Items that are measured together."""
 _GUESSES: Final = 4
@@ -51,18 +51,19 @@ _MEMBER_BYTES: Final = 5
 _BUCKETS: Final = 256
 
 
-def read_outline(data: bytes, budget: int) -> JsonValue | Outline:
+def read_outline(data: bytes, budget: int, window: int = WINDOW) -> JsonValue | Outline:
     """Read a JSON object or array as far as a preview shows it. A value that a preview shows whole is read whole.
 
     Args:
         data: JSON in UTF-8.
         budget: bytes of the largest preview that will be made of it.
+        window: bytes that are read together; at least 16.
 
     Raises:
         ValueError: if it is not strict JSON (see `parse_json`), neither an object nor an array, or of a form that is
             too unusual to be read in batches.
     """
-    reader = _Reader(data, budget)
+    reader = _Reader(data, budget, window)
     value, end = reader.container(end_of_space(data, 0), DEPTH_LIMIT)
     if end_of_space(data, end) != len(data):
         raise ValueError("more follows")
@@ -72,9 +73,10 @@ def read_outline(data: bytes, budget: int) -> JsonValue | Outline:
 class _Reader:
     """Reads one text."""
 
-    def __init__(self, data: bytes, budget: int) -> None:
+    def __init__(self, data: bytes, budget: int, window: int) -> None:
         self._data = data
         self._budget = budget
+        self._window = window
         self._scans_left = _SCANS * len(data)
 
     def container(self, at: int, levels: int) -> tuple[list[Any] | dict[str, Any] | Outline, int]:
@@ -94,11 +96,15 @@ class _Reader:
         while not closed:
             batch = None
             if guesses:
-                batch = _guessed(opening, self._data[at : at + _WINDOW], separator)
-                guesses -= batch is None
+                window = self._data[at : at + self._window]
+                batch = _guessed(opening, window, separator)
+                if batch is None:
+                    guesses -= 1
+                    self._charge(len(window))
             if batch is None:
-                self._charge(_WINDOW if guesses else _SCANNED)
-                batch = _scanned(opening, self._data[at : at + _SCANNED], empty=not head.total)
+                window = self._data[at : at + self._window // _SCANNED]
+                self._charge(len(window))
+                batch = _scanned(opening, window, empty=not head.total)
             if batch is None:
                 at, closed = self._large_entry(at, levels, head)
             else:
@@ -109,7 +115,7 @@ class _Reader:
     def _separator(self, at: int, opening: bytes) -> bytes:
         """What stands between the first two entries of a container, from the end of the one to what the other begins
         with; nothing if they are not close at hand."""
-        first = self._data[at : at + _FIRST]
+        first = self._data[at : at + self._window // _FIRST]
         end = Entries().first_end(first)
         if end is None or end.closed:
             return b""
@@ -132,7 +138,9 @@ class _Reader:
         else:
             at = end_of_space(data, at)
         value: Any
-        value, at = _long_string(data, at) if data[at : at + 1] == b'"' else self.container(at, levels - 1)
+        value, at = (
+            _long_string(data, at, self._window) if data[at : at + 1] == b'"' else self.container(at, levels - 1)
+        )
         head.add_large(key, value)
         at = end_of_space(data, at)
         last = data[at : at + 1]
@@ -252,7 +260,7 @@ def _has_outline(values: Iterable[Any]) -> bool:
     return any(isinstance(value, Outline) for value in values)
 
 
-def _long_string(data: bytes, at: int) -> tuple[str, int]:
+def _long_string(data: bytes, at: int, window: int) -> tuple[str, int]:
     """Read the string that begins at `at`.
 
     Returns:
@@ -264,15 +272,15 @@ def _long_string(data: bytes, at: int) -> tuple[str, int]:
     """
     if _next_quote(data, at + 1) - at > len(data) // 2:
         raise ValueError("most of it is one string")
-    length = _SCANNED // 4
+    length = window
     while True:
-        length *= 16
         text, _ = utf_8_decode(memoryview(data)[at : at + length], "strict", False)  # the last character may be cut
         try:
             held, end = scanstring(text, 1)
         except ValueError:
             if at + length >= len(data):
                 raise
+            length *= 16
         else:
             return held, at + (end if text.isascii() else len(text[:end].encode()))
 
