@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 
 loopback_only.install()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

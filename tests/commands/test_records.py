@@ -305,11 +305,7 @@ def test_what_somebody_wrote_into_the_file_is_shown_escaped(path: Path) -> None:
 @pytest.mark.parametrize("as_json", [False, True])
 def test_follow_prints_what_comes_while_a_server_writes(calls: SqliteRecords, path: Path, as_json: bool) -> None:
     arguments = ["--records", str(path), "follow", "--lines", "1", *(["--json"] if as_json else [])]
-    # Where tests run in the background, SIGINT is ignored, and children inherit that.
-    script = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from lambda_warden.commands.records import records; records()"
-    )
+    script = "from lambda_warden.commands.records import records; records()"
     with subprocess.Popen(
         [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
