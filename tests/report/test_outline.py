@@ -50,6 +50,7 @@ def exactly(value: object) -> str:
 
 @given(values, layouts, windows, budgets, st.floats(0.02, 1))
 @example([ROW] * 300, {"separators": (",", ":")}, 1000, 300, 0.5)
+@example({"k" * 100 + str(i): i for i in range(40)} | {"s": 1}, {"separators": (",", ":")}, 600, 300, 1)
 @example({"rows": [ROW] * 300, "count": 300}, {"indent": 2}, 2000, 1000, 1)
 def test_an_outline_gives_the_preview_that_the_value_gives(
     value: Any, layout: dict[str, Any], window: int, budget: int, part: float

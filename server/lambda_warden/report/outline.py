@@ -12,7 +12,6 @@ from codecs import utf_8_decode
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
-from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs leave it out
 from typing import Any, Final, NamedTuple
 
@@ -201,7 +200,7 @@ class _ArrayHead:
 
 
 class _ObjectHead:
-    """The first members of an object: those whose keys may fit the budget, and those that are looked at with them."""
+    """The first members of an object: those whose keys may fit the budget, and no fewer than are all tried."""
 
     opening: Final = b"{"
 
@@ -210,7 +209,6 @@ class _ObjectHead:
         self._head: dict[str, Any] = {}
         self._budget = budget
         self._room = budget
-        self._more = ENTRIES_SHARED
         self._keys = _Keys()
 
     def add(self, members: dict[str, Any]) -> None:
@@ -220,10 +218,6 @@ class _ObjectHead:
         if self._room > 0 or len(self._head) <= MANY_MEMBERS:
             self._head |= members
             self._room -= sum(len(key) + _MEMBER_BYTES for key in members)
-        elif self._more:
-            kept = dict(islice(members.items(), self._more))
-            self._head |= kept
-            self._more -= len(kept)
 
     def add_large(self, key: str, value: Any) -> None:
         """Take a member that is larger than a window; its value may be an outline."""
