@@ -7,12 +7,16 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import loopback_only
 from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 
 loopback_only.install()
+# How fast a machine is fails no test.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -179,7 +179,12 @@ WHOLE = {
     "a secret in its midst": large([ROW] * 2000 + [{"note": f"password={SECRET}"}] + [ROW] * 2000),
     "a secret in a body": large(response([ROW] * 5000 + [{"password": SECRET}])),
     "a secret in a header": large(response([ROW] * 5000, headers={"authorization": f"Bearer {SECRET}"})),
-    "a secret hidden by escapes": large([ROW] * 5000)[:-1] + b',{"passw\\u006frd":"' + SECRET.encode() + b'"}]',
+    "a secret hidden by escapes": b'[{"passw\\u006frd":"' + SECRET.encode() + b'"},' + large([ROW] * 5000)[1:],
+    "a secret hidden by escaped slashes": b'["https:\\/\\/me:'
+    + SECRET.encode()
+    + b'@example.com",'
+    + large([ROW] * 5000)[1:],
+    "half a character": b'["\\ud83d",' + large([ROW] * 5000)[1:],
     "an answer in base64": large(response("") | {"body": "W10=", "isBase64Encoded": True, "rows": [ROW] * 5000}),
     "a status behind many members": large({f"id-{i}": ROW for i in range(5000)} | response([ROW])),
     "a key twice": b'{"a":1,' + large({f"id-{i}": ROW for i in range(5000)} | {"a": 2})[1:],
