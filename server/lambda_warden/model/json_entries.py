@@ -19,7 +19,7 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _RUN: Final = re.compile(rb"(?:%b|%b|%b)*+" % (_PLAIN, _STRING, _NESTED), re.DOTALL)
 """All up to the next bracket of what is nested more deeply or does not end, or to a string that does not end."""
 _WHOLE_OR_COMMA: Final = re.compile(rb"%b|%b|," % (_STRING, _NESTED), re.DOTALL)
-_TO_LAST_COMMA: Final = re.compile(rb'(?:[^",{}\[\]]++|%b|%b|(,))*+' % (_STRING, _NESTED), re.DOTALL)
+_TO_LAST_COMMA: Final = re.compile(rb'(?:(?:[^",{}\[\]]++|%b|%b)*+,)*+' % (_STRING, _NESTED), re.DOTALL)
 _WHOLE_END: Final = re.compile(rb'["\]}]')
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
@@ -53,13 +53,8 @@ class Entries:
             end = self._next_bracket(data)
             if end is None:
                 return self._last_comma(data)
-            if data[end] in _OPENING:
-                self._depth += 1
-            elif self._depth == 0:
+            if self._passes_end(data[end]):
                 return End(end, closed=True)
-            else:
-                self._depth -= 1
-            self._at = end + 1
 
     def first_end(self, data: bytes) -> End | None:
         """The end of the first entry or else of an empty container, if it is there."""
@@ -69,13 +64,8 @@ class Entries:
                 return End(commas[0], closed=False)
             if end is None:
                 return None
-            if data[end] in _OPENING:
-                self._depth += 1
-            elif self._depth == 0:
+            if self._passes_end(data[end]):
                 return End(end, closed=True)
-            else:
-                self._depth -= 1
-            self._at = end + 1
 
     def taken(self, length: int) -> None:
         """So many bytes were taken away in front, up to and with the last end."""
@@ -84,9 +74,8 @@ class Entries:
 
     def all_ends(self, data: bytes) -> list[int]:
         """Every comma between entries, where `data` are whole entries."""
-        while (end := self._next_bracket(data)) is not None:
-            self._depth += 1 if data[end] in _OPENING else -1
-            self._at = end + 1
+        while (end := self._next_bracket(data)) is not None and not self._passes_end(data[end]):
+            pass
         found: list[int] = []
         for start, end in self._runs:
             found += _commas(data, start, end)
@@ -101,13 +90,24 @@ class Entries:
             self._runs.append((start, end))
         return None if end == len(data) or data[end] == _QUOTE else end
 
+    def _passes_end(self, bracket: int) -> bool:
+        """Go on behind a bracket; whether it is the one that closes the container, which is not passed."""
+        if bracket in _OPENING:
+            self._depth += 1
+        elif self._depth == 0:
+            return True
+        else:
+            self._depth -= 1
+        self._at += 1
+        return False
+
     def _last_comma(self, data: bytes) -> End | None:
         for start, end in reversed(self._runs):
             at = data.rfind(b",", start, end)
             if at >= 0 and _WHOLE_END.search(data, at, end):  # it may stand in a string or container
-                run = _TO_LAST_COMMA.match(data, start, end)
-                at = run.start(1) if run else -1
-            if at >= 0:
+                commas = _TO_LAST_COMMA.match(data, start, end)
+                at = commas.end() - 1 if commas else -1
+            if at >= start:
                 return End(at, closed=False)
         return None
 

@@ -7,20 +7,16 @@ counted and forgotten. A value can take twenty times the memory of its text.
 from __future__ import annotations
 
 import re
-from array import array
 from codecs import utf_8_decode
-from collections import defaultdict
-from collections.abc import Iterable
-from functools import partial
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs leave it out
 from typing import Any, Final, NamedTuple
 
 from pydantic import JsonValue
-from pydantic_core import to_json
 
 from lambda_warden.model.json_entries import MEMBER, SPACES, Entries, end_of_space
 from lambda_warden.model.strict_json import parse_usual_json
-from lambda_warden.report.json_preview import DEPTH_LIMIT, ENTRIES_SHARED, MANY_MEMBERS, Outline
+from lambda_warden.report.json_preview import DEPTH_LIMIT, Outline
+from lambda_warden.report.outline_head import ArrayHead, ObjectHead
 
 WINDOW: Final = 1 << 16
 """Bytes that are read together, where entries are alike."""
@@ -28,8 +24,6 @@ _SCANNED: Final = 4
 """Elsewhere, it is this part of a window. An entry that is larger is read by its own entries."""
 _FIRST: Final = 16
 """The part of a window in which the end of a container's first entry is looked for, to see what parts entries."""
-_SIZED: Final = 64
-"""Items that are measured together."""
 _GUESSES: Final = 4
 _SCANS: Final = 4
 """How often a byte may be looked at in search of ends, on average, before that is given up."""
@@ -45,9 +39,6 @@ _TRAILING: Final = re.compile(r"trailing characters at line (\d+) column (\d+)")
 _BACKSLASH: Final = ord("\\")
 _QUOTES: Final = 256
 """Escaped quotes after which the end of a string is looked for by reading it."""
-_MEMBER_BYTES: Final = 5
-"""The fewest bytes that a member takes beside the characters of its key."""
-_BUCKETS: Final = 256
 
 
 def read_outline(data: bytes, budget: int, window: int = WINDOW) -> JsonValue | Outline:
@@ -87,7 +78,7 @@ class _Reader:
         opening = self._data[at : at + 1]
         if opening not in _CLOSING or not levels:
             raise ValueError("neither an object nor an array, or nested too deeply")
-        head = _ArrayHead(self._budget) if opening == b"[" else _ObjectHead(self._budget)
+        head = ArrayHead(self._budget) if opening == b"[" else ObjectHead(self._budget)
         at += 1
         separator = self._separator(at, opening)
         guesses = _GUESSES if separator else 0
@@ -122,7 +113,7 @@ class _Reader:
         found = _BETWEEN[opening].match(first, before)
         return found[0] if found else b""
 
-    def _large_entry(self, at: int, levels: int, head: _ArrayHead | _ObjectHead) -> tuple[int, bool]:
+    def _large_entry(self, at: int, levels: int, head: ArrayHead | ObjectHead) -> tuple[int, bool]:
         """Read an entry that is larger than a window.
 
         Returns:
@@ -151,107 +142,6 @@ class _Reader:
         self._scans_left -= length
         if self._scans_left < 0:
             raise ValueError("its entries are hard to tell apart")
-
-
-class _ArrayHead:
-    """The first items of an array: those that may fit the budget, and those that are looked at with the next one."""
-
-    opening: Final = b"["
-
-    def __init__(self, budget: int) -> None:
-        self.total = 0
-        self._head: list[Any] = []
-        self._budget = budget
-        self._room = 2 * budget  # sizes are measured roughly
-        self._more = ENTRIES_SHARED
-
-    def add(self, items: list[Any]) -> None:
-        """Take the next items, none of which is an outline."""
-        self.total += len(items)
-        for start in range(0, len(items), _SIZED):
-            part = items[start : start + _SIZED]
-            if self._room > 0:
-                self._head += part
-                self._room -= len(to_json(part))
-            elif self._more:
-                kept = part[: self._more]
-                self._head += kept
-                self._more -= len(kept)
-            else:
-                break
-
-    def add_large(self, _: str, item: Any) -> None:
-        """Take an item that is larger than a window."""
-        if not isinstance(item, Outline):
-            self.add([item])
-            return
-        self.total += 1
-        if self._room > 0:
-            self._head.append(item)
-            self._room = 0
-        elif self._more:
-            self._head.append(item)
-            self._more -= 1
-
-    def made(self) -> list[Any] | Outline:
-        """The array, or its outline."""
-        is_whole = self.total == len(self._head) and not _has_outline(self._head)
-        return self._head if is_whole else Outline(self._head, self.total, self._budget)
-
-
-class _ObjectHead:
-    """The first members of an object: those whose keys may fit the budget, and no fewer than are all tried."""
-
-    opening: Final = b"{"
-
-    def __init__(self, budget: int) -> None:
-        self.total = 0
-        self._head: dict[str, Any] = {}
-        self._budget = budget
-        self._room = budget
-        self._keys = _Keys()
-
-    def add(self, members: dict[str, Any]) -> None:
-        """Take the next members."""
-        self.total += len(members)
-        self._keys.add(members)
-        if self._room > 0 or len(self._head) <= MANY_MEMBERS:
-            self._head |= members
-            self._room -= sum(len(key) + _MEMBER_BYTES for key in members)
-
-    def add_large(self, key: str, value: Any) -> None:
-        """Take a member that is larger than a window; its value may be an outline."""
-        self.add({key: value})
-
-    def made(self) -> dict[str, Any] | Outline:
-        """The object, or its outline.
-
-        Raises:
-            ValueError: if a key may stand in it twice.
-        """
-        if self._keys.repeated():
-            raise ValueError("an object seems to have a key twice")
-        is_whole = self.total == len(self._head) and not _has_outline(self._head.values())
-        return self._head if is_whole else Outline(self._head, self.total, self._budget)
-
-
-class _Keys:
-    """The keys of an object, as far as that tells whether one stands there twice: eight bytes of each."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[int, array[int]] = defaultdict(partial(array, "q"))
-
-    def add(self, keys: Iterable[str]) -> None:
-        for known in map(hash, keys):
-            self._buckets[known % _BUCKETS].append(known)
-
-    def repeated(self) -> bool:
-        """Whether two keys are the same, or could be."""
-        return any(len(set(bucket)) < len(bucket) for bucket in self._buckets.values())
-
-
-def _has_outline(values: Iterable[Any]) -> bool:
-    return any(isinstance(value, Outline) for value in values)
 
 
 def _long_string(data: bytes, at: int, window: int) -> tuple[str, int]:
