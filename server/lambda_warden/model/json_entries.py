@@ -60,7 +60,8 @@ class Entries:
         """The end of the first entry or else of an empty container, if it is there."""
         while True:
             end = self._next_bracket(data)
-            if self._runs and (commas := _commas(data, *self._runs[-1])):
+            # Only a run that has just been found tells something new.
+            if self._depth == 0 and self._runs and (commas := _commas(data, *self._runs[-1])):
                 return End(commas[0], closed=False)
             if end is None:
                 return None

@@ -44,14 +44,24 @@ def parse_json(data: bytes) -> object:
         raise ValueError("nested too deeply") from None
 
 
-def parse_usual_json(data: bytes) -> object:
+def parse_usual_json(data: bytes, *, partial: bool = False) -> object:
     """Read JSON as `parse_json` does, or give up sooner.
+
+    Args:
+        data: JSON in UTF-8.
+        partial: whether what is missing at its end is forgiven, and more than that.
 
     Raises:
         ValueError: as `parse_json`, and for nesting of more than 200 levels.
     """
-    value: object = jiter.from_json(data, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
-    if has_infinity(value, data):
+    value: object = jiter.from_json(
+        data,
+        allow_inf_nan=False,
+        cache_mode="keys",
+        catch_duplicate_keys=True,
+        partial_mode="on" if partial else "off",
+    )
+    if _has_infinity(value, data):
         raise ValueError("a number is too large, or seems to be")
     return value
 
@@ -101,7 +111,7 @@ def _pieces(value: object, levels: int) -> Iterator[bytes]:
         yield to_json(value)
 
 
-def has_infinity(value: object, data: bytes) -> bool:
+def _has_infinity(value: object, data: bytes) -> bool:
     """Whether a number in some JSON became infinite in the value that was read from it.
 
     Raises:

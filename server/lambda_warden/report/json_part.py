@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 import jiter
 from pydantic import JsonValue
 
-from lambda_warden.model.strict_json import has_infinity
+from lambda_warden.model.json_entries import SPACES
+from lambda_warden.model.strict_json import parse_usual_json
 
-_SPACE: Final = b" \t\r\n"
 _SCALAR: Final = b"+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BACKSLASH: Final = ord("\\")
 _BLOCK: Final = 4096
@@ -45,11 +45,11 @@ def parse_json_part(data: bytes) -> JsonPart:
     """
     text: JsonValue = None
     is_open = _ends_in_string(data)
-    end = len(data) if is_open else _stripped(data, _stripped(data, len(data), _SCALAR), _SPACE)
+    end = len(data) if is_open else _stripped(data, _stripped(data, len(data), _SCALAR), SPACES)
     if is_open or data[end - 1 : end] == b'"':  # it may be a key, so it is put back where it turns out to be none
         start = _last_quote(data, end if is_open else end - 1)
         text = jiter.from_json(data[start:end], partial_mode="trailing-strings")
-        end = _stripped(data, start, _SPACE)
+        end = _stripped(data, start, SPACES)
         if is_open and not end:
             return JsonPart(text, 1, open_text=True)
     match data[end - 1 : end]:
@@ -68,11 +68,7 @@ def parse_json_part(data: bytes) -> JsonPart:
 
 def _read(text: bytes) -> list[Any]:
     """The containers that are open where a text ends with our end, outermost first."""
-    node: Any = jiter.from_json(
-        text, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, partial_mode="on"
-    )
-    if has_infinity(node, text):
-        raise ValueError("a number is too large, or seems to be")
+    node: Any = parse_usual_json(text, partial=True)
     containers: list[Any] = []
     while isinstance(node, dict | list) and node:
         containers.append(node)

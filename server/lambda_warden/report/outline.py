@@ -28,9 +28,7 @@ _GUESSES: Final = 4
 _SCANS: Final = 4
 """How often a byte may be looked at in search of ends, on average, before that is given up."""
 _BETWEEN: Final = {
-    b"[": re.compile(
-        rb'[\]}]?[ \t\r\n]*+,[ \t\r\n]*+(?:[\[{][ \t\r\n]*+)*+(?:"[^"\\]{0,64}"[ \t\r\n]*+:|")?', re.DOTALL
-    ),
+    b"[": re.compile(rb'[\]}]?[ \t\r\n]*+,[ \t\r\n]*+(?:[\[{][ \t\r\n]*+)*+(?:"[^"\\]{0,64}"[ \t\r\n]*+:|")?'),
     b"{": re.compile(rb'[\]}]?[ \t\r\n]*+,[ \t\r\n]*+"'),
 }
 """The end of an entry and the beginning of the next one: of items, that may be the first key in them."""

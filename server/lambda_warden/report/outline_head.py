@@ -35,29 +35,24 @@ class ArrayHead:
         """Take the next items, none of which is an outline."""
         self.total += len(items)
         for start in range(0, len(items), _SIZED):
-            part = items[start : start + _SIZED]
-            if self._room > 0:
-                self._head += part
-                self._room -= len(to_json(part))
-            elif self._more:
-                kept = part[: self._more]
-                self._head += kept
-                self._more -= len(kept)
-            else:
+            if self._room <= 0 and not self._more:
                 break
+            self._keep(items[start : start + _SIZED])
 
     def add_large(self, _: str, item: Any) -> None:
-        """Take an item that is larger than a window."""
-        if not isinstance(item, Outline):
-            self.add([item])
-            return
+        """Take an item that is larger than a window; it may be an outline."""
         self.total += 1
+        self._keep([item])
+
+    def _keep(self, items: list[Any]) -> None:
         if self._room > 0:
-            self._head.append(item)
-            self._room = 0
-        elif self._more:
-            self._head.append(item)
-            self._more -= 1
+            self._head += items
+            # None of an outline fits.
+            self._room -= self._room if isinstance(items[0], Outline) else len(to_json(items))
+        else:
+            kept = items[: self._more]
+            self._head += kept
+            self._more -= len(kept)
 
     def made(self) -> list[Any] | Outline:
         """The array, or its outline."""

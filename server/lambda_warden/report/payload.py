@@ -136,9 +136,9 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
 
 
 def _read_whole(data: bytes, redact: Sequence[Pointer], budget: int | None) -> Payload:
-    if budget is not None and len(data) > _OUTLINED and not redact and (outlined := _read_outlined(data, budget)):
-        return outlined
     try:
+        if budget is not None and len(data) > _OUTLINED and not redact and (outlined := _read_outlined(data, budget)):
+            return outlined
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
         escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
@@ -154,7 +154,11 @@ class _SuspectError(Exception):
 
 
 def _read_outlined(data: bytes, budget: int) -> Payload | None:
-    """A payload of which no more is read than is shown; None where that won't do."""
+    """A payload of which no more is read than is shown; None where that won't do.
+
+    Raises:
+        ValueError: if it is not JSON.
+    """
     read = partial(_outline, budget=budget)
     try:
         value = read(data)
@@ -162,7 +166,7 @@ def _read_outlined(data: bytes, budget: int) -> Payload | None:
         if isinstance(value, Outline) and isinstance(holder, dict) and value.total > len(holder) and _STATUS in data:
             return None  # the members that say what it is may be among those that were not kept
         response = unfold(holder, (), read)
-    except (ValueError, RecursionError, _SuspectError):
+    except _SuspectError:
         return None
     if response and response.unfolded and isinstance(holder, dict):
         if response.unfolded.source == "base64":  # what it holds was not searched

@@ -20,6 +20,7 @@ from typing import Final
 from lambda_warden.guard.redaction.json_stream import JsonStream
 from lambda_warden.guard.redaction.piece import Piece, Stage, UnredactableError, as_it_was, joined
 from lambda_warden.guard.redaction.text_stream import TextStream
+from lambda_warden.model.json_entries import SPACES
 from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import PayloadFormat
 
@@ -103,7 +104,7 @@ class StreamRedactor:
     def _begin(self, *, final: bool) -> list[Piece]:
         """Find out what it is."""
         head, self._head = self._head, b""
-        if not self._is_body or head.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
+        if not self._is_body or head.lstrip(SPACES)[:1] in (b"{", b"["):
             json = JsonStream(self._pointers, self._window, None if self._is_body else self._body)
             pieces = json.feed(head)
             if final and not json.broken:
