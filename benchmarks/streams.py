@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from lambda_warden.guard.redaction.stream import StreamRedactor
-from lambda_warden.model.pointer import Pointer
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.redaction.stream import StreamRedactor
 
 SECRET = "hunter2" * 2
 PIECE = 64 * 1024

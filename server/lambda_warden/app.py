@@ -16,9 +16,9 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 
 from lambda_warden import __version__
+from lambda_warden.errors import SettingsError
 from lambda_warden.lazy import Lazy
 from lambda_warden.manifests.load import LoadedManifest
-from lambda_warden.model.errors import SettingsError
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.settings import Settings
 from lambda_warden.store.records import RecordError
@@ -31,11 +31,11 @@ from lambda_warden.tools.read_result import read_result_tool
 from lambda_warden.tools.resources import ServerWithResults
 
 if TYPE_CHECKING:
-    from lambda_warden.directory import Directory
-    from lambda_warden.logs import Logs
-    from lambda_warden.pipeline import Pipeline
-    from lambda_warden.results import KeptResults
-    from lambda_warden.tools.approval import ClientAsker
+    from lambda_warden.approvals.client import ClientApprover
+    from lambda_warden.invocation.pipeline import Pipeline
+    from lambda_warden.listing.catalog import Catalog
+    from lambda_warden.logs.reader import Logs
+    from lambda_warden.results.kept import KeptResults
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -71,7 +71,7 @@ class Warden:
             raise SettingsError(str(error)) from error
         self._results = self._open_results()
         self._pipeline = Lazy(self._make_pipeline)
-        self._invoke_tool = invoke_function_tool(self._pipeline, self._asker, annotations_for(self._policy.rules))
+        self._invoke_tool = invoke_function_tool(self._pipeline, self._approver, annotations_for(self._policy.rules))
         self._prepared = False
         self.server = self._make_server()
         self.server.middleware.append(self._prepare_after_list)
@@ -116,7 +116,7 @@ class Warden:
     # What only a call needs is imported where it is made: a server that starts answers tools/list first.
 
     def _make_pipeline(self) -> Pipeline:
-        from lambda_warden.pipeline import Pipeline
+        from lambda_warden.invocation.pipeline import Pipeline
 
         settings = self._settings
         return Pipeline(
@@ -140,21 +140,21 @@ class Warden:
             logger.error("no results are kept: %s", error)
             return None
 
-    def _make_directory(self) -> Directory:
-        from lambda_warden.directory import Directory
+    def _make_directory(self) -> Catalog:
+        from lambda_warden.listing.catalog import Catalog
 
-        return Directory(self._current, self._settings.principal, self._settings.output_bytes)
+        return Catalog(self._current, self._settings.principal, self._settings.output_bytes)
 
     def _make_logs(self) -> Logs:
-        from lambda_warden.logs import Logs
+        from lambda_warden.logs.reader import Logs
 
         settings = self._settings
         return Logs(self._current, self._records, settings.records, settings.principal, settings.output_bytes)
 
-    def _asker(self, context: Context[Any, Any]) -> ClientAsker:
-        from lambda_warden.tools.approval import ClientAsker
+    def _approver(self, context: Context[Any, Any]) -> ClientApprover:
+        from lambda_warden.approvals.client import ClientApprover
 
-        return ClientAsker(context, self._records, self._settings.approval_timeout)
+        return ClientApprover(context, self._records, self._settings.approval_timeout)
 
     def _make_server(self) -> MCPServer[None]:
         return ServerWithResults(
@@ -166,7 +166,7 @@ class Warden:
             version=__version__,
             tools=[
                 list_functions_tool(Lazy(self._make_directory)),
-                dry_run_tool(self._pipeline, self._asker),
+                dry_run_tool(self._pipeline, self._approver),
                 self._invoke_tool,
                 read_logs_tool(Lazy(self._make_logs)),
                 *([read_result_tool(self._results)] if self._results else []),
@@ -190,7 +190,7 @@ class Warden:
         return results
 
     def _make_results(self) -> KeptResults:
-        from lambda_warden.results import KeptResults, seal_from
+        from lambda_warden.results.kept import KeptResults, seal_from
         from lambda_warden.store.results.entry import ResultError
         from lambda_warden.store.results.keeper import ResultStore
 

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from lambda_warden import __version__
 from lambda_warden.commands.lazy_group import LazyGroup
+from lambda_warden.errors import ManifestError, SettingsError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
-from lambda_warden.model.errors import ManifestError, SettingsError
 from lambda_warden.model.principal import LOCAL
 from lambda_warden.settings import (
     APPROVAL_TIMEOUT_SECONDS,

@@ -6,9 +6,9 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lambda_warden.configurations import Configurations
+from lambda_warden.aws.configuration_cache import Configurations
+from lambda_warden.errors import SettingsError
 from lambda_warden.guard.rules import Rules
-from lambda_warden.model.errors import SettingsError
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings

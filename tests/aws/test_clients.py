@@ -10,7 +10,7 @@ import pytest
 
 from lambda_warden import __version__
 from lambda_warden.aws.clients import Clients
-from lambda_warden.model.errors import SettingsError
+from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
 
@@ -121,7 +121,7 @@ def test_only_the_client_that_invokes_has_watched_connections() -> None:
         classes = client._endpoint.http_session._pool_classes_by_scheme.values()
         return {getattr(pool, "func", pool).__module__ for pool in classes}
 
-    assert pools(made.for_invoking(ACCOUNT, "us-east-1")) == {"lambda_warden.aws.watched"}
+    assert pools(made.for_invoking(ACCOUNT, "us-east-1")) == {"lambda_warden.aws.tracked_connections"}
     assert pools(made.for_reading(ACCOUNT, "us-east-1")) == {"botocore.awsrequest"}
     assert pools(made.logs(ACCOUNT, "us-east-1")) == {"botocore.awsrequest"}
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
-from lambda_warden.aws.sending import GivenUpError, Reason, Sent
+from lambda_warden.aws.invocation_handle import GivenUpError, Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
 
 SERVICE: Final[Any] = botocore.session.get_session().get_service_model("lambda")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lambda_warden.aws import invoke as module
 from lambda_warden.aws.clients import Clients
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import MEMORY_LIMIT, invoke
-from lambda_warden.aws.sending import Sending
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
 from support.builders import ACCOUNT, OTHER_ACCOUNT, REGION, function_arn, ref, request
@@ -38,7 +38,7 @@ def said(data: bytes, sent: EncodedRequest | None = None, sink: bytearray | None
 
     with raw_server(script) as server:
         take = None if sink is None else sink.extend
-        return invoke(clients_at(server.url), ref(), sent or request(), Sending(), take)
+        return invoke(clients_at(server.url), ref(), sent or request(), InvocationHandle(), take)
 
 
 def streamed(*messages: bytes) -> RawOutcome:
@@ -131,13 +131,13 @@ def test_a_sink_that_takes_no_more_leaves_the_outcome_unknown() -> None:
         raise OSError("no space left at /var/secret")
 
     with raw_server(answering(answer(body=b"{}"))) as server:
-        outcome = invoke(clients_at(server.url), ref(), request(), Sending(), full)
+        outcome = invoke(clients_at(server.url), ref(), request(), InvocationHandle(), full)
     assert isinstance(outcome, Unknown)
     assert "secret" not in outcome.message
 
 
 def test_a_place_that_no_target_names_is_refused() -> None:
-    outcome = invoke(clients_at("http://127.0.0.1:9"), ref(account=OTHER_ACCOUNT), request(), Sending())
+    outcome = invoke(clients_at("http://127.0.0.1:9"), ref(account=OTHER_ACCOUNT), request(), InvocationHandle())
     assert isinstance(outcome, Refused)
     assert outcome.code == "KeyError"
 
@@ -149,7 +149,7 @@ def test_a_client_that_can_not_be_made_is_a_refusal(monkeypatch: pytest.MonkeyPa
         raise OSError("no config")
 
     monkeypatch.setattr(Clients, "_build", fail)
-    assert invoke(clients, ref(), request(), Sending()) == Refused("OSError", "no config")
+    assert invoke(clients, ref(), request(), InvocationHandle()) == Refused("OSError", "no config")
 
 
 # Streams
@@ -211,7 +211,7 @@ def test_also_an_exception_that_the_model_names_is_unknown_in_a_stream(
         model = client.meta.service_model
         members = model.operation_model("InvokeWithResponseStream").get_event_stream_output().members
         monkeypatch.setitem(members, code, model.shape_for(code))
-        outcome = invoke(clients, ref(), STREAM, Sending())
+        outcome = invoke(clients, ref(), STREAM, InvocationHandle())
     assert isinstance(outcome, Unknown)
 
 
@@ -258,7 +258,7 @@ def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(chun
     with raw_server(script) as server:
         call = Call(clients_at(server.url), STREAM, lambda _: taken.set())
         assert taken.wait(LIMIT_SECONDS)
-        call.sending.give_up("deadline")
+        call.handle.give_up("deadline")
         outcome = call.outcome()
     assert isinstance(outcome, Unknown)
     assert outcome.code == "DeadlineExceeded"
@@ -279,7 +279,7 @@ def test_a_stream_is_refused_as_any_other_call_is() -> None:
 def test_every_parameter_is_sent_as_it_is(streams: bool, endpoint: ScriptedEndpoint) -> None:
     endpoint.behaviours[ref().name] = lambda _: Reply(body=b"")
     whole = request(b'{"a":1}', client_context="e30=", log_tail=True, tenant_id="t", durable_execution_name="order-1")
-    invoke(clients_at(endpoint.url), ref(), replace(whole, response_stream=streams), Sending())
+    invoke(clients_at(endpoint.url), ref(), replace(whole, response_stream=streams), InvocationHandle())
     (received,) = endpoint.received
     assert received.path.endswith("/response-streaming-invocations" if streams else "/invocations")
     assert (received.qualifier, received.body) == ("live", b'{"a":1}')
@@ -291,6 +291,6 @@ def test_every_parameter_is_sent_as_it_is(streams: bool, endpoint: ScriptedEndpo
 
 
 def test_a_dry_run_carries_no_payload(endpoint: ScriptedEndpoint) -> None:
-    outcome = invoke(clients_at(endpoint.url), ref(), request(invocation_type="DryRun"), Sending())
+    outcome = invoke(clients_at(endpoint.url), ref(), request(invocation_type="DryRun"), InvocationHandle())
     assert isinstance(outcome, Returned)
     assert (outcome.status_code, endpoint.invocations[0].body) == (204, b"")

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
-from lambda_warden.calls.retry import may_retry
+from lambda_warden.invocation.retry import may_retry
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
 from lambda_warden.report.invocation import Call, report_outcome

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lambda_warden.cli import main
-from lambda_warden.results import KeptResults
+from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results.entry import CHUNK_BYTES, NewPart
 from lambda_warden.store.results.seal import Seal
 from support.kept import CALL, KEY, OWNER, as_json, keep, keep_returned, opened

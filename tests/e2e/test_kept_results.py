@@ -15,7 +15,7 @@ from mcp import Client, MCPError
 from mcp.types import BlobResourceContents, ReadResourceResult, TextResourceContents
 
 from lambda_warden.model.result import OUTSIDE_DATA
-from lambda_warden.results import KeptResults
+from lambda_warden.results.kept import KeptResults
 from lambda_warden.tools.resources import RESOURCE_BYTES
 from support.kept import CALL, FUNCTION, as_json, keep_returned, opened
 from support.servers import serve_http

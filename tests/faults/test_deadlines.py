@@ -12,11 +12,11 @@ import pytest
 from mcp.client.session import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from lambda_warden import configurations, pipeline
+from lambda_warden.aws import configuration_cache as configurations
 from lambda_warden.aws.configuration import Configuration
-from lambda_warden.aws.sending import NEVER, Sending
-from lambda_warden.calls import dispatcher, execution
-from lambda_warden.configurations import Configurations
+from lambda_warden.aws.configuration_cache import Configurations
+from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
+from lambda_warden.invocation import dispatcher, execution, pipeline
 from support.builders import ref
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, refused
 from support.warden import Warden, allow, warden
@@ -25,16 +25,16 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def sendings(monkeypatch: pytest.MonkeyPatch) -> list[Sending]:
+def sendings(monkeypatch: pytest.MonkeyPatch) -> list[InvocationHandle]:
     """The state of every call, in their order: a deadline of 900 s is looked at, and not waited for."""
-    made: list[Sending] = []
+    made: list[InvocationHandle] = []
 
-    class Noted(Sending):
+    class Noted(InvocationHandle):
         def __init__(self, until: float = NEVER) -> None:
             super().__init__(until)
             made.append(self)
 
-    monkeypatch.setattr(pipeline, "Sending", Noted)
+    monkeypatch.setattr(pipeline, "InvocationHandle", Noted)
     return made
 
 
@@ -62,7 +62,7 @@ async def test_a_function_is_waited_for_a_little_longer_than_it_may_run(
 
 
 async def limit_of(
-    endpoint: ScriptedEndpoint, folder: Path, sendings: list[Sending], rule: dict[str, Any], **arguments: Any
+    endpoint: ScriptedEndpoint, folder: Path, sendings: list[InvocationHandle], rule: dict[str, Any], **arguments: Any
 ) -> float:
     """What a call's attempt may take in the end, where AWS says that the function may run for 5 s."""
     told(endpoint, "f", 5)
@@ -79,35 +79,35 @@ async def limit_of(
 
 
 async def test_without_a_word_of_anybody_it_is_the_functions_own_timeout(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f"))) == 5 + execution.MARGIN_SECONDS
 
 
 async def test_what_the_rule_says_wins_and_nobody_is_asked(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f", timeout_seconds=90))) == 90
     assert endpoint.configurations_asked == []
 
 
 async def test_what_the_caller_says_wins_and_nobody_is_asked(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f")), timeout_seconds=70) == 200
-    (sending,) = sendings
-    assert sending._until < NEVER
+    (handle,) = sendings
+    assert handle._until < NEVER
     assert endpoint.configurations_asked == []
 
 
 async def test_nothing_is_waited_for_longer_than_the_settings_say(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f", timeout_seconds=900))) == 200
 
 
 async def test_an_event_is_waited_for_until_it_is_queued(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     rule = dict(allow("f", invocation_types=["Event"]))
     assert await limit_of(endpoint, tmp_path, sendings, rule, invocation_type="Event") == 60
@@ -136,7 +136,7 @@ async def test_aws_is_asked_once_for_each_function_and_qualifier(endpoint: Scrip
     ids=["403", "no object", "no number", "cut off"],
 )
 async def test_where_aws_does_not_tell_the_call_goes_on_and_it_is_not_asked_again(
-    answer: Reply, endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[Sending]
+    answer: Reply, endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:
     endpoint.configurations["f"] = lambda _: answer
     async with warden(tmp_path, endpoint.url, allow("f"), read_timeout=200.0) as running:
@@ -146,7 +146,7 @@ async def test_where_aws_does_not_tell_the_call_goes_on_and_it_is_not_asked_agai
         for _ in range(3):
             assert (await running.invoke("f:live", payload=1))["outcome"] == "succeeded"
     assert len(endpoint.configurations_asked) == asked
-    assert [sending._limit for sending in sendings] == [200] * 4
+    assert [handle._limit for handle in sendings] == [200] * 4
 
 
 async def test_a_call_does_not_wait_for_what_aws_tells_of_its_function(

@@ -14,7 +14,7 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from lambda_warden.calls import dispatcher
+from lambda_warden.invocation import dispatcher
 from lambda_warden.store.reading import verify
 from support.scripted_endpoint import Held, ScriptedEndpoint, refused, scripted_endpoint
 from support.warden import Warden, allow, arn, check_of, structured, warden

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from pydantic import BaseModel, JsonValue
 
+from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.request import InvokeArguments, ListArguments
 from support.strategies import json_values
 

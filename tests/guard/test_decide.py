@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.guard.decide import Ruling, decide, denied
+from lambda_warden.guard.decide import PolicyDecision, decide, denied
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
@@ -33,14 +33,14 @@ from support.builders import (
 CHECKS = ["resolve", "manifest_rule", "qualifier", "invocation_type", "payload_size", "payload_schema"]
 
 
-def answers(ruling: Ruling) -> list[bool | None]:
+def answers(ruling: PolicyDecision) -> list[bool | None]:
     """What each check answered, in the order of the road. Who asks has tests of its own."""
     checks = [check for check in ruling.decision.checks if check.name != "principal"]
     assert [check.name for check in checks] == CHECKS
     return [check.passed for check in checks]
 
 
-def failed(ruling: Ruling) -> Check:
+def failed(ruling: PolicyDecision) -> Check:
     check = ruling.decision.failed
     assert check is not None
     assert not ruling.decision.allowed
@@ -223,7 +223,7 @@ def test_no_payload_has_no_bytes(payload: bytes | None) -> None:
 REFUND: dict[str, Any] = {"type": "object", "required": ["orderId"], "properties": {"amount": {"maximum": 500}}}
 
 
-def under_schema(payload: bytes | None, schema: dict[str, Any] = REFUND) -> Ruling:
+def under_schema(payload: bytes | None, schema: dict[str, Any] = REFUND) -> PolicyDecision:
     return decide(ref("f"), request(payload), rules(rule("f", payload={"schema": schema})))
 
 
@@ -295,7 +295,7 @@ def test_a_rule_that_names_principals_is_for_them_alone() -> None:
 # What is denied whatever is allowed
 
 
-def denied_by(**fields: Any) -> Ruling:
+def denied_by(**fields: Any) -> PolicyDecision:
     spec = DenyRule.model_validate(fields)
     deny = Deny(spec, parse_deny_arn(spec.arn), "deny.yaml:3")
     allowed = [Rule(spec, parse_rule_arn(spec.arn), "a") for spec in (rule("f", qualifiers=["live", "7"]),)]

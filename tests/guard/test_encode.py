@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.encode import encode
-from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from support.strategies import json_values
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.guard.redaction.text import closes_key, is_mark, mark, opens_key, redact_text, secret_named
-from lambda_warden.guard.redaction.value import PLACE, redact_value
-from lambda_warden.model.pointer import Pointer
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.redaction.text import closes_key, is_mark, mark, opens_key, redact_text, secret_named
+from lambda_warden.redaction.value import PLACE, redact_value
 
 ACCESS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 BEGIN, END = (f"-----{word} RSA PRIVATE {'KEY'}-----" for word in ("BEGIN", "END"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.guard.redaction.text import suspicion
-from lambda_warden.guard.redaction.value import PLACE, redact_value
+from lambda_warden.redaction.text import suspicion
+from lambda_warden.redaction.value import PLACE, redact_value
 from support.results import json_values
 
 ACCESS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"

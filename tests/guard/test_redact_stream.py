@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lambda_warden.guard.redaction.piece import UnredactableError
-from lambda_warden.guard.redaction.stream import StreamRedactor
-from lambda_warden.guard.redaction.text import redact_text
-from lambda_warden.guard.redaction.text_stream import REACH
-from lambda_warden.guard.redaction.value import VALUES, redact_value
-from lambda_warden.model.pointer import parse_pointer
+from lambda_warden.jsontools.pointer import parse_pointer
+from lambda_warden.redaction.piece import UnredactableError
+from lambda_warden.redaction.stream import StreamRedactor
+from lambda_warden.redaction.text import redact_text
+from lambda_warden.redaction.text_stream import REACH
+from lambda_warden.redaction.value import VALUES, redact_value
 from lambda_warden.report.payload import read_payload
 from support.results import json_values
 
@@ -451,7 +451,7 @@ def test_a_key_that_stands_twice_in_a_large_object_makes_it_text() -> None:
 
 
 def test_objects_of_more_keys_than_are_known_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambda_warden.guard.redaction.json_stream.KEYS", 99)
+    monkeypatch.setattr("lambda_warden.redaction.json_stream.KEYS", 99)
     data = json.dumps({f"k{i}": i for i in range(100)}).encode()
 
     assert streamed(data, 60)[0] == data

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.document import SIZE_LIMIT
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import load_manifests
-from lambda_warden.model.errors import ManifestError
 from support.builders import function_arn, ref
 
 GOOD = """\

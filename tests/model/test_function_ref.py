@@ -9,7 +9,7 @@ import botocore.loaders
 import pytest
 from hypothesis import given
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError, shown
 from lambda_warden.model.function_ref import (
     PARTITIONS,
     FunctionRef,
@@ -19,7 +19,6 @@ from lambda_warden.model.function_ref import (
     parse_function,
     parse_qualifier,
     partition_of,
-    shown,
 )
 from support.builders import function_arn
 from support.strategies import REGIONS_OF_PARTITIONS, function_refs

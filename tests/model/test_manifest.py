@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 from lambda_warden.model.manifest import FunctionRule, Manifest, RuleArn, Target, parse_rule_arn
 from support.builders import function_arn
 from support.strategies import REGIONS_OF_PARTITIONS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 
 KEYS = [f"arn:aws:lambda:us-east-1:123456789012:function:f-{i:02}:live" for i in range(10)]

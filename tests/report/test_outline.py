@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from lambda_warden.model.strict_json import parse_json
-from lambda_warden.report.json_preview import Outline, preview_json
+from lambda_warden.jsontools.preview import Outline, preview_json
+from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.report.outline import read_outline
 from lambda_warden.report.payload import Payload, preview, read_payload
 from support.results import json_values

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.jsontools.part import parse_json_part
+from lambda_warden.jsontools.pointer import parse_pointer
+from lambda_warden.jsontools.query import compile_query
 from lambda_warden.model.outcome import Returned
-from lambda_warden.model.pointer import parse_pointer
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.json_part import parse_json_part
 from lambda_warden.report.payload import PayloadView, preview, read_payload
-from lambda_warden.report.query import compile_query
 from lambda_warden.report.text import invocation_text
 from support.results import CALL, check_invoke_result, json_values
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lambda_warden.jsontools.preview import DEPTH_LIMIT, Cut, Place, json_size, preview_json
 from lambda_warden.model.result import Omission
-from lambda_warden.report.json_preview import DEPTH_LIMIT, Cut, Place, json_size, preview_json
 from lambda_warden.report.omissions import summarize
 from lambda_warden.report.payload import PayloadView, preview, read_payload
 from support.results import json_values

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 from lambda_warden.report.text_page import page_of_text
 
 texts = st.text(st.sampled_from("ab\n é€😀"), max_size=200) | st.text(st.characters(codec="utf-8"), max_size=200)

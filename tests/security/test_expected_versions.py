@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import load_manifests
-from lambda_warden.model.errors import ManifestError
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, refused, returned
 from support.warden import allow, check_of, text_of, warden, write_manifest
 

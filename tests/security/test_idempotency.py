@@ -16,7 +16,7 @@ import pytest
 from mcp.client.session import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from lambda_warden.guard.binding import durable_name_of
+from lambda_warden.guard.request_digest import durable_name_of
 from support.scripted_endpoint import (
     Behaviour,
     Held,

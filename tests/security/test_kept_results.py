@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import MCPError
 
-from lambda_warden.model.errors import SettingsError
-from lambda_warden.results import KeptResults
+from lambda_warden.errors import SettingsError
+from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results.entry import CHUNK_BYTES
 from lambda_warden.store.results.seal import Seal
 from support.kept import CALL, KEY, Clock, as_json, keep_returned, opened

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import load_manifests
-from lambda_warden.model.errors import ManifestError
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
 from support.warden import allow, warden, write_manifest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lambda_warden.aws.clients import Clients
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import Sink, invoke
-from lambda_warden.aws.sending import Sending
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import RawOutcome
 from lambda_warden.model.request import EncodedRequest
@@ -32,8 +32,8 @@ class Call(threading.Thread):
 
     def __init__(self, clients: Clients, sent: EncodedRequest | None = None, sink: Sink | None = None) -> None:
         super().__init__(daemon=True)
-        self.sending = Sending()
-        self._invoke = clients, ref(), request() if sent is None else sent, self.sending, sink
+        self.handle = InvocationHandle()
+        self._invoke = clients, ref(), request() if sent is None else sent, self.handle, sink
         self._outcome: RawOutcome | None = None
         self.start()
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 import trustme
 
-from lambda_warden.aws import watched
-from lambda_warden.aws.sending import Reason, Sent
+from lambda_warden.aws import tracked_connections as watched
+from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import RawOutcome
 from support.builders import ACCOUNT, request
 from support.calls import LARGE, LIMIT_SECONDS, Call, clients_at
@@ -76,7 +76,7 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 def ended(call: Call) -> Seen:
-    return Seen(call.outcome(), call.sending.sent)
+    return Seen(call.outcome(), call.handle.sent)
 
 
 def served(
@@ -111,7 +111,7 @@ def given_up(reason: Reason, *, arrives: bool) -> Failure:
                 assert arrived.wait(LIMIT_SECONDS)
             else:
                 server.wait_for_connection()
-            call.sending.give_up(reason)
+            call.handle.give_up(reason)
             return ended(call)
 
     return failure

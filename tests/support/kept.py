@@ -11,7 +11,7 @@ from typing import Any
 from lambda_warden.model.result import PayloadFormat
 from lambda_warden.report.log import read_log
 from lambda_warden.report.payload import read_payload
-from lambda_warden.results import KeptResults
+from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results.entry import NewPart, Owner, PartName
 from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.results.seal import Seal

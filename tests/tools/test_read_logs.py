@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from lambda_warden import logs as orchestration
 from lambda_warden.aws import logs as aws_logs
+from lambda_warden.logs.reader import reader as orchestration
 from security.test_logs import ANY, OWN, answering, invoked, now_ms, reading, run, stream
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Reply, ScriptedEndpoint

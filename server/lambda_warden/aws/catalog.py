@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_warden.aws.answer import token
 from lambda_warden.aws.clients import Clients
-from lambda_warden.model.facts import AliasFacts, Details, FunctionFacts, Listing
+from lambda_warden.model.function_info import AliasInfo, FunctionDetails, FunctionInfo, FunctionList
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef, FunctionConfigurationTypeDef
@@ -20,9 +20,9 @@ LIST_LIMIT = 10_000
 _T = TypeVar("_T")
 
 
-def list_functions(clients: Clients, account: str, region: str) -> Listing:
+def list_functions(clients: Clients, account: str, region: str) -> FunctionList:
     """Read one account and region with ListFunctions. Raises nothing: a denial becomes the listing's `problem`."""
-    found: dict[str, FunctionFacts] = {}
+    found: dict[str, FunctionInfo] = {}
     try:
         pages = clients.for_reading(account, region).get_paginator("list_functions").paginate()
         for page in pages:
@@ -30,13 +30,13 @@ def list_functions(clients: Clients, account: str, region: str) -> Listing:
                 facts = _facts(configuration)
                 found[facts.function_arn] = facts
             if len(found) >= LIST_LIMIT:
-                return Listing(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
+                return FunctionList(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
     except Exception as error:  # noqa: BLE001 - an answer of another shape is a problem of the listing, too
-        return Listing(found, f"lambda:ListFunctions in account {account}, {region}: {_reason(error)}")
-    return Listing(found)
+        return FunctionList(found, f"lambda:ListFunctions in account {account}, {region}: {_reason(error)}")
+    return FunctionList(found)
 
 
-def describe(clients: Clients, account: str, region: str, function_arn: str, qualifier: str) -> Details:
+def describe(clients: Clients, account: str, region: str, function_arn: str, qualifier: str) -> FunctionDetails:
     """Read one function's aliases and versions, and the state behind one qualifier.
 
     Raises nothing: denials are the `problems`.
@@ -50,10 +50,10 @@ def describe(clients: Clients, account: str, region: str, function_arn: str, qua
             problems.append(f"lambda:{action} in account {account}, {region}: {_reason(error)}")
             return None
 
-    def read_aliases() -> dict[str, AliasFacts]:
+    def read_aliases() -> dict[str, AliasInfo]:
         pages = client.get_paginator("list_aliases").paginate(FunctionName=function_arn)
         return {
-            alias["Name"]: AliasFacts(
+            alias["Name"]: AliasInfo(
                 alias["FunctionVersion"], dict(alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}))
             )
             for page in pages
@@ -67,18 +67,18 @@ def describe(clients: Clients, account: str, region: str, function_arn: str, qua
     try:
         client = clients.for_reading(account, region)
     except BotoCoreError as error:
-        return Details(problems=(_reason(error),))
+        return FunctionDetails(problems=(_reason(error),))
     state = attempt(
         "GetFunctionConfiguration",
         lambda: client.get_function_configuration(FunctionName=function_arn, Qualifier=qualifier).get("State"),
     )
     aliases = attempt("ListAliases", read_aliases)
     versions = attempt("ListVersionsByFunction", read_versions)
-    return Details(state, aliases, versions, tuple(problems))
+    return FunctionDetails(state, aliases, versions, tuple(problems))
 
 
-def _facts(configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef) -> FunctionFacts:
-    return FunctionFacts(
+def _facts(configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef) -> FunctionInfo:
+    return FunctionInfo(
         function_arn=configuration["FunctionArn"],
         description=configuration.get("Description") or None,
         runtime=configuration.get("Runtime"),

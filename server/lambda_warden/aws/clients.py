@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
-from lambda_warden.aws.watched import Pools, watch
-from lambda_warden.model.errors import SettingsError
+from lambda_warden.aws.tracked_connections import Pools, watch
+from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
 
@@ -53,7 +53,7 @@ class Clients:
         self._role_sessions: dict[tuple[str | None, ...], boto3.Session] = {}
 
     def for_invoking(self, account: str, region: str) -> LambdaClient:
-        """The client that invokes: one attempt, over connections that tell a `Sending` how much has left.
+        """The client that invokes: one attempt, over connections that tell a `InvocationHandle` how much has left.
 
         Args:
             account: an account id of the manifest's targets.

@@ -13,7 +13,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError  # noqa: A004
 
 from lambda_warden.aws.answer import text, token
-from lambda_warden.aws.sending import Reason, Sent
+from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
 
 LATER: Final = frozenset(

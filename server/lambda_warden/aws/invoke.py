@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.errors import classify
-from lambda_warden.aws.sending import Sending
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
@@ -38,7 +38,7 @@ Sink = Callable[[bytes], None]
 
 
 def invoke(
-    clients: Clients, ref: FunctionRef, request: EncodedRequest, sending: Sending, sink: Sink | None = None
+    clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: InvocationHandle, sink: Sink | None = None
 ) -> RawOutcome:
     """Send one Invoke or InvokeWithResponseStream request, once, and classify its ending.
 
@@ -48,7 +48,7 @@ def invoke(
         clients: made with one attempt a call, over watched connections.
         ref: the canonical reference that was decided on; its ARN and qualifier are sent as they are.
         request: the encoded parameters.
-        sending: carries the deadline, and learns how much of the request has left.
+        handle: carries the deadline, and learns how much of the request has left.
         sink: gets the whole answer, also what is too large for the outcome to hold.
     """
     try:
@@ -56,8 +56,8 @@ def invoke(
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
         return Refused(type(error).__name__, text(error))
     answer = _Answer(sink)
-    sending.begin_attempt()
-    with sending.on_this_thread():
+    handle.begin_attempt()
+    with handle.on_this_thread():
         response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
         try:
             if request.response_stream:
@@ -65,15 +65,15 @@ def invoke(
             else:
                 response = client.invoke(**_parameters(ref, request))
         except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
-            return classify(error, sending.sent, sending.reason)
+            return classify(error, handle.sent, handle.reason)
         try:
             if "EventStream" in response:
-                return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer, sending)
-            return _read(response, answer, sending)
+                return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer, handle)
+            return _read(response, answer, handle)
         except Exception as error:  # noqa: BLE001 - as above
             if (request.invocation_type, response["StatusCode"]) == ("Event", _QUEUED):
                 return _returned(cast("InvocationResponseTypeDef", response), answer)
-            return _broken_off(error, response, answer, sending)
+            return _broken_off(error, response, answer, handle)
 
 
 class _Answer:
@@ -99,12 +99,12 @@ def _broken_off(
     error: Exception,
     response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef,
     answer: _Answer,
-    sending: Sending,
+    handle: InvocationHandle,
 ) -> Unknown:
     """AWS had begun to answer, so the function ran, and nobody knows how it ended: whatever the error says."""
-    ending = classify(error, "whole", sending.reason)
+    ending = classify(error, "whole", handle.reason)
     why = ""
-    if sending.reason or isinstance(error, ClientError):
+    if handle.reason or isinstance(error, ClientError):
         why = f"{ending.message or 'AWS sent an error'}; "
     return Unknown(
         ending.code,
@@ -114,7 +114,7 @@ def _broken_off(
     )
 
 
-def _read(response: InvocationResponseTypeDef, answer: _Answer, sending: Sending) -> Returned:
+def _read(response: InvocationResponseTypeDef, answer: _Answer, handle: InvocationHandle) -> Returned:
     with closing(response["Payload"]) as body:
         length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "")
         if length.isdigit() and int(length) <= MEMORY_LIMIT:
@@ -124,7 +124,7 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer, sending: Sending
                 answer.add(part)
         if not length:
             # Where nothing says how long the answer is, a connection that was given up looks like its end.
-            sending.check()
+            handle.check()
     return _returned(response, answer)
 
 
@@ -142,7 +142,7 @@ def _returned(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
 
 
 def _read_stream(
-    response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer, sending: Sending
+    response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer, handle: InvocationHandle
 ) -> Returned | Unknown:
     status, request_id = response["StatusCode"], token(response["ResponseMetadata"].get("RequestId"))
     with closing(response["EventStream"]) as events:
@@ -162,7 +162,7 @@ def _read_stream(
                     executed_version=token(response.get("ExecutedVersion")),
                     request_id=request_id,
                 )
-    sending.check()
+    handle.check()
     return Unknown(
         "IncompleteStream", f"the answer ended after {answer.size:,} bytes without its end", status, request_id
     )

@@ -11,19 +11,19 @@ from typing import Any, Final, get_args
 import click
 
 from lambda_warden.commands.manifests import load_rules, manifest_option
+from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.alias import needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.decide import decide, denied
 from lambda_warden.guard.encode import encode
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.decision import Check, CheckName, Decision
-from lambda_warden.model.errors import ArgumentError
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import PRINCIPAL, Limits
 from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
-from lambda_warden.model.strict_json import parse_json
 from lambda_warden.report.invocation import Call, report_dry_run
 from lambda_warden.report.text import check_lines
 

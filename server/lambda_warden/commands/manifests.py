@@ -8,9 +8,9 @@ from typing import IO, Any
 
 import click
 
+from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.manifests.load import load_manifests
-from lambda_warden.model.errors import ManifestError
 
 manifest_option = click.option(
     "--manifest",

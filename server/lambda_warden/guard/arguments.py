@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lambda_warden.model.errors import ArgumentError
-from lambda_warden.model.function_ref import shown
+from lambda_warden.errors import ArgumentError, shown
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lambda_warden.guard.rules import Deny, Rule, Rules
+from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import EncodedRequest
-from lambda_warden.model.strict_json import parse_json
 
 _CHECKS: tuple[CheckName, ...] = (
     "manifest_rule",
@@ -27,14 +27,14 @@ _CHECKS: tuple[CheckName, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class PolicyDecision:
     """A decision, and the rule to carry it out under. `rule` is there whenever the decision allows."""
 
     decision: Decision
     rule: Rule | None
 
 
-def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: str = LOCAL) -> Ruling:
+def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: str = LOCAL) -> PolicyDecision:
     """Decide whether a request may be sent.
 
     Args:
@@ -43,16 +43,16 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: s
         rules: the manifests' rules.
         principal: who asks.
     """
-    found = look_up(ref, rules, principal)
+    found = match_rule(ref, rules, principal)
     if found.rule is None:
-        return Ruling(found.decision(_CHECKS), None)
+        return PolicyDecision(found.decision(_CHECKS), None)
     rule = found.rule
     checks = (_invocation_type(request, rule), _payload_size(request, rule), _payload_schema(request, rule))
-    return Ruling(found.decision(_CHECKS, *checks), rule)
+    return PolicyDecision(found.decision(_CHECKS, *checks), rule)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RuleMatch:
     """What the rules say of a function and qualifier, whatever is asked of it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Found:
         return decision.model_copy(update={"rule": self.deny.spec.arn, "rule_source": self.deny.source})
 
 
-def look_up(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> Found:
+def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMatch:
     """Find the one rule that speaks of a function and qualifier, unless something denies it.
 
     Args:
@@ -84,11 +84,11 @@ def look_up(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> Found:
     resolved = Check(name="resolve", passed=True, reason=f"means {ref.qualified_arn}")
     if deny := rules.denial_of(ref):
         reason = f"the manifest denies {ref.qualified_arn}" + (f": {deny.spec.reason}" if deny.spec.reason else "")
-        return Found((resolved, _failed("manifest_rule", reason)), deny=deny)
+        return RuleMatch((resolved, _failed("manifest_rule", reason)), deny=deny)
     candidates = rules.for_function(ref)
     if not candidates:
         reason = f"no rule of the manifest allows {ref.function_arn}"
-        return Found((resolved, _failed("manifest_rule", reason)))
+        return RuleMatch((resolved, _failed("manifest_rule", reason)))
 
     found = Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {candidates[0].spec.arn}")
     rules_of_qualifier = [rule for rule in candidates if ref.qualifier in rule.spec.qualifiers]
@@ -96,11 +96,11 @@ def look_up(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> Found:
         allowed = sorted({q for rule in candidates for q in rule.spec.qualifiers})
         asked = "a call without qualifier runs $LATEST, which" if ref.qualifier == "$LATEST" else ref.qualifier
         reason = f"{asked} is not among the allowed qualifiers: {', '.join(allowed)}"
-        return Found((resolved, found, _failed("qualifier", reason)))
+        return RuleMatch((resolved, found, _failed("qualifier", reason)))
     if len(rules_of_qualifier) > 1:
         arns = " and ".join(rule.spec.arn for rule in rules_of_qualifier)
         reason = f"several rules speak of this function ({arns}), so none is followed; the operator has to say which"
-        return Found((resolved, _failed("manifest_rule", reason)))
+        return RuleMatch((resolved, _failed("manifest_rule", reason)))
 
     rule = rules_of_qualifier[0]
     checks = (
@@ -109,7 +109,7 @@ def look_up(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> Found:
         Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
         _principal(principal, rule),
     )
-    return Found(checks, rule)
+    return RuleMatch(checks, rule)
 
 
 def denied(check: CheckName, reason: str, all_checks: Iterable[CheckName] = _CHECKS) -> Decision:

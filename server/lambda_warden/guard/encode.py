@@ -8,7 +8,7 @@ import json
 
 from pydantic import JsonValue
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 from lambda_warden.model.manifest import ASYNC_PAYLOAD_LIMIT, SYNC_PAYLOAD_LIMIT
 from lambda_warden.model.request import CLIENT_CONTEXT_LIMIT, EncodedRequest, InvokeArguments
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lambda_warden.guard.decide import Ruling, denied, look_up
+from lambda_warden.guard.decide import PolicyDecision, denied, match_rule
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import LATEST, FunctionRef
@@ -16,7 +16,7 @@ _CHECKS: tuple[CheckName, ...] = ("manifest_rule", "qualifier", "principal", "lo
 _INSTANCE = r"\[?[A-Za-z0-9-]{1,64}\]?"
 
 
-def decide_logs(ref: FunctionRef, rules: Rules, principal: str = LOCAL, *, own: bool) -> Ruling:
+def decide_logs(ref: FunctionRef, rules: Rules, principal: str = LOCAL, *, own: bool) -> PolicyDecision:
     """Decide whether the log of an invocation may be read.
 
     Deny by default: as for a call, exactly one rule has to speak of the function and qualifier; besides, that rule has
@@ -28,10 +28,10 @@ def decide_logs(ref: FunctionRef, rules: Rules, principal: str = LOCAL, *, own: 
         principal: who asks.
         own: whether the records say that this principal made the invocation.
     """
-    found = look_up(ref, rules, principal)
+    found = match_rule(ref, rules, principal)
     if found.rule is None:
-        return Ruling(found.decision(_CHECKS), None)
-    return Ruling(found.decision(_CHECKS, _logs(found.rule.spec.logs, own)), found.rule)
+        return PolicyDecision(found.decision(_CHECKS), None)
+    return PolicyDecision(found.decision(_CHECKS, _logs(found.rule.spec.logs, own)), found.rule)
 
 
 def denied_logs(check: CheckName, reason: str) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 from lambda_warden.model.function_ref import (
     LATEST,
     FunctionRef,

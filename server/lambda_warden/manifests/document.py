@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
+from lambda_warden.errors import ManifestError, shown
 from lambda_warden.manifests.json_schema import known_keys
-from lambda_warden.model.errors import ManifestError
-from lambda_warden.model.function_ref import shown
 
 Place = tuple[str | int, ...]
 """Where something stands in a manifest: keys and indexes from the root."""

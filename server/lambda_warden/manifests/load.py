@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
+from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
 from lambda_warden.manifests.stamp import Stamp, stamp_of
-from lambda_warden.model.errors import ManifestError
 from lambda_warden.model.function_ref import partition_of
 from lambda_warden.model.manifest import (
     FunctionRule,
@@ -26,7 +27,6 @@ from lambda_warden.model.manifest import (
     parse_deny_arn,
     parse_rule_arn,
 )
-from lambda_warden.model.strict_json import parse_json
 
 if TYPE_CHECKING:
     from lambda_warden.guard.payload_schema import PayloadSchema

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from lambda_warden.errors import ManifestError, SettingsError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.stamp import stamp_of
-from lambda_warden.model.errors import ManifestError, SettingsError
 
 logger = logging.getLogger(__name__)
 

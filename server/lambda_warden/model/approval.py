@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-Answer = Literal["approved", "declined", "cancelled", "timed_out", "unavailable", "replayed"]
+ApprovalDecision = Literal["approved", "declined", "cancelled", "timed_out", "unavailable", "replayed"]
 """approved is the only one that lets a call go on. unavailable: the client can't ask anybody. replayed: the answer was
 given for a call that was made already."""
 
-REASONS: dict[Answer, str] = {
+REASONS: dict[ApprovalDecision, str] = {
     "approved": "a person approved this call",
     "declined": "a person declined this call",
     "cancelled": "the question was dismissed without an answer",

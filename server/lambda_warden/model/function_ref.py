@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError, shown
 
 LATEST: Final = "$LATEST"
 """The unpublished version. AWS runs it for an unqualified name, so unqualified and `$LATEST` are one thing."""
@@ -167,11 +167,6 @@ def parse_arn_prefix(partition: str, service: str, region: str, account: str, ar
             argument, f"unknown region {shown(region)} in partition {partition!r}", "a region of that partition"
         )
     _account(account, argument)
-
-
-def shown(text: str, limit: int = 80) -> str:
-    """Quote outside text for an error: escaped to ASCII, and cut after `limit` characters."""
-    return ascii(text if len(text) <= limit else text[:limit] + "…")
 
 
 def _parse_arn(text: str, parts: list[str], argument: str) -> FunctionSpelling:

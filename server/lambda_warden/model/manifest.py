@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError, shown
+from lambda_warden.jsontools.pointer import Pointer, parse_pointer
 from lambda_warden.model.function_ref import (
     NAME_LIMIT,
     PARTITIONS,
@@ -30,9 +31,7 @@ from lambda_warden.model.function_ref import (
     parse_arn_prefix,
     parse_qualifier,
     partition_of,
-    shown,
 )
-from lambda_warden.model.pointer import Pointer, parse_pointer
 
 SYNC_PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes of a synchronous invocation's request or response (Lambda quotas: 6 MB each)."""

@@ -123,7 +123,7 @@ class Omission(_Result):
     places: int = Field(default=1, description="At how many places it was cut.")
 
 
-class Unfolded(_Result):
+class DecodedBody(_Result):
     """A string of an API Gateway response that is shown as what it holds."""
 
     path: str = Field(description="JSON pointer to the string.")
@@ -173,7 +173,7 @@ class InvokeResult(_Result):
     payload_sha256: str | None = Field(
         default=None, description="Digest of the whole payload, where it is shown in part or as base64."
     )
-    unfolded: list[Unfolded] = Field(
+    unfolded: list[DecodedBody] = Field(
         default=[], description="Strings of `payload` shown as the JSON or text they hold."
     )
     query_error: str | None = Field(

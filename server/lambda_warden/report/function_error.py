@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import Any, Final
 
-from lambda_warden.guard.redaction.value import redact_value
 from lambda_warden.model.result import CausedBy, FunctionError, Log
+from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_cause import Said, cause_of, denied
 from lambda_warden.report.explanation import explain

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from lambda_warden.guard.redaction.text import redact_text
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.jsontools.query import QUERY_BYTES, Query, QueryError, apply
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
-from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import (
     OUTSIDE_DATA,
@@ -23,11 +23,11 @@ from lambda_warden.model.result import (
     Log,
     Outcome,
 )
+from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.log import RedactedLog, read_log, without
 from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
-from lambda_warden.report.query import QUERY_BYTES, Query, QueryError, apply
 
 _MESSAGE_LIMIT = 1000
 _HTTP_ERROR = 400
@@ -74,14 +74,14 @@ def report_denial(call: Call, decision: Decision) -> InvokeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DecodedAnswer:
     """What a function returned and logged, decoded and redacted, at its whole length."""
 
     payload: Payload
     log: RedactedLog | None
 
 
-def read_answer(raw: Returned, redact: Sequence[Pointer] = (), budget: int | None = None) -> Answer:
+def read_answer(raw: Returned, redact: Sequence[Pointer] = (), budget: int | None = None) -> DecodedAnswer:
     """Decode what a function returned and logged, and take out what must not be shown.
 
     Args:
@@ -91,7 +91,7 @@ def read_answer(raw: Returned, redact: Sequence[Pointer] = (), budget: int | Non
     """
     shown = budget if raw.function_error is None else None
     payload = read_payload(raw.payload, redact, total=raw.payload_bytes, budget=shown)
-    return Answer(payload, read_log(raw.log_tail, raw.request_id))
+    return DecodedAnswer(payload, read_log(raw.log_tail, raw.request_id))
 
 
 def report_outcome(
@@ -102,7 +102,7 @@ def report_outcome(
     redact: Sequence[Pointer] = (),
     *,
     query: Query | None = None,
-    answer: Answer | None = None,
+    answer: DecodedAnswer | None = None,
     kept_until: str | None = None,
 ) -> InvokeResult:
     """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
@@ -242,7 +242,7 @@ def _report_returned(
     raw: Returned,
     duration_ms: int,
     budget: int,
-    answer: Answer,
+    answer: DecodedAnswer,
     query: Query | None,
     kept_until: str | None,
 ) -> InvokeResult:
@@ -326,7 +326,7 @@ def _of(call: Call) -> _Named:
 def _next_after_return(
     outcome: Outcome,
     call: Call,
-    answer: Answer,
+    answer: DecodedAnswer,
     view: PayloadView,
     applied: Query | None,
     error: FunctionError | None,
@@ -344,7 +344,7 @@ def _next_after_return(
 
 
 def _next_after_success(
-    answer: Answer, view: PayloadView, applied: Query | None, kept_until: str | None
+    answer: DecodedAnswer, view: PayloadView, applied: Query | None, kept_until: str | None
 ) -> Iterator[str]:
     payload, status = answer.payload, answer.payload.response.status if answer.payload.response else None
     if status is not None and status >= _HTTP_ERROR:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 
 _CURSOR_PREFIX = "after:"
 

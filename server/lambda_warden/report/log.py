@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
-from lambda_warden.guard.redaction.text import redact_cut_text, redact_text
 from lambda_warden.model.result import FunctionError, Log, LogError, Report, ReportStatus
+from lambda_warden.redaction.text import redact_cut_text, redact_text
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.log_entry import LogEntry, read_entries
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lambda_warden.guard.redaction.value import redact_value
+from lambda_warden.redaction.value import redact_value
 
 _ERROR_LEVELS: Final = frozenset(
     {"ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "ALERT", "EMERGENCY", "FAIL", "CRIT"}

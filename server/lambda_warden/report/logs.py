@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
-from lambda_warden.guard.redaction.text import redact_text
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogsResult
+from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.log import read_report
 from lambda_warden.report.request_log import Selection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lambda_warden.jsontools.preview import Cut, Place
 from lambda_warden.model.result import Omission
-from lambda_warden.report.json_preview import Cut, Place
 
 _LISTED: Final = 20
 _PATHS_BYTES: Final = (256, 2000)

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import JsonValue
 
+from lambda_warden.jsontools.preview import DEPTH_LIMIT, Outline
+from lambda_warden.jsontools.strict_json import parse_usual_json
 from lambda_warden.model.json_entries import MEMBER, SPACES, Entries, end_of_space
-from lambda_warden.model.strict_json import parse_usual_json
-from lambda_warden.report.json_preview import DEPTH_LIMIT, Outline
 from lambda_warden.report.outline_head import ArrayHead, ObjectHead
 
 WINDOW: Final = 1 << 16

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from lambda_warden.report.json_preview import ENTRIES_SHARED, MANY_MEMBERS, Outline
+from lambda_warden.jsontools.preview import ENTRIES_SHARED, MANY_MEMBERS, Outline
 
 _SIZED: Final = 64
 """Items that are measured together."""

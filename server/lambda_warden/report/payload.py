@@ -11,20 +11,20 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from lambda_warden.guard.redaction.cut import withhold_doubtful, without_cut_end
-from lambda_warden.guard.redaction.text import redact_text, suspicion
-from lambda_warden.guard.redaction.value import redact_value
+from lambda_warden.jsontools.part import parse_json_part
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.jsontools.preview import Outline, preview_json
+from lambda_warden.jsontools.strict_json import encoded_pieces, json_bytes, may_hold_surrogates, parse_json
 from lambda_warden.model.api_gateway import BODY, STATUS
-from lambda_warden.model.pointer import Pointer
 from lambda_warden.model.result import Omission, PayloadFormat
-from lambda_warden.model.sieve import Sieve, windows
-from lambda_warden.model.strict_json import encoded_pieces, json_bytes, may_hold_surrogates, parse_json
-from lambda_warden.report.json_part import parse_json_part
-from lambda_warden.report.json_preview import Outline, preview_json
+from lambda_warden.redaction.cut import withhold_doubtful, without_cut_end
+from lambda_warden.redaction.prefilter import Sieve, windows
+from lambda_warden.redaction.text import redact_text, suspicion
+from lambda_warden.redaction.value import redact_value
+from lambda_warden.report.decode_body import Response, decode_body
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.report.omissions import summarize
 from lambda_warden.report.outline import read_outline
-from lambda_warden.report.unfold import Response, unfold
 
 BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
@@ -143,7 +143,7 @@ def _read_whole(data: bytes, redact: Sequence[Pointer], budget: int | None) -> P
         escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
         return _read_other(data, redact, len(data))
-    response = unfold(value, redact)
+    response = decode_body(value, redact)
     redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
@@ -165,7 +165,7 @@ def _read_outlined(data: bytes, budget: int) -> Payload | None:
         holder = value.head if isinstance(value, Outline) else value
         if isinstance(value, Outline) and isinstance(holder, dict) and value.total > len(holder) and _STATUS in data:
             return None  # the members that say what it is may be among those that were not kept
-        response = unfold(holder, (), read)
+        response = decode_body(holder, (), read)
     except _SuspectError:
         return None
     if response and response.unfolded and isinstance(holder, dict):
@@ -195,7 +195,7 @@ def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
         return _read_other(data, redact, total)
     value, withheld = withhold_doubtful(value, open_levels, redact)
     body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == BODY
-    response = None if body_is_cut else unfold(value, redact)
+    response = None if body_is_cut else decode_body(value, redact)
     redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + withheld + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)

@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import Final, NamedTuple
 
-from lambda_warden.model.errors import ArgumentError
+from lambda_warden.errors import ArgumentError
 
 _CURSOR: Final = re.compile(rb"at:([0-9]{1,9}):([0-9a-f]{16})")
 

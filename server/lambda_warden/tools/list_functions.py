@@ -9,19 +9,19 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
+from lambda_warden.errors import ArgumentError
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.errors import ArgumentError
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 if TYPE_CHECKING:
-    from lambda_warden.directory import Directory
+    from lambda_warden.listing.catalog import Catalog
 
 DESCRIPTION = """\
 List the AWS Lambda functions that may be invoked here, with the allowed aliases and versions, what each does, its \
 payload schema and working examples, and its state in AWS. Nothing else can be invoked. Start here."""
 
 
-def list_functions_tool(directory: Lazy[Directory]) -> Tool:
+def list_functions_tool(directory: Lazy[Catalog]) -> Tool:
     """The tool."""
 
     async def list_functions(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:  # noqa: ARG001

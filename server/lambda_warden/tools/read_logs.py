@@ -13,7 +13,7 @@ from lambda_warden.lazy import Lazy
 from lambda_warden.tools.tool import make_tool, tool_result
 
 if TYPE_CHECKING:
-    from lambda_warden.logs import Logs
+    from lambda_warden.logs.reader import Logs
 
 DESCRIPTION = """\
 Read the whole log of one invocation from CloudWatch Logs, where the operator allows it: give the invocation_id that \

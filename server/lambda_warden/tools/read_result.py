@@ -9,12 +9,12 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
+from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.lazy import Lazy
-from lambda_warden.model.errors import ArgumentError, SettingsError
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 if TYPE_CHECKING:
-    from lambda_warden.results import KeptResults
+    from lambda_warden.results.kept import KeptResults
 
 DESCRIPTION = """\
 Read what an earlier invoke_function call returned or logged, in full, without running it again: page by page, or by \

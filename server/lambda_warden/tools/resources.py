@@ -20,7 +20,7 @@ from pydantic import AnyUrl
 from lambda_warden.lazy import Lazy
 
 if TYPE_CHECKING:
-    from lambda_warden.results import Contents, KeptResults
+    from lambda_warden.results.kept import Contents, KeptResults
     from lambda_warden.store.results.entry import PartName
 
 RESOURCE_BYTES: Final = 75_000
@@ -75,7 +75,7 @@ class ServerWithResults(MCPServer[None]):
         named = _URI.fullmatch(str(uri))
         if self._results is None or named is None:
             raise ResourceNotFoundError(f"Unknown resource: {uri}")
-        from lambda_warden.results import UnknownResultError
+        from lambda_warden.results.kept import UnknownResultError
         from lambda_warden.store.results.entry import ResultError
 
         part = _PARTS[named[2]]
@@ -90,7 +90,7 @@ class ServerWithResults(MCPServer[None]):
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:
     from lambda_warden.model.result import OUTSIDE_DATA
-    from lambda_warden.results import MEDIA_TYPES
+    from lambda_warden.results.kept import MEDIA_TYPES
 
     meta = {
         "lambda-warden/outside-data": OUTSIDE_DATA,

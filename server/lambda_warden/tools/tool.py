@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from lambda_warden.tools.schemas import schemas
 
 if TYPE_CHECKING:
-    from lambda_warden.pipeline import Asker
+    from lambda_warden.invocation.pipeline import Approver
 
-AskerOf = Callable[[Context[Any, Any]], "Asker"]
-"""Gives the asker of one call."""
+ApproverOf = Callable[[Context[Any, Any]], "Approver"]
+"""Gives the approver of one call."""
 
 Handler = Callable[[Mapping[str, Any], Context[Any, Any]], Awaitable[CallToolResult | InputRequiredResult]]
 

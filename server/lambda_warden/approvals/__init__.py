@@ -1,0 +1,1 @@
+"""Approval by a person: what is asked, and the ways to ask it."""

@@ -1,0 +1,144 @@
+"""Asking a person through the client: MCP elicitation, in both protocol eras.
+
+Until revision 2025-11-25 the question is a request to the client in the middle of the call. From 2026-07-28 on it is
+the call's result (`input_required`), and the client calls again with the answer. The SDK's resolvers do that too, but
+let one answer be used for as many calls as arrive before its state expires. Here an answer is good for one call: the
+state names a question in the store, which is used up when it is answered.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+from mcp.server.elicitation import render_elicitation_schema
+from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
+from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types.version import is_version_at_least
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lambda_warden.approvals.request import ApprovalRequest
+from lambda_warden.invocation.pipeline import ApprovalPending
+from lambda_warden.model.approval import ApprovalDecision
+from lambda_warden.store.records import Records
+
+_KEY: Final = "approval"
+_INPUT_REQUIRED: Final = "2026-07-28"
+
+
+class Approval(BaseModel):
+    """The form. Accepting it is not enough: hosts exist that accept forms with their defaults."""
+
+    model_config = ConfigDict(strict=True)
+
+    approve: bool = Field(description="Run it, exactly as shown.")
+
+
+class ApprovalQuestion(ApprovalPending):
+    """The question, as the result of the call."""
+
+    def __init__(self, result: InputRequiredResult) -> None:
+        self.result = result
+
+
+class ClientApprover:
+    """Asks whoever sits at the client of one call.
+
+    Args:
+        context: the call's.
+        records: where open questions are kept.
+        timeout_seconds: how long an answer is waited for, in either era.
+    """
+
+    def __init__(self, context: Context[Any, Any], records: Records, timeout_seconds: float) -> None:
+        self._context = context
+        self._records = records
+        self._timeout = timeout_seconds
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether the client says that it can put a form to a person."""
+        capabilities = self._context.client_capabilities
+        elicitation = capabilities.elicitation if capabilities is not None else None
+        return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+    async def ask(self, question: ApprovalRequest) -> ApprovalDecision:
+        """Get an answer for exactly this question.
+
+        Raises:
+            ApprovalQuestion: if the question has to go out as the call's result.
+            RecordError: if the question can't be kept, so that its answer could be used twice.
+        """
+        if not self.can_ask:
+            return "unavailable"
+        version = self._context.protocol_version
+        if version is not None and is_version_at_least(version, _INPUT_REQUIRED):
+            return await self._ask_by_result(question)
+        return await self._ask_in_between(question)
+
+    async def _ask_in_between(self, question: ApprovalRequest) -> ApprovalDecision:
+        try:
+            with anyio.move_on_after(self._timeout):
+                result = await self._context.elicit(question.text, Approval)
+                return _answer(result.action, getattr(result, "data", None))
+        except ValueError:  # accepted without the field
+            return "declined"
+        except MCPError:
+            return "unavailable"
+        return "timed_out"
+
+    async def _ask_by_result(self, question: ApprovalRequest) -> ApprovalDecision:
+        answer = (self._context.input_responses or {}).get(_KEY)
+        asked = _asked(self._context.request_state)
+        if answer is None or asked is None:
+            raise ApprovalQuestion(await self._new_question(question))
+        verdict = await anyio.to_thread.run_sync(self._records.answer, asked, question.binding)
+        match verdict:
+            case "valid":
+                return _result_of(answer)
+            case "used":
+                return "replayed"
+            case "expired":
+                return "timed_out"
+            case _:  # an answer to another question, or to one that this store never asked
+                raise ApprovalQuestion(await self._new_question(question))
+
+    async def _new_question(self, question: ApprovalRequest) -> InputRequiredResult:
+        approval_id = uuid.uuid4().hex
+        expires_at = time.time() + self._timeout
+        await anyio.to_thread.run_sync(self._records.ask, approval_id, question.binding, expires_at)
+        form = ElicitRequestFormParams(message=question.text, requested_schema=render_elicitation_schema(Approval))
+        return InputRequiredResult(
+            input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps({"approval_id": approval_id})
+        )
+
+
+def _asked(state: str | None) -> str | None:
+    """The question that an answer is for. The SDK has sealed the state, so it is ours, or absent."""
+    try:
+        approval_id = json.loads(state or "")["approval_id"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return approval_id if isinstance(approval_id, str) else None
+
+
+def _result_of(answer: object) -> ApprovalDecision:
+    if not isinstance(answer, ElicitResult):
+        return "declined"
+    if answer.action != "accept":
+        return _answer(answer.action, None)
+    try:
+        return _answer("accept", Approval.model_validate(answer.content))
+    except ValidationError:
+        return "declined"
+
+
+def _answer(action: str, form: object) -> ApprovalDecision:
+    if action == "accept":
+        return "approved" if isinstance(form, Approval) and form.approve is True else "declined"
+    return "cancelled" if action == "cancel" else "declined"

@@ -1,0 +1,220 @@
+"""Runs calls in threads of their own, since boto3 blocks: each with a slot, a deadline, and a way to be given up.
+
+The slot is the thread's: it is free when the thread has ended. A call that is given up has its connection broken, so
+that its thread ends at once, says what is known and writes it down, whether or not anybody still waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final, Protocol, TypeVar
+
+from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
+from lambda_warden.invocation.fair_queue import FairQueue, SlotRequest
+
+GRACE_SECONDS: Final = 15.0
+"""How long a thread may take to end after its call was given up: it may be connecting, which nothing can break."""
+_FIRST_PROGRESS_SECONDS: Final = 1.0
+_PROGRESS_SECONDS: Final = 5.0
+
+_T = TypeVar("_T")
+
+
+class NoTurnError(Exception):
+    """A call got no slot in time, or no thread. Nothing was sent."""
+
+
+class LeftError(asyncio.CancelledError):
+    """A call was cancelled while it waited for its turn. Nothing was sent."""
+
+
+class StoppingError(Exception):
+    """The server ends and takes no more calls. Nothing was sent."""
+
+
+class StuckError(Exception):
+    """A call was given up, and its thread has not ended yet. It will write down what is known."""
+
+
+class Progress(Protocol):
+    """Takes word of how a call is getting on."""
+
+    async def __call__(self, elapsed: float, total: float | None, message: str) -> None:
+        """Report. `elapsed` and `total` are seconds since the call began; `total` is its deadline, if it has one."""
+
+
+class Dispatcher:
+    """Runs calls. Belongs to one event loop, at the first call's.
+
+    Args:
+        concurrency: how many may be under way at once.
+        queue: how many may wait for a slot.
+        on_idle: called once, in any thread, when it was closed and the last thread has ended.
+    """
+
+    def __init__(self, *, concurrency: int, queue: int, on_idle: Callable[[], None]) -> None:
+        self._slots = FairQueue(concurrency, queue)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="invocation")
+        self._on_idle = on_idle
+        self._lock = threading.Lock()
+        self._under_way: set[InvocationHandle] = set()
+        self._stopping = self._closed = False
+
+    @property
+    def under_way(self) -> int:
+        """How many calls have a thread."""
+        return len(self._under_way)
+
+    async def run(
+        self, work: Callable[[], _T], handle: InvocationHandle, claim: SlotRequest, patience: float, progress: Progress
+    ) -> _T:
+        """Run a call in a thread as soon as it is its turn, and wait for what it returns.
+
+        Args:
+            work: the call. It blocks, and ends soon after `handle` was given up.
+            handle: shared with `work`. Its deadline bounds the wait for a slot, too.
+            claim: what it takes a slot for.
+            patience: seconds to wait for a slot at the most.
+            progress: is told how it gets on, from one second on.
+
+        Raises:
+            QueueFullError, NoTurnError, StoppingError: nothing was sent.
+            LeftError: nor here, and it is cancelled.
+            StuckError: its thread did not end in time after it was given up.
+        """
+        loop, started = asyncio.get_running_loop(), time.monotonic()
+        self._check_open()
+        await self._turn(claim, min(handle.deadline, started + patience), started, progress)
+        try:
+            self._check_open()
+        except StoppingError:
+            self._slots.release(claim)
+            raise
+        ended: asyncio.Future[_T] = loop.create_future()
+        # Held by whoever deals with the call: its thread, or, where no thread can be started for it, this task.
+        dealt_with = threading.Lock()
+
+        def in_thread() -> None:
+            if not dealt_with.acquire(blocking=False):
+                return
+            try:
+                result, error = work(), None
+            except BaseException as raised:  # noqa: BLE001 - handed to whoever waits
+                result, error = None, raised
+            finally:
+                self._leave(handle)
+            with suppress(RuntimeError):  # the loop has ended, and its slots with it
+                loop.call_soon_threadsafe(settle, result, error)
+
+        def settle(result: _T | None, error: BaseException | None) -> None:
+            self._slots.release(claim)
+            if ended.cancelled():
+                return
+            if error is None:
+                ended.set_result(result)  # type: ignore[arg-type]
+            else:
+                ended.set_exception(error)
+
+        with self._lock:
+            self._under_way.add(handle)
+        try:
+            self._threads.submit(in_thread)
+        except RuntimeError as error:
+            # The executor has kept it all the same, for a thread that it may have later.
+            if dealt_with.acquire(blocking=False):
+                self._leave(handle)
+                self._slots.release(claim)
+                raise NoTurnError("this machine can start no more threads") from error
+        try:
+            return await self._end(ended, handle, started, progress)
+        except BaseException:
+            handle.give_up("shutdown" if self._stopping else "cancelled")
+            raise
+
+    async def drain(self, grace: float) -> None:
+        """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
+        self._stopping = True
+        await self._until_idle(grace)
+        with self._lock:
+            left = list(self._under_way)
+        for handle in left:
+            handle.give_up("shutdown")
+        await self._until_idle(GRACE_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the threads. What is under way is given up, and `on_idle` is called after the last of it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._stopping = self._closed = True
+            left = list(self._under_way)
+        for handle in left:
+            handle.give_up("shutdown")
+        self._threads.shutdown(wait=False)
+        if not left:
+            self._on_idle()
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise StoppingError("the server is shutting down")
+
+    def _leave(self, handle: InvocationHandle) -> None:
+        with self._lock:
+            self._under_way.discard(handle)
+            last = self._closed and not self._under_way
+        if last:
+            self._on_idle()
+
+    async def _until_idle(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (self._under_way or self._slots.queued) and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+
+    async def _turn(self, claim: SlotRequest, until: float, started: float, progress: Progress) -> None:
+        turn = self._slots.acquire(claim)
+        if turn is None:
+            return
+        try:
+            await _watch(turn, lambda: until, started, progress, "waiting for a free slot")
+        except BaseException as error:
+            self._slots.cancel(claim, turn)
+            if isinstance(error, asyncio.CancelledError):
+                raise LeftError(*error.args) from None
+            raise
+        if not turn.done():
+            self._slots.cancel(claim, turn)
+            raise NoTurnError(f"no slot was free within {until - started:.0f} s")
+
+    async def _end(self, ended: asyncio.Future[_T], handle: InvocationHandle, started: float, progress: Progress) -> _T:
+        await _watch(ended, lambda: handle.deadline, started, progress, "running")
+        if not ended.done():
+            handle.give_up("deadline")
+            await asyncio.wait((ended,), timeout=GRACE_SECONDS)
+        if not ended.done():
+            raise StuckError("no answer in time, and the connection could not be broken yet")
+        return ended.result()
+
+
+async def _watch(
+    future: asyncio.Future[_T], deadline: Callable[[], float], started: float, progress: Progress, message: str
+) -> None:
+    """Wait until a future is done or the deadline is there, which may move meanwhile, and report progress."""
+    report_at = started + _FIRST_PROGRESS_SECONDS
+    while not future.done():
+        now, until = time.monotonic(), deadline()
+        if now >= until:
+            return
+        if now >= report_at:
+            report_at = now + _PROGRESS_SECONDS
+            await progress(now - started, until - started if until < NEVER else None, message)
+        else:
+            await asyncio.wait((future,), timeout=min(report_at, until) - now)
+
+
+async def no_progress(elapsed: float, total: float | None, message: str) -> None:
+    """Reports to nobody."""

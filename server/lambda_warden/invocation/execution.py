@@ -1,0 +1,267 @@
+"""What happens to a call in its worker thread, in this order and whatever becomes of its caller:
+
+    limits, key and intent → attempts → report → outcome
+
+Nothing is sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lambda_warden.aws.invocation_handle import InvocationHandle
+from lambda_warden.defects import log_defect
+from lambda_warden.guard.alias import unexpected_version
+from lambda_warden.guard.decide import denied
+from lambda_warden.invocation.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
+from lambda_warden.invocation.retry import attempt_until_it_may_have_run
+from lambda_warden.invocation.stages import Allowed, Denied
+from lambda_warden.model.decision import Check, Decision
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
+from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.result import InvokeResult
+from lambda_warden.report.fit import fit
+from lambda_warden.report.invocation import (
+    DecodedAnswer,
+    read_answer,
+    report_outcome,
+    report_unshown,
+    with_way_to_its_log,
+    without_details,
+)
+from lambda_warden.report.text import invocation_text
+from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError, Records
+
+if TYPE_CHECKING:
+    from lambda_warden.aws.configuration import Configuration
+    from lambda_warden.results.kept import KeptResults, KeptStream
+
+logger = logging.getLogger(__name__)
+
+NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
+NOT_ADMITTED = "lambda-warden could not admit the call, so it was not sent"
+
+MARGIN_SECONDS = 30.0
+"""How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
+_PROBE_SECONDS = 30.0
+_QUEUED_SECONDS = 60.0
+"""For an Event, which is answered when it is queued."""
+_LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0
+"""How long a slot of `concurrent` is held by a call whose end is not known: a function runs on when its caller stops
+waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedCall:
+    """How a call ended that was sent, or was about to be, and what its caller gets to read."""
+
+    raw: RawOutcome
+    result: InvokeResult
+
+
+class Execution:
+    """Carries calls out, in the threads that it is called in.
+
+    Args:
+        records: where every intent and outcome goes, and where limits and keys are kept.
+        results: where answers and logs are kept for a while, if they are.
+        principal: who asks, for all calls of this server.
+        record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
+        read_timeout: seconds that no attempt takes longer than.
+        output_bytes: of a result and its text together.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        results: KeptResults | None,
+        *,
+        principal: str,
+        record_payloads: bool,
+        read_timeout: float,
+        output_bytes: int,
+    ) -> None:
+        self._records = records
+        self._results = results
+        self._principal = principal
+        self._record_payloads = record_payloads
+        self._read_timeout = read_timeout
+        self._output_bytes = output_bytes
+
+    def carry_out(self, tool: ToolName, step: Allowed, handle: InvocationHandle) -> CompletedCall | Decision | First:
+        """Carry a call out. Raises nothing.
+
+        Returns:
+            How it ended; or why it was not sent; or who has its idempotency key.
+        """
+        try:
+            if stopped := self._admit(tool, step):
+                return stopped
+        except RecordError as error:
+            logger.error("%s not sent: %s", step.call.invocation_id, error)
+            return denied("record", NOT_RECORDED)
+        except Exception as error:  # noqa: BLE001 - a defect of ours, before anything was sent
+            log_defect("admitting", error)
+            return denied("internal", NOT_ADMITTED)
+        self._limit(step, handle)
+        stream = self._stream(step, handle)
+        started = time.monotonic()
+        raw, attempts = self._attempt(step, handle, stream)
+        seconds = time.monotonic() - started
+        ending = CompletedCall(raw, self._report(step, raw, seconds, attempts, stream))
+        if stream is not None:
+            stream.close()
+        try:
+            self._finish(step, ending, seconds, attempts)
+        except RecordError as error:
+            logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
+        return ending
+
+    def _admit(self, tool: ToolName, step: Allowed) -> Decision | First | None:
+        invocation_id = step.call.invocation_id
+        intent = intent_record(tool, step, self._principal, keep_payload=self._record_payloads)
+        met = self._records.admit(invocation_id, intent, self._buckets(step), _LEASE_SECONDS, step.reservation)
+        if not isinstance(met, Busy):
+            return met
+        full = Denied(step.call, step.decision.with_check(_limit_check(met)))
+        self._records.append("denial", invocation_id, denial_record(tool, full))
+        return full.decision
+
+    def _limit(self, step: Allowed, handle: InvocationHandle) -> None:
+        """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
+        spec, kind = step.rule.spec, step.request.invocation_type
+        usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
+        limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
+        handle.allow(limit)
+        limits = spec.timeout_seconds, step.request.timeout_seconds
+        if kind == "RequestResponse" and limits == (None, None) and handle.reason is None:
+
+            def shorten(known: Configuration) -> None:
+                if known.timeout_seconds is not None:
+                    handle.allow(min(limit, known.timeout_seconds + MARGIN_SECONDS))
+
+            step.policy.configurations.tell(step.ref, shorten)
+
+    def _stream(self, step: Allowed, handle: InvocationHandle) -> KeptStream | None:
+        """What keeps an answer that may be larger than what is held of it in memory."""
+        if self._results is None or not step.request.response_stream:
+            return None
+        try:
+            from lambda_warden.aws.invoke import MEMORY_LIMIT  # see below
+
+            return self._results.stream(
+                step.call.invocation_id,
+                step.ref.qualified_arn,
+                step.rule.spec.result.pointers,
+                held_bytes=MEMORY_LIMIT,
+                remaining=handle.remaining,
+            )
+        except Exception as error:  # noqa: BLE001 - a defect of ours costs what is kept, and not the call
+            log_defect("keeping a stream", error)
+            return None
+
+    def _attempt(self, step: Allowed, handle: InvocationHandle, stream: KeptStream | None) -> tuple[RawOutcome, int]:
+        # Imported here: it loads boto3, which a server that starts does not need.
+        from lambda_warden.aws.invoke import invoke
+
+        last: tuple[RawOutcome, int] | None = None
+
+        def record_retry(attempt: int, refusal: Refused, pause_seconds: float) -> None:
+            nonlocal last
+            last = refusal, attempt
+            self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
+
+        try:
+            sink = stream.write if stream else None
+            attempt = partial(invoke, step.policy.clients, step.ref, step.request, handle, sink)
+            return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, handle, record_retry)
+        except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
+            logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
+            return last or (Refused(type(error).__name__, str(error)), 1)
+
+    def _report(
+        self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int, stream: KeptStream | None
+    ) -> InvokeResult:
+        shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
+        try:
+            budget = None if step.query else shown.max_bytes
+            answer = read_answer(raw, shown.pointers, budget) if isinstance(raw, Returned) else None
+            kept = self._keep(step, raw, answer, stream) if isinstance(raw, Returned) and answer else None
+
+            def make(budget: int) -> InvokeResult:
+                return report_outcome(
+                    step.call, raw, duration_ms, budget, query=step.query, answer=answer, kept_until=kept
+                )
+
+            result = fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
+            log_defect("reporting", error)
+            result = report_unshown(step.call, raw, duration_ms)
+        violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
+        if step.rule.spec.logs is not None:
+            result = with_way_to_its_log(result)
+        return result.model_copy(update={"violation": violation, "attempts": attempts})
+
+    def _keep(self, step: Allowed, raw: Returned, answer: DecodedAnswer, stream: KeptStream | None) -> str | None:
+        """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
+        if answer.payload.total > len(raw.payload):
+            return stream.finish(answer.log, len(raw.log_tail or b"")) if stream else None
+        if self._results is None:
+            return None
+        return self._results.keep(
+            step.call.invocation_id,
+            step.ref.qualified_arn,
+            returned=raw.payload,
+            payload=answer.payload,
+            log=answer.log,
+            log_bytes=len(raw.log_tail or b""),
+        )
+
+    def _finish(self, step: Allowed, ending: CompletedCall, seconds: float, attempts: int) -> None:
+        raw, invocation_id = ending.raw, step.call.invocation_id
+        self._records.finish(
+            invocation_id,
+            self._outcome_record(step, raw, seconds, attempts),
+            ran=not isinstance(raw, Refused),
+            ended=not (isinstance(raw, Unknown) and raw.status_code is None),
+            result=ending.result.model_dump_json(exclude_defaults=True) if step.reservation else None,
+        )
+        if ending.result.violation:
+            logger.error("%s: %s", invocation_id, ending.result.violation)
+            body = {"function": step.ref.qualified_arn, "reason": ending.result.violation}
+            self._records.append("violation", invocation_id, body)
+
+    def _outcome_record(self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
+        if self._record_payloads:
+            try:
+                return outcome_record(step, raw, seconds, attempts, keep_payload=True)
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not keep an outcome off the record
+                log_defect("keeping a payload", error)
+        return outcome_record(step, raw, seconds, attempts, keep_payload=False)
+
+    def _buckets(self, step: Allowed) -> list[Bucket]:
+        """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
+        if step.request.invocation_type == "DryRun":
+            return []
+        limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
+        if limits := step.policy.rules.principals.get(self._principal):
+            limited.append((f"principal:{self._principal}", limits))
+        return [
+            Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
+            for key, limits in limited
+            if limits != Limits()
+        ]
+
+
+def _limit_check(busy: Busy) -> Check:
+    who = "this function" if busy.key.startswith("rule:") else "this principal"
+    what = {"per_minute": "calls a minute", "per_day": "calls a day", "concurrent": "calls at once"}[busy.limit]
+    when = "when one of them has ended"
+    if busy.retry_after_seconds is not None:
+        when = f"in {max(1, round(busy.retry_after_seconds)):,} s"
+    reason = f"{who} has reached its limit of {busy.allowed:,} {what}; there is room {when}"
+    return Check(name="limits", passed=False, reason=reason)

@@ -1,0 +1,103 @@
+"""What a record says of a call: enough to know what was asked, decided and done, and no payload unless it is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from lambda_warden.invocation.stages import Allowed, Denied
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.model.outcome import RawOutcome, Refused, Returned
+from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.invocation import outcome_of
+from lambda_warden.report.payload import preview, read_payload
+from lambda_warden.store.records import Field
+
+ToolName = Literal["invoke_function", "dry_run"]
+
+_KEPT_BYTES: Final = 64 * 1024
+"""Of a payload in the records, where payloads are kept."""
+
+
+def denial_record(tool: ToolName, step: Denied) -> dict[str, Field]:
+    """A call that is not sent, and the check that stopped it."""
+    failed = step.decision.failed
+    return {
+        "tool": tool,
+        "function": step.call.ref.qualified_arn if step.call.ref else None,
+        "invocation_type": step.call.invocation_type,
+        "check": failed.name if failed else None,
+        # What a schema says of a payload quotes it, and payloads are not kept.
+        "reason": redact_text(failed.reason).text if failed and failed.name != "payload_schema" else None,
+        "rule": step.decision.rule_source,
+        "payload_bytes": step.payload_bytes,
+    }
+
+
+def intent_record(tool: ToolName, step: Allowed, principal: str, *, keep_payload: bool) -> dict[str, Field]:
+    """A call that is about to be sent."""
+    request = step.request
+    approved = any(check.name == "approval" and check.passed for check in step.decision.checks)
+    return {
+        "tool": tool,
+        "principal": principal,
+        "approved": True if approved and tool == "invoke_function" else None,
+        "function": step.ref.qualified_arn,
+        "invocation_type": request.invocation_type,
+        "rule": step.rule.source,
+        "payload": _kept(request.payload, ()) if keep_payload else None,
+        "payload_bytes": len(request.payload or b""),
+        "payload_sha256": _digest(request.payload),
+        "client_context_sha256": _digest(request.client_context.encode() if request.client_context else None),
+        "tenant_id": request.tenant_id,
+        "durable_execution_name": request.durable_execution_name,
+        "idempotency_key": step.reservation.key if step.reservation else None,
+        "timeout_seconds": request.timeout_seconds,
+    }
+
+
+def retry_record(attempt: int, refusal: Refused, pause_seconds: float) -> dict[str, Field]:
+    """An attempt that started nothing, and after which another one is made."""
+    return {
+        "attempt": attempt,
+        "error": refusal.code,
+        "status_code": refusal.status_code,
+        "request_id": refusal.request_id,
+        "pause_ms": round(pause_seconds * 1000),
+    }
+
+
+def outcome_record(
+    step: Allowed, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
+) -> dict[str, Field]:
+    """How a call ended that was sent, or was about to be."""
+    common: dict[str, Field] = {
+        "outcome": outcome_of(raw, step.request.invocation_type),
+        "status_code": raw.status_code,
+        "request_id": raw.request_id,
+        "duration_ms": round(seconds * 1000),
+        "attempts": attempts if attempts > 1 else None,
+    }
+    if not isinstance(raw, Returned):
+        return common | {"error": raw.code}
+    whole = raw.payload_bytes in (None, len(raw.payload))
+    return common | {
+        "function_error": raw.function_error,
+        "executed_version": raw.executed_version,
+        "payload": _kept(raw.payload, step.rule.spec.result.pointers) if keep_payload else None,
+        "payload_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
+        "payload_sha256": _digest(raw.payload) if whole else None,
+    }
+
+
+def _kept(payload: bytes | None, redact: Sequence[Pointer]) -> str | None:
+    """A payload as it may be kept: redacted, then cut, as JSON text."""
+    if not payload:
+        return None
+    return json.dumps(preview(read_payload(payload, redact, budget=_KEPT_BYTES), _KEPT_BYTES).value, ensure_ascii=False)
+
+
+def _digest(data: bytes | None) -> str | None:
+    return hashlib.sha256(data).hexdigest() if data else None

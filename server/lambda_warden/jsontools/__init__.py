@@ -1,0 +1,1 @@
+"""JSON without a word of Lambda: strict reading, pointers, previews and queries. Pure."""

@@ -1,0 +1,238 @@
+"""`list_functions`: the manifest's rules joined with what AWS knows. The manifest decides what is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
+from lambda_warden.model.function_ref import LATEST, FunctionRef
+from lambda_warden.model.request import ListArguments
+from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
+from lambda_warden.policy import Policy
+from lambda_warden.report.fit import fit
+from lambda_warden.report.listing import distinct, page_of, read_cursor
+from lambda_warden.report.text import list_text
+
+Place = tuple[str, str]
+"""An account and a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One function under one rule; for a pattern that AWS can't expand, the pattern."""
+
+    function: str
+    rule: Rule
+    facts: FunctionInfo | None
+    qualifiers: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Sorts the list. The first qualifier tells two rules of one function apart."""
+        return f"{self.function}:{self.qualifiers[0]}"
+
+
+class Catalog:
+    """Lists what may be invoked."""
+
+    def __init__(self, policy: Callable[[], Policy], principal: str, output_bytes: int) -> None:
+        self._output_bytes = output_bytes
+        self._policy = policy
+        self._principal = principal
+
+    async def list_functions(self, arguments: Mapping[str, Any]) -> ListResult:
+        """One page of the functions that the manifest allows.
+
+        Raises:
+            ArgumentError: for an argument that is unknown or of the wrong form.
+        """
+        wanted = parse_arguments(ListArguments, arguments)
+        after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
+        policy = self._policy()
+        rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and self._may_call(rule)]
+        listings = await _list_places(policy, {(rule.arn.account, rule.arn.region) for rule in rules})
+        items = sorted(
+            (
+                item
+                for rule in rules
+                for item in _expand(rule, listings[rule.arn.account, rule.arn.region], policy.rules)
+                if wanted.name_contains is None or wanted.name_contains in item.function.rsplit(":", 1)[-1]
+            ),
+            key=lambda item: item.key,
+        )
+        indexes, cursor = page_of([item.key for item in items], wanted.limit, after)
+        page = [items[i] for i in indexes]
+        details = await _describe(policy, page)
+        entries = [
+            _entry(
+                item,
+                listings[item.rule.arn.account, item.rule.arn.region],
+                details.get(item.function, FunctionDetails()),
+            )
+            for item in page
+        ]
+        notes = distinct(
+            [
+                *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
+                *(problem for detail in details.values() for problem in detail.problems),
+            ]
+        )
+
+        def make(count: int) -> ListResult:
+            shown = max(1, count)
+            next_cursor = cursor if shown >= len(page) else page_of([item.key for item in items], shown, after)[1]
+            return ListResult(
+                # The schema and examples of one function can be too large to show.
+                functions=entries[:count] if count or not entries else [_without_schema(entries[0])],
+                total=len(items),
+                next_cursor=next_cursor,
+                notes=notes,
+                next_step=_next_step(items, next_cursor),
+            )
+
+        return fit(make, list_text, len(page), self._output_bytes, least=0)
+
+    def _may_call(self, rule: Rule) -> bool:
+        return rule.spec.principals is None or self._principal in rule.spec.principals
+
+
+def _list_place(policy: Policy, place: Place) -> FunctionList:
+    # Imported here, as below: it loads boto3, which a server that starts does not need.
+    from lambda_warden.aws.catalog import list_functions
+
+    return list_functions(policy.clients, *place)
+
+
+def _describe_item(policy: Policy, item: _Item) -> FunctionDetails:
+    from lambda_warden.aws.catalog import describe
+
+    return describe(policy.clients, item.rule.arn.account, item.rule.arn.region, item.function, item.qualifiers[0])
+
+
+async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, FunctionList]:
+    listings: dict[Place, FunctionList] = {}
+
+    async def read(place: Place) -> None:
+        listings[place] = await anyio.to_thread.run_sync(_list_place, policy, place)
+
+    async with anyio.create_task_group() as group:
+        for place in sorted(places):
+            group.start_soon(read, place)
+    return dict(sorted(listings.items()))
+
+
+async def _describe(policy: Policy, page: list[_Item]) -> dict[str, FunctionDetails]:
+    """Read the details of the functions that AWS has; the others have none."""
+    details: dict[str, FunctionDetails] = {}
+
+    async def read(item: _Item) -> None:
+        details[item.function] = await anyio.to_thread.run_sync(_describe_item, policy, item)
+
+    async with anyio.create_task_group() as group:
+        for item in {item.function: item for item in page if item.facts is not None}.values():
+            group.start_soon(read, item)
+    return dict(sorted(details.items()))
+
+
+def _may_match(rule: Rule, wanted: ListArguments) -> bool:
+    return (
+        wanted.account in (None, rule.arn.account)
+        and wanted.region in (None, rule.arn.region)
+        and wanted.effect in (None, rule.spec.effect)
+    )
+
+
+def _expand(rule: Rule, listing: FunctionList, rules: Rules) -> list[_Item]:
+    """The functions of one rule, without what is denied all the same, and so as `decide` sees them: a function with
+    a rule of its own is not under a pattern."""
+    if not rule.arn.is_pattern:
+        return _items(rule.spec.arn, rule, listing.functions.get(rule.spec.arn), rules)
+    regex, prefix = rule.arn.name_regex(), rule.spec.arn.removesuffix(rule.arn.name)
+    matching = [
+        item
+        for arn, facts in listing.functions.items()
+        if arn.startswith(prefix) and regex.fullmatch(arn.removeprefix(prefix)) and not rules.names_exactly(arn)
+        for item in _items(arn, rule, facts, rules)
+    ]
+    if listing.problem is None:
+        return matching
+    return [_Item(rule.spec.arn, rule, None, tuple(rule.spec.qualifiers)), *matching]
+
+
+def _items(function: str, rule: Rule, facts: FunctionInfo | None, rules: Rules) -> list[_Item]:
+    name, arn = function.rsplit(":", 1)[-1], rule.arn
+    allowed = tuple(
+        qualifier
+        for qualifier in rule.spec.qualifiers
+        if not rules.denial_of(FunctionRef(arn.partition, arn.region, arn.account, name, qualifier))
+    )
+    return [_Item(function, rule, facts, allowed)] if allowed else []
+
+
+def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
+    spec, facts = item.rule.spec, item.facts
+    is_pattern = item.function == spec.arn and item.rule.arn.is_pattern
+    description = spec.description or (facts.description if facts else None)
+    return FunctionEntry(
+        function=item.function,
+        is_pattern=is_pattern,
+        qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
+        approval=spec.asks,
+        invocation_types=list(spec.invocation_types),
+        effect=spec.effect,
+        description=description,
+        description_from=None if description is None else "manifest" if spec.description else "aws",
+        payload_schema=item.rule.schema.schema if item.rule.schema else None,
+        payload_max_bytes=spec.payload.max_bytes,
+        examples=list(spec.examples),
+        exists=True if facts else None if listing.problem or is_pattern else False,
+        runtime=facts.runtime if facts else None,
+        handler=facts.handler if facts else None,
+        memory_mb=facts.memory_mb if facts else None,
+        timeout_seconds=facts.timeout_seconds if facts else None,
+        last_modified=facts.last_modified if facts else None,
+        state=details.state,
+    )
+
+
+def _without_schema(entry: FunctionEntry) -> FunctionEntry:
+    about = f"{entry.description or ''} (Its payload schema and examples are too large to be shown here.)".strip()
+    return entry.model_copy(update={"payload_schema": None, "examples": [], "description": about})
+
+
+def _qualifier(qualifier: str, details: FunctionDetails) -> QualifierEntry:
+    if qualifier.startswith("$"):
+        known = None if details.versions is None else qualifier in details.versions or qualifier != LATEST
+        return QualifierEntry(qualifier=qualifier, kind="latest", exists=known)
+    if qualifier.isdigit():
+        known = None if details.versions is None else qualifier in details.versions
+        return QualifierEntry(qualifier=qualifier, kind="version", exists=known)
+    if details.aliases is None:
+        return QualifierEntry(qualifier=qualifier, kind="alias")
+    alias = details.aliases.get(qualifier)
+    return QualifierEntry(
+        qualifier=qualifier,
+        kind="alias",
+        exists=alias is not None,
+        function_version=alias.function_version if alias else None,
+        routing=alias.routing or None if alias else None,
+    )
+
+
+def _listing_note(problem: str) -> str:
+    return f"{problem}. What AWS did not tell is left out; what may be invoked comes from the manifest alone."
+
+
+def _next_step(items: list[_Item], cursor: str | None) -> str:
+    if not items:
+        return "Nothing that may be invoked matches. Use fewer filters; only the operator can allow more."
+    if cursor:
+        return "Pass next_cursor as cursor for more, or narrow with name_contains."
+    return "Use dry_run to check a call, or invoke_function with one of the qualifiers to run it."

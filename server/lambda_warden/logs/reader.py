@@ -1,0 +1,312 @@
+"""`read_logs`: the log of one invocation, for those whose rule allows it.
+
+A rule gives a principal the logs of its own invocations, unless it says otherwise. Which these are, the records know:
+so such a read names an invocation of theirs, and can't reach into what others ran.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from lambda_warden.aws.configuration import read_configuration
+from lambda_warden.aws.logs import BYTES_LIMIT, Span, find_request, read_stream
+from lambda_warden.defects import log_defect
+from lambda_warden.errors import ArgumentError
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.guard.decide import PolicyDecision
+from lambda_warden.guard.logs import check_log_group, decide_logs, denied_logs, streams_of
+from lambda_warden.guard.resolve import resolve
+from lambda_warden.model.decision import CheckName, Decision
+from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.log_event import LogEvent
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, LogsRule
+from lambda_warden.model.outcome import Refused
+from lambda_warden.model.request import REQUEST_ID_PATTERN, ReadLogsArguments, RequestedInvocationType
+from lambda_warden.model.result import LogsResult
+from lambda_warden.policy import Policy
+from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.fit import fit
+from lambda_warden.report.logs import (
+    NO_REQUEST_ID,
+    LogFound,
+    LogRead,
+    report_logs,
+    report_logs_denial,
+    report_logs_refusal,
+    report_no_log,
+)
+from lambda_warden.report.request_log import Selection, naming, select
+from lambda_warden.report.text import logs_text
+from lambda_warden.store.reading import Reader
+from lambda_warden.store.records import Field, Kind, RecordError, Records
+
+logger = logging.getLogger(__name__)
+
+READS_AT_ONCE: Final = 4
+"""AWS takes about five of these requests a second for an account and region ("CloudWatch Logs quotas")."""
+_SEARCH_SECONDS: Final = 20.0
+"""How long one look at the log takes at the most, but for the last answer."""
+_STREAMS: Final = 8
+_INTENTS: Final[tuple[Kind, ...]] = ("intent",)
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 8.0
+_CLOCKS = timedelta(minutes=5)
+"""How far this machine's clock and AWS's may be apart."""
+_EVENT_AGE = timedelta(hours=6)
+"""How long an Event may be queued, retries included (Lambda Developer Guide, "Error handling for asynchronous
+invocation")."""
+
+_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN.strip("^$"), re.ASCII)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The invocation whose log is asked for.
+
+    Attributes:
+        function: as the caller wrote it, or as it is on record.
+        span: when it may have logged, in milliseconds since the epoch.
+        own: whether the records say that this principal made it.
+    """
+
+    function: str
+    qualifier: str | None
+    request_id: str | None
+    span: Span
+    own: bool = False
+    invocation_type: RequestedInvocationType | None = None
+
+
+class Logs:
+    """Reads logs. Every ending is a result; nothing is raised for a request.
+
+    Args:
+        policy: gives what is in force when a read begins.
+        records: where every read goes before it is made.
+        records_file: the same records, to look up invocations in.
+        principal: who asks, for all reads of this server.
+        output_bytes: of a result and its text together.
+    """
+
+    def __init__(
+        self, policy: Callable[[], Policy], records: Records, records_file: Path, principal: str, output_bytes: int
+    ) -> None:
+        self._policy = policy
+        self._records = records
+        self._records_file = records_file
+        self._principal = principal
+        self._output_bytes = output_bytes
+        self._threads = CapacityLimiter(READS_AT_ONCE)
+
+    async def read(self, arguments: Mapping[str, Any]) -> LogsResult:
+        """Read one page of the log of one invocation, if the manifest allows it."""
+        read, policy = LogRead(uuid.uuid4().hex), self._policy()
+        reached: CheckName = "arguments"
+        try:
+            asked = parse_arguments(ReadLogsArguments, arguments)
+            wanted = await self._wanted(asked)
+            reached = "resolve"
+            ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region)
+            ruling = decide_logs(ref, policy.rules, self._principal, own=wanted.own)
+        except ArgumentError as error:
+            return await self._deny(read, denied_logs(reached, str(error)))
+        except RecordError as error:
+            logger.error("%s: %s", read.read_id, error)
+            return await self._deny(read, denied_logs("record", "the records can't be read"))
+        except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
+            log_defect("deciding on a read", error)
+            return await self._deny(
+                read, denied_logs("internal", "lambda-warden could not decide, so nothing was read")
+            )
+        read = replace(read, ref=ref, request_id=wanted.request_id, invocation_type=wanted.invocation_type)
+        if ruling.rule is None or ruling.rule.spec.logs is None or not ruling.decision.allowed:
+            return await self._deny(read, ruling.decision)
+        if wanted.request_id is None:
+            return report_no_log(read, NO_REQUEST_ID)
+        return await self._read_allowed(read, asked, wanted, ref, ruling, ruling.rule.spec.logs, policy)
+
+    async def _read_allowed(
+        self,
+        read: LogRead,
+        asked: ReadLogsArguments,
+        wanted: _Wanted,
+        ref: FunctionRef,
+        ruling: PolicyDecision,
+        logs: LogsRule,
+        policy: Policy,
+    ) -> LogsResult:
+        group = logs.group_of(ref.name)
+        read = replace(read, log_group=group)
+        try:
+            await self._append("read", read, {"principal": self._principal, "rule": ruling.decision.rule_source})
+        except RecordError as error:
+            logger.error("%s not read: %s", read.read_id, error)
+            return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
+        configuration = await self._in_thread(partial(read_configuration, policy.clients, ref))
+        if isinstance(configuration, str):
+            return report_logs_refusal(read, Refused(configuration, "GetFunctionConfiguration failed"))
+        checked = ruling.decision.with_check(check_log_group(group, configuration.log_group))
+        if not checked.allowed:
+            return await self._deny(read, checked)
+        look = partial(self._look, policy, ref, group, wanted, configuration.concurrent)
+        found = await _until_complete(look, 0 if asked.cursor else asked.wait_seconds)
+        if isinstance(found, Refused):
+            # A log group is made when the function logs for the first time.
+            return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
+        if not found.selections:
+            return report_no_log(read, cut=found.cut)
+        max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
+        try:
+            make = partial(report_logs, read, found, cursor=asked.cursor)
+            return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
+        except ArgumentError as error:
+            return await self._deny(read, denied_logs("arguments", str(error)))
+
+    async def _wanted(self, asked: ReadLogsArguments) -> _Wanted:
+        """Which invocation is meant.
+
+        Raises:
+            ArgumentError: if it is named in two ways or in none, or is not on record.
+            RecordError: if the records can't be read.
+        """
+        if asked.invocation_id is not None:
+            if (asked.function, asked.qualifier, asked.request_id) != (None, None, None):
+                raise ArgumentError(
+                    "invocation_id", "is given beside other names of an invocation", "invocation_id alone"
+                )
+            return await self._in_thread(partial(_recorded, self._records_file, asked.invocation_id, self._principal))
+        if asked.function is None or asked.request_id is None:
+            raise ArgumentError("invocation_id", "is missing", "invocation_id, or else function and request_id")
+        first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
+        return _Wanted(asked.function, asked.qualifier, asked.request_id, Span(round(first * 1000), None))
+
+    async def _look(
+        self, policy: Policy, ref: FunctionRef, group: str, wanted: _Wanted, concurrent: bool
+    ) -> LogFound | Refused:
+        """What is in the log now."""
+        request_id, deadline = wanted.request_id or "", time.monotonic() + _SEARCH_SECONDS
+        named = await self._in_thread(
+            partial(find_request, policy.clients, ref, group, request_id, wanted.span, deadline)
+        )
+        if isinstance(named, Refused):
+            return named
+        by_stream = naming(named.events, request_id)
+        streams = sorted(streams_of(ref, group, by_stream), key=lambda stream: by_stream[stream][0].timestamp)
+        selections: list[tuple[str, Selection]] = []
+        size, cut = 0, named.cut
+        for stream in streams:
+            if size > BYTES_LIMIT or len(selections) == _STREAMS:
+                cut = True
+                break
+            marks = select(by_stream[stream], request_id)
+            span = _span_of(by_stream[stream], marks.complete, wanted.span)
+            events = await self._in_thread(partial(read_stream, policy.clients, ref, group, stream, span, deadline))
+            if isinstance(events, Refused):
+                return events
+            selection = await self._in_thread(partial(select, events.events, request_id, concurrent=concurrent))
+            if events.cut and not selection.complete:
+                # How it ended is known from the search, also where the lines before its end are too many.
+                cut, selection = True, replace(selection, attempts=marks.attempts, reports=marks.reports)
+            size += sum(map(len, selection.messages))
+            selections.append((stream, selection))
+        return LogFound(tuple(selections), cut)
+
+    async def _deny(self, read: LogRead, decision: Decision) -> LogsResult:
+        failed = decision.failed
+        reason = redact_text(failed.reason).text if failed else None
+        body = {"check": failed.name if failed else None, "reason": reason, "rule": decision.rule_source}
+        try:
+            await self._append("denial", read, body)
+        except RecordError as error:
+            # A denial needs no record to be safe: it stands, and the operator is told.
+            logger.error("%s", error)
+        return report_logs_denial(read, decision)
+
+    async def _append(self, kind: Kind, read: LogRead, body: Mapping[str, Field]) -> None:
+        about: dict[str, Field] = {
+            "tool": "read_logs",
+            "function": read.ref.qualified_arn if read.ref else None,
+            "request_id": read.request_id,
+            "log_group": read.log_group,
+        }
+        await anyio.to_thread.run_sync(self._records.append, kind, read.read_id, {**about, **body})
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run work that blocks. A caller that gives up does not wait for it, and nothing follows it then."""
+        return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
+
+
+async def _until_complete(look: Callable[[], Awaitable[LogFound | Refused]], wait_seconds: float) -> LogFound | Refused:
+    """Look again, with growing pauses, until the log is complete or the time is over."""
+    deadline, pause = time.monotonic() + wait_seconds, _FIRST_PAUSE_SECONDS
+    while True:
+        found = await look()
+        rest = deadline - time.monotonic()
+        if rest <= 0 or _is_final(found):
+            return found
+        await anyio.sleep(min(pause, rest))
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _is_final(found: LogFound | Refused) -> bool:
+    """Whether looking again would give the same."""
+    return found.complete or found.cut if isinstance(found, LogFound) else not _is_missing(found)
+
+
+def _is_missing(refused: Refused) -> bool:
+    return refused.code == "ResourceNotFoundException"
+
+
+def _span_of(named: Sequence[LogEvent], ended: bool, asked: Span) -> Span:
+    """When a stream has lines of an invocation: from the first event that names it, to the last if that is its end."""
+    times = [event.timestamp for event in named]
+    return Span(min(times), max(times) if ended else asked.last)
+
+
+def _recorded(path: Path, invocation_id: str, principal: str) -> _Wanted:
+    """The invocation with this id, if the principal made it.
+
+    Raises:
+        ArgumentError: if there is none, or it is another principal's: which of these is not told.
+        RecordError: if the records can't be read.
+    """
+    with Reader(path) as reader:
+        entry = next(reader.entries(_INTENTS, invocation_id=invocation_id), None)
+    intent = entry.record.fields() if entry else {}
+    if entry is None or intent.get("principal") != principal or intent.get("tool") != "invoke_function":
+        raise ArgumentError(
+            "invocation_id", "is not that of a call made here", "the invocation_id that invoke_function gave"
+        )
+    if intent.get("invocation_type") == "DryRun":
+        raise ArgumentError("invocation_id", "is that of a DryRun, which runs nothing", "that of another call")
+    request_id = entry.ending.fields().get("request_id") if entry.ending else None
+    queued = intent.get("invocation_type") == "Event"
+    began = datetime.fromisoformat(entry.record.at)
+    longest = timedelta(seconds=FUNCTION_TIMEOUT_LIMIT) + (_EVENT_AGE if queued else timedelta())
+    return _Wanted(
+        function=str(intent.get("function")),
+        qualifier=None,
+        request_id=request_id if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id) else None,
+        span=Span(_milliseconds(began - _CLOCKS), _milliseconds(began + longest + _CLOCKS)),
+        own=True,
+        invocation_type="Event" if queued else "RequestResponse",
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -1,0 +1,113 @@
+"""API Gateway responses: the string at /body → what it holds."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.jsontools.strict_json import parse_json
+from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
+from lambda_warden.model.result import DecodedBody
+from lambda_warden.redaction.value import PLACE
+from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
+
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An API Gateway response: its HTTP status if it may be shown, how its body was unfolded, how much was withheld."""
+
+    status: int | None
+    unfolded: DecodedBody | None = None
+    withheld: int = 0
+
+
+def decode_body(
+    value: JsonValue, pointers: Sequence[Pointer], read: Callable[[bytes], Any] = parse_json
+) -> Response | None:
+    """Replace the body of an API Gateway response by what it holds: the JSON object or array, or the decoded text.
+
+    Other bodies stay as they are, and so does every other value. If pointers lead into a body that is not JSON, so
+    that their places can't be found, the whole body is withheld.
+
+    Args:
+        value: what a function returned; changed in place.
+        pointers: places that must not be shown.
+        read: reads strict JSON. What it raises other than ValueError, is raised.
+
+    Returns:
+        What is known of the response, or None if the value is none.
+    """
+    status = value.get(STATUS) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not is_http_status(status):
+        return None
+    shown_status = None if _stands_at(pointers, STATUS) else status
+    if not isinstance(value.get(BODY), str):
+        return Response(shown_status)
+    held, unfolded = _held_in_base64(value, read) if value.get(IS_BASE64) is True else _held(value, read)
+    if isinstance(held, str) and _lead_into(pointers, BODY):
+        value[BODY] = PLACE
+        return Response(shown_status, withheld=1)
+    value[BODY] = held
+    return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
+
+
+def _held(response: dict[str, JsonValue], read: Callable[[bytes], Any]) -> tuple[JsonValue, DecodedBody | None]:
+    """What the body holds. The body, which may be large, is taken out: it need not stay beside what it holds."""
+    body = str(response[BODY])
+    if not _may_hold(body):
+        return body, None
+    try:
+        data = body.encode()
+    except ValueError:  # lone surrogates
+        return body, None
+    response[BODY] = None
+    del body
+    json = _json(data, read)
+    if json is None:
+        return data.decode(), None
+    return json, DecodedBody(path="/body", source="json", media_type=_JSON)
+
+
+def _held_in_base64(
+    response: dict[str, JsonValue], read: Callable[[bytes], Any]
+) -> tuple[JsonValue, DecodedBody | None]:
+    body = str(response[BODY])
+    try:
+        data = base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        return body, None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return body, DecodedBody(path="/body", source="base64", media_type=media_type_of_bytes(data))
+    json = _json(data, read) if _may_hold(text) else None
+    media_type = media_type_of_text(text) if json is None else _JSON
+    return text if json is None else json, DecodedBody(path="/body", source="base64", media_type=media_type)
+
+
+def _may_hold(text: str) -> bool:
+    """Whether a text may be an object or array. Any other JSON reads the same as text."""
+    return text.lstrip(" \t\r\n").startswith(("{", "["))
+
+
+def _json(data: bytes, read: Callable[[bytes], Any]) -> Any:
+    try:
+        return read(data)
+    except ValueError:
+        return None
+
+
+def _lead_into(pointers: Sequence[Pointer], key: str) -> bool:
+    return any(len(pointer) > 1 and pointer[0] in (key, "*") for pointer in pointers)
+
+
+def _stands_at(pointers: Sequence[Pointer], key: str) -> bool:
+    return any(pointer in ((), (key,), ("*",)) for pointer in pointers)

@@ -1,0 +1,1 @@
+"""The use case of `read_result`: what calls returned and logged, kept for a while, redacted."""

@@ -1,0 +1,446 @@
+"""Kept results: what calls returned and logged, redacted and whole, for the principal who made them.
+
+Only what was redacted is kept. Reading starts nothing and is no decision, so it leaves no record; it is logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.to_thread
+from pydantic import JsonValue
+
+from lambda_warden.defects import log_defect
+from lambda_warden.errors import ArgumentError
+from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
+from lambda_warden.jsontools.strict_json import json_bytes
+from lambda_warden.model.request import ReadResultArguments
+from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
+from lambda_warden.redaction.piece import UnredactableError
+from lambda_warden.redaction.stream import StreamRedactor
+from lambda_warden.report.fit import fit
+from lambda_warden.report.log import RedactedLog
+from lambda_warden.report.payload import Payload, preview, read_payload
+from lambda_warden.report.text import read_result_text
+from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
+from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
+from lambda_warden.store.results.keeper import ResultStore, ResultWriter
+from lambda_warden.store.results.reading import Entry
+
+if TYPE_CHECKING:
+    from lambda_warden.store.results.seal import Seal
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
+    "json": "application/json",
+    "text": "text/plain",
+    "base64": "application/octet-stream",
+}
+_MARK_BYTES: Final = 32
+"""What stands for a secret is about so long, and may be longer than the secret."""
+UNKNOWN: Final = "no such result, or it has expired"
+_NO_ROOM: Final = "there is no room for it, or it can't be written as fast as it comes"
+_CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A kept part, or its head: text, or bytes where it is neither JSON nor text."""
+
+    data: str | bytes
+    format: PayloadFormat
+    total_bytes: int
+    complete: bool
+
+
+class KeptResults:
+    """Keeps the results of calls, and reads them.
+
+    Args:
+        store: where they are.
+        principal: who calls, and reads.
+        output_bytes: of what is read at once and its text together.
+    """
+
+    def __init__(self, store: ResultStore, principal: str, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
+        self._output_bytes = output_bytes
+        self._store = store
+        self._principal = principal
+
+    def keep(
+        self,
+        invocation_id: str,
+        function: str,
+        *,
+        returned: bytes,
+        payload: Payload,
+        log: RedactedLog | None = None,
+        log_bytes: int = 0,
+    ) -> str | None:
+        """Keep what a call gave. Nobody waits for it.
+
+        Args:
+            invocation_id: of the call.
+            function: its ARN, with the qualifier.
+            returned: what the function returned. It is kept only where `payload` says that nothing was redacted.
+            payload: the same, decoded and redacted.
+            log: the redacted end of its log.
+            log_bytes: the size of that before redaction.
+
+        Returns:
+            Until when it is kept at the most, in UTC; None if it is not kept, since there is nothing to keep or no
+            room for it.
+        """
+
+        def parts() -> Mapping[PartName, NewPart]:
+            new: dict[PartName, NewPart] = {}
+            if payload.format is not None:
+                data = _encoded(payload) if payload.redacted else returned
+                new["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
+            if log is not None:
+                new["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
+            return new
+
+        size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.whole) if log else 0)
+        if not size:
+            return None
+        expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)
+        return None if expires_at is None else utc(expires_at)
+
+    def stream(
+        self,
+        invocation_id: str,
+        function: str,
+        redact: Sequence[Pointer] = (),
+        *,
+        held_bytes: int,
+        remaining: Callable[[], float],
+    ) -> KeptStream:
+        """Keep a payload that is still coming, if it is large.
+
+        Args:
+            invocation_id: of the call.
+            function: its ARN, with the qualifier.
+            redact: the places of the payload that are replaced.
+            held_bytes: a payload no larger is not kept here: it is there whole in the end, for `keep`.
+            remaining: tells how many seconds the call has left.
+        """
+        begin = partial(self._store.begin, invocation_id, Owner(self._principal, function))
+        return KeptStream(invocation_id, begin, redact, held_bytes, remaining)
+
+    async def read(self, arguments: Mapping[str, Any]) -> ReadResult:
+        """A page of a kept result, or what a query finds in it.
+
+        Raises:
+            ArgumentError: for an argument that is unknown or of the wrong form, and for a query that can't be applied.
+            ResultError: if there is no such result for this principal, or it can't be read.
+        """
+        wanted = parse_arguments(ReadResultArguments, arguments)
+        return await anyio.to_thread.run_sync(self._read, wanted)
+
+    async def contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
+        """A part as it is kept or, of more than `limit` bytes, its head.
+
+        Raises:
+            ResultError: as `read`. `UnknownResultError` if there is no such result for this principal.
+        """
+        return await anyio.to_thread.run_sync(self._contents, invocation_id, name, limit)
+
+    def close(self) -> None:
+        """Write what waits to be written, within a bound, and close the store."""
+        self._store.close()
+
+    def _read(self, wanted: ReadResultArguments) -> ReadResult:
+        with self._part(wanted.invocation_id, wanted.part) as (entry, part):
+            if wanted.query is not None:
+                make = _queried(entry, part, wanted, wanted.query)
+            else:
+                make = partial(_page, entry, part, wanted)
+            return fit(make, read_result_text, wanted.max_bytes, self._output_bytes)
+
+    def _contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
+        with self._part(invocation_id, name) as (entry, part):
+            data, end = _range(entry, name, part, 0, limit)
+            return Contents(data, part.format, part.size, end == part.size)
+
+    @contextmanager
+    def _part(self, invocation_id: str, name: PartName) -> Iterator[tuple[Entry, Part]]:
+        with self._store.reading(invocation_id, self._principal) as entry:
+            if entry is None:
+                raise UnknownResultError(UNKNOWN)
+            part = entry.about.parts.get(name)
+            if part is None:
+                raise UnknownResultError(f"this call left no {name}")
+            logger.info("%s of %s is read", name, entry.id)
+            yield entry, part
+
+
+class _GivenUpError(Exception):
+    """A stream is not kept any more. The message says why."""
+
+
+class KeptStream:
+    """One payload, redacted and kept as it arrives. For one thread.
+
+    Whatever goes wrong, or takes longer than the call can wait for, costs what is kept and never the call: nothing is
+    raised. `KeptResults.stream` has the arguments.
+    """
+
+    def __init__(
+        self,
+        invocation_id: str,
+        begin: Callable[[], ResultWriter],
+        redact: Sequence[Pointer],
+        held_bytes: int,
+        remaining: Callable[[], float],
+    ) -> None:
+        self._id = invocation_id
+        self._begin = begin
+        self._redactor = StreamRedactor(redact)
+        self._held_bytes = held_bytes
+        self._remaining = remaining
+        self._held: list[bytes] = []
+        self._writer: ResultWriter | None = None
+        self._size = 0
+        self._seconds = 0.0
+        self._ended = False
+
+    def write(self, data: bytes) -> None:
+        """Take the next piece of the payload, unredacted."""
+        if self._ended:
+            return
+        self._size += len(data)
+        self._held.append(data)
+        if self._size <= self._held_bytes:
+            return
+        parts, self._held = self._held, []
+        try:
+            self._writer = self._writer or self._begin()
+            for part in parts:
+                self._pass_on(part, self._writer)
+        except (_GivenUpError, UnredactableError) as error:
+            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the call
+            log_defect("redacting a stream", error)
+            self._give_up("a defect")
+
+    def _pass_on(self, part: bytes, writer: ResultWriter) -> None:
+        started = time.monotonic()
+        for shown in self._redactor.redact(part):
+            writer.write(shown)
+        if writer.lost:
+            raise _GivenUpError(_NO_ROOM)
+        self._seconds += time.monotonic() - started
+        if self._seconds > self._remaining():
+            raise _GivenUpError("redacting and writing it takes longer than the call can wait")
+
+    def finish(self, log: RedactedLog | None = None, log_bytes: int = 0) -> str | None:
+        """The payload is complete.
+
+        Args:
+            log: the redacted end of the log.
+            log_bytes: the size of that before redaction.
+
+        Returns:
+            Until when it is kept at the most, in UTC; None if it is not kept.
+        """
+        if self._ended or self._writer is None:
+            return None
+        part = None if log is None else NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
+        expires_at = None
+        try:
+            self._writer.write(self._redactor.rest())
+            expires_at = self._writer.finish(self._redactor.format, self._size, self._redactor.count, part)
+        except UnredactableError as error:
+            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            log_defect("redacting a stream", error)
+            self._give_up("a defect")
+        else:
+            if expires_at is None:
+                self._give_up(_NO_ROOM)
+        self._ended = True
+        return None if expires_at is None else utc(expires_at)
+
+    def close(self) -> None:
+        """Keep nothing of a payload that was not finished."""
+        if not self._ended:
+            self._ended = True
+            self._held.clear()
+            if self._writer is not None:
+                self._writer.abandon()
+
+    def _give_up(self, why: str) -> None:
+        logger.warning("what %s returned is not kept: %s", self._id, why)
+        self.close()
+
+
+class UnknownResultError(ResultError):
+    """There is no such result or part, or it is somebody else's."""
+
+
+def seal_from(key_file: Path | None) -> Seal | None:
+    """What encrypts kept results, where the operator gives a key.
+
+    Raises:
+        ResultError: if the file holds none.
+    """
+    if key_file is None:
+        return None
+    from lambda_warden.store.results.seal import Seal, read_key  # the library is loaded only where it is used
+
+    return Seal(read_key(key_file))
+
+
+def utc(seconds: float) -> str:
+    """A time, for people and programs."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def query_value(entry: Entry, expression: str) -> JsonValue:
+    """What a JMESPath expression finds in a kept payload. Evaluation is bounded in time and size.
+
+    Raises:
+        ArgumentError: if the payload is not JSON or too large, or the expression can't be applied.
+        ResultError: if the payload can't be read.
+    """
+    part = entry.about.parts["payload"]
+    if part.format != "json":
+        raise ArgumentError("query", "the payload is not JSON", "no query: read it page by page")
+    if part.size > QUERY_BYTES:
+        problem = f"the payload has {part.size:,} bytes, and at most {QUERY_BYTES:,} are searched"
+        raise ArgumentError("query", problem, "no query: read it page by page")
+    # Read as invoke_function reads it, so that the same query finds the same, also in the body of a response.
+    payload = read_payload(entry.read("payload", 0, part.size))
+    if payload.format != "json":
+        raise ResultError("the kept result is damaged, so it is not shown")
+    return apply_query(payload.whole_value(), expression)
+
+
+def apply_query(value: JsonValue, expression: str) -> JsonValue:
+    """What a JMESPath expression finds in a value.
+
+    Raises:
+        ArgumentError: if it can't be read or applied.
+    """
+    query = compile_query(expression)
+    try:
+        return apply(query, value)
+    except QueryError as error:
+        raise ArgumentError("query", f"can't be applied ({error})", "one that fits this payload") from None
+
+
+def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> Callable[[int], ReadResult]:
+    if wanted.part != "payload" or wanted.cursor is not None:
+        raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
+    value = query_value(entry, expression)
+
+    def make(max_bytes: int) -> ReadResult:
+        view = preview(Payload(value, "json"), max_bytes)
+        return ReadResult(
+            value=view.value,
+            truncated=view.truncated,
+            omitted=list(view.omitted),
+            next_step=_next_after_query(value, view.truncated),
+            **_common(entry, wanted.part, part),
+        )
+
+    return make
+
+
+def _page(entry: Entry, part: Part, wanted: ReadResultArguments, max_bytes: int) -> ReadResult:
+    start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
+    length = max_bytes // 4 * 3 if part.format == "base64" else max_bytes
+    data, end = _range(entry, wanted.part, part, start, length)
+    cursor = _write_cursor(wanted, end) if end < part.size else None
+    return ReadResult(
+        content=data if isinstance(data, str) else base64.b64encode(data).decode("ascii"),
+        offset=start,
+        next_cursor=cursor,
+        next_step="Pass next_cursor as cursor for more." if cursor else "This is the end. Use it.",
+        **_common(entry, wanted.part, part),
+    )
+
+
+def _range(entry: Entry, name: PartName, part: Part, start: int, length: int) -> tuple[str | bytes, int]:
+    """Up to `length` bytes of a part, and where they end. Text never ends within a character."""
+    data = entry.read(name, start, length)
+    if part.format == "base64":
+        return data, start + len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(data, final=start + len(data) == part.size)
+    except UnicodeDecodeError as error:
+        if start and error.start == 0:
+            raise _bad_cursor() from None
+        raise ResultError("the kept result is damaged, so it is not shown") from None
+    return text, start + len(data) - len(decoder.getstate()[0])
+
+
+def _common(entry: Entry, name: PartName, part: Part) -> dict[str, Any]:
+    return {
+        "invocation_id": entry.id,
+        "function": entry.about.function,
+        "part": name,
+        "format": part.format,
+        "media_type": MEDIA_TYPES[part.format],
+        "total_bytes": part.size,
+        "redacted": part.redacted,
+        "original_bytes": part.original_bytes,
+        "sha256": part.sha256,
+        "kept_until": utc(entry.expires_at),
+        "outside_data": OUTSIDE_DATA,
+    }
+
+
+def _next_after_query(value: JsonValue, truncated: bool) -> str:
+    if truncated:
+        return "`omitted` says what was cut. Narrow the query, or raise max_bytes."
+    return "The query found nothing." if value is None else "Use the value."
+
+
+def _write_cursor(wanted: ReadResultArguments, offset: int) -> str:
+    return base64.urlsafe_b64encode(f"{wanted.part}/{offset}/{wanted.invocation_id}".encode()).decode("ascii")
+
+
+def _read_cursor(cursor: str, wanted: ReadResultArguments, part: Part) -> int:
+    """Where the page after a cursor begins."""
+    try:
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    read = _CURSOR.fullmatch(text)
+    if read is None or (read[1], read[3]) != (wanted.part, wanted.invocation_id) or int(read[2]) >= part.size:
+        raise _bad_cursor()
+    return int(read[2])
+
+
+def _bad_cursor() -> ArgumentError:
+    problem = "is not one that read_result gave for this result and part"
+    return ArgumentError("cursor", problem, "next_cursor of the page before, unchanged")
+
+
+def _encoded(payload: Payload) -> bytes:
+    """A redacted payload as it is kept: JSON compactly, text as it is."""
+    match payload.value:
+        case bytes() as data:
+            return data
+        case str() as text if payload.format == "text":
+            return text.encode()
+        case value:
+            return json_bytes(value)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_warden.jsontools.pointer import parse_pointer
+from lambda_warden.redaction.value import PLACE, redact_value
+from support.results import json_values
+
+ACCESS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
+KEY_MARK = "[redacted:aws-access-key]"
+
+
+def shown(value: Any, *pointers: str) -> Any:
+    return redact_value(value, [parse_pointer(pointer) for pointer in pointers]).value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"password": "hunter2"}, {"password": "[redacted:password]"}),
+        ({"dbPassword": "two words\nand lines"}, {"dbPassword": "[redacted:password]"}),
+        ({"Credentials": {"SecretAccessKey": "x"}}, {"Credentials": {"SecretAccessKey": "[redacted:secret]"}}),
+        ({"SessionToken": "x"}, {"SessionToken": "[redacted:token]"}),
+        ({"SecretString": '{"a":"b"}'}, {"SecretString": "[redacted:secret]"}),
+        ({"api_key": ["a", "b", 1]}, {"api_key": ["[redacted:key]", "[redacted:key]", 1]}),
+        ({"password": {"S": "x"}}, {"password": {"S": "[redacted:password]"}}),
+        ({"name": "DB_PASSWORD", "value": "x"}, {"name": "DB_PASSWORD", "value": "[redacted:password]"}),
+        ({"Key": "team", "Value": "x"}, {"Key": "team", "Value": "x"}),
+        ({"Authorization": "Bearer x"}, {"Authorization": "Bearer [redacted:authorization]"}),
+        ({"authorization": ["Basic x"]}, {"authorization": ["Basic [redacted:authorization]"]}),
+        ({"authorization": "AWS_IAM"}, {"authorization": "AWS_IAM"}),
+        ({"note": f"use {ACCESS_KEY}"}, {"note": f"use {KEY_MARK}"}),
+        ({ACCESS_KEY: 1}, {KEY_MARK: 1}),
+        ({ACCESS_KEY: 1, "ASIA" + ACCESS_KEY[4:]: 2}, {KEY_MARK: 1, f"{KEY_MARK} (2)": 2}),
+        ({"body": '{"password":"x y"}'}, {"body": '{"password":"[redacted:password]"}'}),
+        ([[ACCESS_KEY]], [[KEY_MARK]]),
+        (ACCESS_KEY, KEY_MARK),
+    ],
+)
+def test_secrets_go_and_what_they_are_for_stays(value: Any, expected: Any) -> None:
+    assert shown(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"nextToken": "abc", "password": None, "token": 7, "secret": True, "api_key": "", "tokens": ["a"]},
+        {"password": {"min": "8", "S": "x"}},
+        {"id": "8f507cfc-6c1b-4f0e-9d3f-000000000001", "key": "a/b"},
+        [1, 1.5, None, True, "", [], {}],
+    ],
+)
+def test_a_value_without_secrets_is_the_very_same(value: Any) -> None:
+    redacted = redact_value(value)
+
+    assert redacted.value is value
+    assert redacted.count == 0
+
+
+def test_a_private_key_whose_lines_are_items_goes_whole() -> None:
+    begin, end = (f"-----{word} RSA PRIVATE {'KEY'}-----" for word in ("BEGIN", "END"))
+    mark = "[redacted:private-key]"
+
+    assert shown([f"Error: {begin}", "MIIE", "abc", end, "at x"]) == [f"Error: {mark}", mark, mark, mark, "at x"]
+
+
+ANSWER: dict[str, Any] = {
+    "card": {"number": 0},
+    "items": [{"ssn": 1}, {"ssn": {"a": 1}, "x": 2}],
+    "": 3,
+    "a/b": 4,
+    "*": 5,
+}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "expected"),
+    [
+        ("", PLACE),
+        ("/card", {**ANSWER, "card": PLACE}),
+        ("/card/number", {**ANSWER, "card": {"number": PLACE}}),
+        ("/items/*/ssn", {**ANSWER, "items": [{"ssn": PLACE}, {"ssn": PLACE, "x": 2}]}),
+        ("/items/1", {**ANSWER, "items": [{"ssn": 1}, PLACE]}),
+        ("/", {**ANSWER, "": PLACE}),
+        ("/a~1b", {**ANSWER, "a/b": PLACE}),
+        ("/*", dict.fromkeys(ANSWER, PLACE)),
+    ],
+)
+def test_what_stands_at_a_pointer_goes_whole(pointer: str, expected: Any) -> None:
+    assert shown(ANSWER, pointer) == expected
+
+
+@pytest.mark.parametrize("pointer", ["/Card", "/items/2", "/items/01", "/items/-", "/card/number/0", "/body/x"])
+def test_a_pointer_that_leads_nowhere_changes_nothing(pointer: str) -> None:
+    value: Any = {"card": {"number": 0}, "items": [1, 2], "body": '{"x":1}'}
+    assert redact_value(value, [parse_pointer(pointer)]).value is value
+
+
+def test_pointers_see_keys_as_they_were() -> None:
+    assert shown({ACCESS_KEY: {"x": 1}}, f"/{ACCESS_KEY}/x") == {KEY_MARK: {"x": PLACE}}
+
+
+def test_no_nesting_is_too_deep() -> None:
+    value: Any = ACCESS_KEY
+    for _ in range(100_000):
+        value = [value]
+    redacted: Any = redact_value(value, (), f'"{ACCESS_KEY}"'.encode()).value
+    for _ in range(100_000):
+        (redacted,) = redacted
+    assert redacted == KEY_MARK
+
+
+_POINTERS = st.lists(
+    st.lists(st.text(max_size=3) | st.sampled_from(["*", "0", "1", "in"]), max_size=3).map(tuple), max_size=3
+)
+
+
+@given(json_values, _POINTERS)
+def test_a_value_is_redacted_once_and_left_as_it_was(value: Any, pointers: list[tuple[str, ...]]) -> None:
+    before = json.dumps(value)
+    once = redact_value(value, pointers)
+
+    assert json.dumps(value) == before
+    assert redact_value(once.value, pointers).value == once.value
+    assert (once.count > 0) or once.value is value
