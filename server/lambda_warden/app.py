@@ -71,7 +71,9 @@ class Warden:
             raise SettingsError(str(error)) from error
         self._results = self._open_results()
         self._pipeline = Lazy(self._make_pipeline)
-        self._invoke_tool = invoke_function_tool(self._pipeline, self._approver, annotations_for(self._policy.rules))
+        self._invoke_tool = invoke_function_tool(
+            self._pipeline, self._approver, settings.principal, annotations_for(self._policy.rules)
+        )
         self._prepared = False
         self.server = self._make_server()
         self.server.middleware.append(self._prepare_after_list)
@@ -123,7 +125,6 @@ class Warden:
             self._current,
             self._records,
             self._kept_results(),
-            principal=settings.principal,
             record_payloads=settings.record_payloads,
             read_timeout=settings.read_timeout,
             concurrency=settings.concurrency,
@@ -143,13 +144,13 @@ class Warden:
     def _make_directory(self) -> Catalog:
         from lambda_warden.listing.catalog import Catalog
 
-        return Catalog(self._current, self._settings.principal, self._settings.output_bytes)
+        return Catalog(self._current, self._settings.output_bytes)
 
     def _make_logs(self) -> Logs:
         from lambda_warden.logs.reader import Logs
 
         settings = self._settings
-        return Logs(self._current, self._records, settings.records, settings.principal, settings.output_bytes)
+        return Logs(self._current, self._records, settings.records, settings.output_bytes)
 
     def _approver(self, context: Context[Any, Any]) -> ClientApprover:
         from lambda_warden.approvals.client import ClientApprover
@@ -157,19 +158,21 @@ class Warden:
         return ClientApprover(context, self._records, self._settings.approval_timeout)
 
     def _make_server(self) -> MCPServer[None]:
+        principal = self._settings.principal
         return ServerWithResults(
             "lambda-warden",
             results=self._results,
+            principal=principal,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
             instructions=INSTRUCTIONS,
             version=__version__,
             tools=[
-                list_functions_tool(Lazy(self._make_directory)),
-                dry_run_tool(self._pipeline, self._approver),
+                list_functions_tool(Lazy(self._make_directory), principal),
+                dry_run_tool(self._pipeline, self._approver, principal),
                 self._invoke_tool,
-                read_logs_tool(Lazy(self._make_logs)),
-                *([read_result_tool(self._results)] if self._results else []),
+                read_logs_tool(Lazy(self._make_logs), principal),
+                *([read_result_tool(self._results, principal)] if self._results else []),
             ],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
@@ -204,7 +207,7 @@ class Warden:
             )
         except ResultError as error:
             raise SettingsError(str(error)) from error
-        return KeptResults(store, settings.principal, settings.output_bytes)
+        return KeptResults(store, settings.output_bytes)
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ from lambda_warden.commands.lazy_group import LazyGroup
 from lambda_warden.errors import ManifestError, SettingsError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
-from lambda_warden.model.principal import LOCAL
+from lambda_warden.model.caller import LOCAL
 from lambda_warden.settings import (
     APPROVAL_TIMEOUT_SECONDS,
     CONCURRENCY,

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.manifest import PRINCIPAL
-from lambda_warden.model.principal import LOCAL
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 

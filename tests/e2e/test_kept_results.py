@@ -14,6 +14,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import BlobResourceContents, ReadResourceResult, TextResourceContents
 
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.tools.resources import RESOURCE_BYTES
@@ -37,12 +38,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("kept")
     write_manifest(folder, "http://127.0.0.1:9", [allow("f")])
     with opened(folder / "results.sqlite3") as store:
-        results = KeptResults(store, "local")
+        results = KeptResults(store)
         keep_returned(results, JSON, b'{"name": "Ada" }', b"START\nEND")
         keep_returned(results, TEXT, "plain\u202e text".encode())
         keep_returned(results, BINARY, b"\xff\x00\x01")
         keep_returned(results, LARGE, LARGE_PAYLOAD)
-        keep_returned(KeptResults(store, "chat-ops"), FOREIGN, b"theirs")
+        keep_returned(KeptResults(store), FOREIGN, b"theirs", caller=Caller("chat-ops"))
         assert store.flush()
         yield folder
 

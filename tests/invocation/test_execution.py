@@ -17,15 +17,14 @@ from lambda_warden.guard.decide import decide
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.invocation import execution as module
 from lambda_warden.invocation import recording
-from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, CompletedCall, Execution
-from lambda_warden.invocation.stages import Allowed
-from lambda_warden.model.decision import Decision
+from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, Execution
+from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stopped
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused, Returned
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import Field, First, Kind, RecordError, Reservation
+from lambda_warden.store.records import Field, Kind, RecordError, Reservation
 from lambda_warden.store.sqlite import SqliteRecords
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
@@ -68,18 +67,18 @@ def kept(tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(kind, json.loads(body)) for kind, body in found]
 
 
-def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) -> Allowed:
+def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) -> AllowedCall:
     """A call that nothing speaks against."""
     known = rules(rule(**keys), targets=[Target(account=ACCOUNT, regions=[REGION], endpoint_url=endpoint.url)])
     ruling = decide(ref(), request(), known)
     assert ruling.rule is not None
     policy = Policy(Settings(records=Path("unused"), sign_requests=False), known)
     call = Call(call_id, ref(), "RequestResponse")
-    return Allowed(call, ruling.decision, ref(), request(b'{"a":1}'), ruling.rule, policy)
+    return AllowedCall(call, ruling.decision, ref(), request(b'{"a":1}'), ruling.rule, policy)
 
 
-def carry_out(records: Records, step: Allowed, **keys: Any) -> CompletedCall | Decision | First:
-    made = Execution(records, None, principal="local", **{**SETTINGS, **keys})
+def carry_out(records: Records, step: AllowedCall, **keys: Any) -> Stopped:
+    made = Execution(lambda: step.policy, records, None, **{**SETTINGS, **keys})
     return made.carry_out("invoke_function", step, InvocationHandle())
 
 
@@ -105,11 +104,11 @@ def test_a_call_that_can_not_be_recorded_is_not_sent(
 ) -> None:
     records.failing = ("intent",)
     stopped = carry_out(records, allowed(endpoint))
-    assert isinstance(stopped, Decision)
-    assert stopped.failed is not None
-    assert (stopped.failed.name, stopped.failed.reason) == ("record", NOT_RECORDED)
+    assert isinstance(stopped, DeniedCall)
+    assert stopped.decision.failed is not None
+    assert (stopped.decision.failed.name, stopped.decision.failed.reason) == ("record", NOT_RECORDED)
     assert endpoint.received == []
-    assert kept(tmp_path) == []
+    assert [kind for kind, _ in kept(tmp_path)] == ["denial"]
 
 
 def test_a_defect_while_a_call_is_admitted_is_a_denial(
@@ -120,9 +119,9 @@ def test_a_defect_while_a_call_is_admitted_is_a_denial(
 
     monkeypatch.setattr(module, "intent_record", fail)
     stopped = carry_out(records, allowed(endpoint))
-    assert isinstance(stopped, Decision)
-    assert stopped.failed is not None
-    assert (stopped.failed.name, stopped.failed.reason) == ("internal", NOT_ADMITTED)
+    assert isinstance(stopped, DeniedCall)
+    assert stopped.decision.failed is not None
+    assert (stopped.decision.failed.name, stopped.decision.failed.reason) == ("internal", NOT_ADMITTED)
     assert endpoint.received == []
     assert "hunter2" not in caplog.text
 
@@ -273,9 +272,9 @@ def test_a_key_belongs_to_the_first_call_unless_that_did_not_run(
         assert isinstance(second, CompletedCall)
         assert len(endpoint.started) == 2
     else:
-        assert isinstance(second, First)
-        assert (second.invocation_id, second.state) == ("call-1", state)
-        assert json.loads(second.result or "null")["outcome"] == first.result.outcome
+        assert isinstance(second, ReplayedCall)
+        assert (second.first.invocation_id, second.first.state) == ("call-1", state)
+        assert json.loads(second.first.result or "null")["outcome"] == first.result.outcome
         assert len(endpoint.started) == 1
 
 
@@ -284,8 +283,9 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
 ) -> None:
     handle = InvocationHandle()
     handle.give_up("shutdown")
-    made = Execution(records, None, principal="local", **SETTINGS)
-    ending = made.carry_out("invoke_function", allowed(endpoint), handle)
+    step = allowed(endpoint)
+    made = Execution(lambda: step.policy, records, None, **SETTINGS)
+    ending = made.carry_out("invoke_function", step, handle)
     assert isinstance(ending, CompletedCall)
     assert ending.raw == Refused("Shutdown", "the server was stopped, before the call was sent", retry_sensible=True)
     assert endpoint.received == []

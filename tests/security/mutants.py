@@ -35,6 +35,27 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "a reload is not seen by calls that wait",
+        "invocation/deciding.py",
+        "    if policy is step.policy:\n",
+        "    if True:\n",
+        "tests/security/test_reload.py",
+    ),
+    Mutant(
+        "a changed rule goes on with the old approval",
+        "invocation/deciding.py",
+        "    if decided.rule.spec != step.rule.spec or",
+        "    if",
+        "tests/security/test_reload.py",
+    ),
+    Mutant(
+        "a changed target is not seen by calls that wait",
+        "invocation/deciding.py",
+        " or policy.target(step.ref) != step.policy.target(step.ref):",
+        ":",
+        "tests/security/test_reload.py",
+    ),
+    Mutant(
         "a kept result is anybody's",
         "store/results/reading.py",
         "WHERE id = ? AND principal = ? AND",
@@ -261,8 +282,8 @@ MUTANTS = [
     Mutant(
         "a record that fails is ignored",
         "invocation/execution.py",
-        'not sent: %s", step.call.invocation_id, error)\n            return denied("record", NOT_RECORDED)\n',
-        'not sent: %s", step.call.invocation_id, error)\n',
+        'return step.denied(denied("record", NOT_RECORDED))\n',
+        "return step\n",
         "tests/security/test_only_what_is_allowed.py",
     ),
     Mutant(
@@ -303,8 +324,8 @@ MUTANTS = [
     Mutant(
         "limits are not taken",
         "invocation/execution.py",
-        "            if limits != Limits()\n",
-        "            if False\n",
+        "        if limits != Limits()\n",
+        "        if False\n",
         "tests/security/test_limits.py",
     ),
     Mutant(
@@ -457,7 +478,7 @@ MUTANTS = [
     Mutant(
         "the last byte is not waited for",
         "aws/tracked_connections.py",
-        "            sending.has_left()\n",
+        "            handle.has_left()\n",
         "            pass\n",
         "tests/faults/test_never_twice.py tests/faults/test_random_faults.py",
     ),
@@ -506,8 +527,8 @@ MUTANTS = [
     Mutant(
         "a key is looked for at the end alone",
         "invocation/pipeline.py",
-        "            if first is not None:\n",
-        "            if False:\n",
+        "return step if first is None else step.met(first)",
+        "return step",
         "tests/security/test_idempotency.py",
     ),
     Mutant(
@@ -618,7 +639,7 @@ MUTANTS = [
     Mutant(
         "logs of other principals' calls",
         "logs/reader.py",
-        'intent.get("principal") != principal',
+        'intent.get("principal") != caller.principal',
         "False",
         "tests/security/test_logs.py",
     ),

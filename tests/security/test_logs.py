@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambda_warden.logs.reader import reader as orchestration
+from lambda_warden.logs import reader as orchestration
 from lambda_warden.store.reading import Reader
 from lambda_warden.store.records import RecordError
 from support.logs_endpoint import Logged, LogsEndpoint

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import PayloadFormat
 from lambda_warden.report.log import read_log
 from lambda_warden.report.payload import read_payload
@@ -21,6 +22,8 @@ OWNER = Owner("local", FUNCTION)
 KEY = bytes(range(32))
 CALL = "0123456789abcdef0123456789abcdef"
 GB = 1024**3
+
+LOCAL_CALLER = Caller()
 
 
 class Clock:
@@ -57,11 +60,19 @@ def read(store: ResultStore, result_id: str, part: PartName = "payload", princip
         return b"".join(entry.chunks(part)) if entry else None
 
 
-def keep_returned(results: KeptResults, call: str, returned: bytes, tail: bytes = b"", redact: str = "") -> str | None:
+def keep_returned(
+    results: KeptResults,
+    call: str,
+    returned: bytes,
+    tail: bytes = b"",
+    redact: str = "",
+    caller: Caller = LOCAL_CALLER,
+) -> str | None:
     """Keep an answer, redacted as the pipeline does."""
     pointers = [tuple(redact.strip("/").split("/"))] if redact else []
     return results.keep(
         call,
+        caller,
         FUNCTION,
         returned=returned,
         payload=read_payload(returned, pointers),

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from lambda_warden.aws import logs as aws_logs
-from lambda_warden.logs.reader import reader as orchestration
+from lambda_warden.logs import reader as orchestration
 from security.test_logs import ANY, OWN, answering, invoked, now_ms, reading, run, stream
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Reply, ScriptedEndpoint

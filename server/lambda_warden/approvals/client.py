@@ -22,8 +22,8 @@ from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lambda_warden.approvals.approver import ApprovalPending
 from lambda_warden.approvals.request import ApprovalRequest
-from lambda_warden.invocation.pipeline import ApprovalPending
 from lambda_warden.model.approval import ApprovalDecision
 from lambda_warden.store.records import Records
 

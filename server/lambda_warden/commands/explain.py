@@ -19,10 +19,10 @@ from lambda_warden.guard.encode import encode
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
+from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import PRINCIPAL, Limits
-from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.report.invocation import Call, report_dry_run
 from lambda_warden.report.text import check_lines

@@ -15,7 +15,7 @@ import click
 import platformdirs
 
 from lambda_warden.errors import ArgumentError
-from lambda_warden.model.principal import LOCAL
+from lambda_warden.model.caller import LOCAL
 from lambda_warden.report.text import visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
 from lambda_warden.store.results.entry import PartName, ResultError

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
+from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.principal import LOCAL
 from lambda_warden.model.request import EncodedRequest
 
 _CHECKS: tuple[CheckName, ...] = (

@@ -1,4 +1,4 @@
-"""The first steps of the road: what a caller wants, understood, and then decided on. Nothing is sent, asked or kept."""
+"""The first two stages: what a caller wants is resolved, and decided on. Nothing is sent, asked or kept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from lambda_warden.guard.decide import decide, denied
 from lambda_warden.guard.encode import encode
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.guard.resolve import resolve
-from lambda_warden.invocation.stages import Allowed, Denied
+from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.query import Query, compile_query
-from lambda_warden.model.decision import CheckName
+from lambda_warden.model.caller import Caller
+from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.policy import Policy
@@ -28,7 +29,7 @@ COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResolvedCall:
     """What a caller wants, understood and not decided on yet."""
 
     call: Call
@@ -40,13 +41,13 @@ class Asked:
 
     @property
     def is_large(self) -> bool:
-        """Whether to decide on it may take long: a schema takes seconds for some megabytes of payload."""
+        """Whether to decide on it may take long: a schema takes a while for some megabytes of payload."""
         return len(self.request.payload or b"") > _LARGE_BYTES
 
 
-def understand(arguments: Mapping[str, Any], policy: Policy) -> Asked | Denied:
+def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -> ResolvedCall | DeniedCall:
     """Read the arguments of a call, and find out which function they name."""
-    call = Call(uuid.uuid4().hex)
+    call = Call(uuid.uuid4().hex, caller=caller)
     reached: CheckName = "arguments"
     try:
         parsed = parse_arguments(InvokeArguments, arguments)
@@ -56,35 +57,55 @@ def understand(arguments: Mapping[str, Any], policy: Policy) -> Asked | Denied:
         reached = "resolve"
         ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
     except ArgumentError as error:
-        return Denied(call, denied(reached, str(error)))
+        return DeniedCall(call, denied(reached, str(error)))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-        return _could_not_decide(call, error)
-    return Asked(replace(call, ref=ref), ref, request, query, parsed.idempotency_key, policy)
+        return DeniedCall(call, could_not_decide(error))
+    return ResolvedCall(replace(call, ref=ref), ref, request, query, parsed.idempotency_key, policy)
 
 
-def rule_on(asked: Asked, principal: str, key_seconds: float) -> Allowed | Denied:
+def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | DeniedCall:
     """Decide by the rules.
 
     Args:
-        asked: what is wanted.
-        principal: who asks.
+        resolved: what is wanted.
         key_seconds: how long an idempotency key is kept.
     """
-    call, request, policy = asked.call, asked.request, asked.policy
+    call, request, policy = resolved.call, resolved.request, resolved.policy
+    principal = call.caller.principal
+    payload_bytes = len(request.payload or b"")
     try:
-        ruling = decide(asked.ref, request, policy.rules, principal)
+        decided = decide(resolved.ref, request, policy.rules, principal)
     except Exception as error:  # noqa: BLE001 - as above
-        return _could_not_decide(call, error)
-    if ruling.rule is None or not ruling.decision.allowed:
-        return Denied(call, ruling.decision, len(request.payload or b""))
-    step = Allowed(call, ruling.decision, asked.ref, request, ruling.rule, policy, query=asked.query)
-    if asked.idempotency_key is None or request.invocation_type == "DryRun":
+        return DeniedCall(call, could_not_decide(error), payload_bytes)
+    if decided.rule is None or not decided.decision.allowed:
+        return DeniedCall(call, decided.decision, payload_bytes)
+    step = AllowedCall(call, decided.decision, resolved.ref, request, decided.rule, policy, query=resolved.query)
+    if resolved.idempotency_key is None or request.invocation_type == "DryRun":
         return step
-    binding = request_digest(asked.ref, request, principal)
-    return replace(step, reservation=Reservation(principal, asked.idempotency_key, binding, key_seconds))
+    digest = request_digest(resolved.ref, request, principal)
+    return replace(step, reservation=Reservation(principal, resolved.idempotency_key, digest, key_seconds))
 
 
-def _could_not_decide(call: Call, error: Exception) -> Denied:
+def decide_again(step: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:
+    """Decide by the policy that is in force now, which may be another one: a call can wait for a person or its turn.
+
+    A rule that says something else by now is a doubt, since approval and alias were checked under the old one.
+    """
+    if policy is step.policy:
+        return step
+    try:
+        decided = decide(step.ref, step.request, policy.rules, step.call.caller.principal)
+    except Exception as error:  # noqa: BLE001 - as above
+        return step.denied(could_not_decide(error))
+    if decided.rule is None or not decided.decision.allowed:
+        return step.denied(decided.decision)
+    if decided.rule.spec != step.rule.spec or policy.target(step.ref) != step.policy.target(step.ref):
+        reason = "the operator changed the rule or target of this function while the call waited"
+        return step.checked(Check(name="manifest_changed", passed=False, reason=reason))
+    return replace(step, rule=decided.rule, policy=policy)
+
+
+def could_not_decide(error: Exception) -> Decision:
     """A denial for a defect of ours, which is logged."""
     log_defect("deciding", error)
-    return Denied(call, denied("internal", COULD_NOT_DECIDE))
+    return denied("internal", COULD_NOT_DECIDE)

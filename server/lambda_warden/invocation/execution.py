@@ -1,6 +1,6 @@
 """What happens to a call in its worker thread, in this order and whatever becomes of its caller:
 
-    limits, key and intent → attempts → report → outcome
+    decide again → limits, key and intent → attempts → report → outcome
 
 Nothing is sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,15 @@ from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
-from lambda_warden.invocation.recording import ToolName, denial_record, intent_record, outcome_record, retry_record
+from lambda_warden.invocation.deciding import decide_again
+from lambda_warden.invocation.recording import ToolName, intent_record, outcome_record, record_denial, retry_record
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
-from lambda_warden.invocation.stages import Allowed, Denied
-from lambda_warden.model.decision import Check, Decision
+from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, Stopped
+from lambda_warden.model.decision import Check
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
+from lambda_warden.policy import Policy
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import (
     DecodedAnswer,
@@ -55,21 +57,13 @@ _LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0
 waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompletedCall:
-    """How a call ended that was sent, or was about to be, and what its caller gets to read."""
-
-    raw: RawOutcome
-    result: InvokeResult
-
-
 class Execution:
     """Carries calls out, in the threads that it is called in.
 
     Args:
+        policy: gives what is in force now.
         records: where every intent and outcome goes, and where limits and keys are kept.
         results: where answers and logs are kept for a while, if they are.
-        principal: who asks, for all calls of this server.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
         read_timeout: seconds that no attempt takes longer than.
         output_bytes: of a result and its text together.
@@ -77,36 +71,31 @@ class Execution:
 
     def __init__(
         self,
+        policy: Callable[[], Policy],
         records: Records,
         results: KeptResults | None,
         *,
-        principal: str,
         record_payloads: bool,
         read_timeout: float,
         output_bytes: int,
     ) -> None:
+        self._policy = policy
         self._records = records
         self._results = results
-        self._principal = principal
         self._record_payloads = record_payloads
         self._read_timeout = read_timeout
         self._output_bytes = output_bytes
 
-    def carry_out(self, tool: ToolName, step: Allowed, handle: InvocationHandle) -> CompletedCall | Decision | First:
-        """Carry a call out. Raises nothing.
+    def carry_out(self, tool: ToolName, step: AllowedCall, handle: InvocationHandle) -> Stopped:
+        """Carry a call out, and record how it ended, also if it was not sent. Raises nothing."""
+        admitted = self._admit(tool, step)
+        if not isinstance(admitted, AllowedCall):
+            if isinstance(admitted, DeniedCall):
+                record_denial(self._records, tool, admitted)
+            return admitted
+        return self._send(admitted, handle)
 
-        Returns:
-            How it ended; or why it was not sent; or who has its idempotency key.
-        """
-        try:
-            if stopped := self._admit(tool, step):
-                return stopped
-        except RecordError as error:
-            logger.error("%s not sent: %s", step.call.invocation_id, error)
-            return denied("record", NOT_RECORDED)
-        except Exception as error:  # noqa: BLE001 - a defect of ours, before anything was sent
-            log_defect("admitting", error)
-            return denied("internal", NOT_ADMITTED)
+    def _send(self, step: AllowedCall, handle: InvocationHandle) -> CompletedCall:
         self._limit(step, handle)
         stream = self._stream(step, handle)
         started = time.monotonic()
@@ -121,17 +110,31 @@ class Execution:
             logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
         return ending
 
-    def _admit(self, tool: ToolName, step: Allowed) -> Decision | First | None:
-        invocation_id = step.call.invocation_id
-        intent = intent_record(tool, step, self._principal, keep_payload=self._record_payloads)
-        met = self._records.admit(invocation_id, intent, self._buckets(step), _LEASE_SECONDS, step.reservation)
-        if not isinstance(met, Busy):
-            return met
-        full = Denied(step.call, step.decision.with_check(_limit_check(met)))
-        self._records.append("denial", invocation_id, denial_record(tool, full))
-        return full.decision
+    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped:
+        """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
+        try:
+            current = decide_again(step, self._policy())
+            if isinstance(current, DeniedCall):
+                return current
+            intent = intent_record(tool, current, keep_payload=self._record_payloads)
+            met = self._records.admit(
+                current.call.invocation_id, intent, _buckets(current), _LEASE_SECONDS, current.reservation
+            )
+        except RecordError as error:
+            logger.error("%s not sent: %s", step.call.invocation_id, error)
+            return step.denied(denied("record", NOT_RECORDED))
+        except Exception as error:  # noqa: BLE001 - a defect of ours, before anything was sent
+            log_defect("admitting", error)
+            return step.denied(denied("internal", NOT_ADMITTED))
+        match met:
+            case None:
+                return current
+            case First():
+                return current.met(met)
+            case Busy():
+                return current.denied(current.decision.with_check(_limit_check(met)))
 
-    def _limit(self, step: Allowed, handle: InvocationHandle) -> None:
+    def _limit(self, step: AllowedCall, handle: InvocationHandle) -> None:
         """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
         spec, kind = step.rule.spec, step.request.invocation_type
         usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
@@ -146,7 +149,7 @@ class Execution:
 
             step.policy.configurations.tell(step.ref, shorten)
 
-    def _stream(self, step: Allowed, handle: InvocationHandle) -> KeptStream | None:
+    def _stream(self, step: AllowedCall, handle: InvocationHandle) -> KeptStream | None:
         """What keeps an answer that may be larger than what is held of it in memory."""
         if self._results is None or not step.request.response_stream:
             return None
@@ -155,6 +158,7 @@ class Execution:
 
             return self._results.stream(
                 step.call.invocation_id,
+                step.call.caller,
                 step.ref.qualified_arn,
                 step.rule.spec.result.pointers,
                 held_bytes=MEMORY_LIMIT,
@@ -164,7 +168,9 @@ class Execution:
             log_defect("keeping a stream", error)
             return None
 
-    def _attempt(self, step: Allowed, handle: InvocationHandle, stream: KeptStream | None) -> tuple[RawOutcome, int]:
+    def _attempt(
+        self, step: AllowedCall, handle: InvocationHandle, stream: KeptStream | None
+    ) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
         from lambda_warden.aws.invoke import invoke
 
@@ -184,7 +190,7 @@ class Execution:
             return last or (Refused(type(error).__name__, str(error)), 1)
 
     def _report(
-        self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int, stream: KeptStream | None
+        self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, stream: KeptStream | None
     ) -> InvokeResult:
         shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
         try:
@@ -206,7 +212,7 @@ class Execution:
             result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
-    def _keep(self, step: Allowed, raw: Returned, answer: DecodedAnswer, stream: KeptStream | None) -> str | None:
+    def _keep(self, step: AllowedCall, raw: Returned, answer: DecodedAnswer, stream: KeptStream | None) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
         if answer.payload.total > len(raw.payload):
             return stream.finish(answer.log, len(raw.log_tail or b"")) if stream else None
@@ -214,6 +220,7 @@ class Execution:
             return None
         return self._results.keep(
             step.call.invocation_id,
+            step.call.caller,
             step.ref.qualified_arn,
             returned=raw.payload,
             payload=answer.payload,
@@ -221,7 +228,7 @@ class Execution:
             log_bytes=len(raw.log_tail or b""),
         )
 
-    def _finish(self, step: Allowed, ending: CompletedCall, seconds: float, attempts: int) -> None:
+    def _finish(self, step: AllowedCall, ending: CompletedCall, seconds: float, attempts: int) -> None:
         raw, invocation_id = ending.raw, step.call.invocation_id
         self._records.finish(
             invocation_id,
@@ -235,7 +242,7 @@ class Execution:
             body = {"function": step.ref.qualified_arn, "reason": ending.result.violation}
             self._records.append("violation", invocation_id, body)
 
-    def _outcome_record(self, step: Allowed, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
+    def _outcome_record(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
         if self._record_payloads:
             try:
                 return outcome_record(step, raw, seconds, attempts, keep_payload=True)
@@ -243,18 +250,20 @@ class Execution:
                 log_defect("keeping a payload", error)
         return outcome_record(step, raw, seconds, attempts, keep_payload=False)
 
-    def _buckets(self, step: Allowed) -> list[Bucket]:
-        """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
-        if step.request.invocation_type == "DryRun":
-            return []
-        limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
-        if limits := step.policy.rules.principals.get(self._principal):
-            limited.append((f"principal:{self._principal}", limits))
-        return [
-            Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
-            for key, limits in limited
-            if limits != Limits()
-        ]
+
+def _buckets(step: AllowedCall) -> list[Bucket]:
+    """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
+    if step.request.invocation_type == "DryRun":
+        return []
+    principal = step.call.caller.principal
+    limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
+    if limits := step.policy.rules.principals.get(principal):
+        limited.append((f"principal:{principal}", limits))
+    return [
+        Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
+        for key, limits in limited
+        if limits != Limits()
+    ]
 
 
 def _limit_check(busy: Busy) -> Check:

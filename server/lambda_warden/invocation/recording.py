@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from lambda_warden.invocation.stages import Allowed, Denied
+from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import outcome_of
 from lambda_warden.report.payload import preview, read_payload
-from lambda_warden.store.records import Field
+from lambda_warden.store.records import Field, RecordError, Records
+
+logger = logging.getLogger(__name__)
 
 ToolName = Literal["invoke_function", "dry_run"]
 
@@ -21,11 +24,21 @@ _KEPT_BYTES: Final = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
 
 
-def denial_record(tool: ToolName, step: Denied) -> dict[str, Field]:
+def record_denial(records: Records, tool: ToolName, step: DeniedCall) -> None:
+    """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
+    try:
+        records.append("denial", step.call.invocation_id, _denial_record(tool, step))
+    except RecordError as error:
+        # A denial needs no record to be safe: it stands, and the operator is told.
+        logger.error("the denial of %s is not on record: %s", step.call.invocation_id, error)
+
+
+def _denial_record(tool: ToolName, step: DeniedCall) -> dict[str, Field]:
     """A call that is not sent, and the check that stopped it."""
     failed = step.decision.failed
     return {
         "tool": tool,
+        **step.call.caller.fields(),
         "function": step.call.ref.qualified_arn if step.call.ref else None,
         "invocation_type": step.call.invocation_type,
         "check": failed.name if failed else None,
@@ -36,13 +49,13 @@ def denial_record(tool: ToolName, step: Denied) -> dict[str, Field]:
     }
 
 
-def intent_record(tool: ToolName, step: Allowed, principal: str, *, keep_payload: bool) -> dict[str, Field]:
+def intent_record(tool: ToolName, step: AllowedCall, *, keep_payload: bool) -> dict[str, Field]:
     """A call that is about to be sent."""
     request = step.request
     approved = any(check.name == "approval" and check.passed for check in step.decision.checks)
     return {
         "tool": tool,
-        "principal": principal,
+        **step.call.caller.fields(),
         "approved": True if approved and tool == "invoke_function" else None,
         "function": step.ref.qualified_arn,
         "invocation_type": request.invocation_type,
@@ -70,7 +83,7 @@ def retry_record(attempt: int, refusal: Refused, pause_seconds: float) -> dict[s
 
 
 def outcome_record(
-    step: Allowed, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
+    step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
 ) -> dict[str, Field]:
     """How a call ended that was sent, or was about to be."""
     common: dict[str, Field] = {

@@ -1,7 +1,11 @@
-"""How far a request came on its road: denied, allowed so far, or answered by the first call with its key."""
+"""What a stage of the pipeline hands on: a call that may go on, or how it ended.
+
+Each stage takes an `AllowedCall` and gives an `AllowedCall` that knows more, or a `Stopped`, which ends the pipeline.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -9,15 +13,17 @@ from lambda_warden.guard.rules import Rule
 from lambda_warden.jsontools.query import Query
 from lambda_warden.model.decision import Check, Decision
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import RawOutcome
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.store.records import First, Reservation
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
-    """It is not sent. `payload_bytes` is the size of what would have been, if it came so far."""
+class DeniedCall:
+    """It is not sent. `payload_bytes` is the size of what would have been sent, if the call came so far."""
 
     call: Call
     decision: Decision
@@ -25,7 +31,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedCall:
     """Nothing is sent, since another call has its idempotency key."""
 
     call: Call
@@ -33,16 +39,27 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class CompletedCall:
+    """It was sent, or was about to be. `result` is what its caller gets to read."""
+
+    raw: RawOutcome
+    result: InvokeResult
+
+
+Stopped = DeniedCall | ReplayedCall | CompletedCall
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedCall:
     """Nothing speaks against it yet.
 
     Attributes:
-        call: which call it is.
+        call: which call it is, and who makes it.
         decision: with every check that was made.
         ref: what is invoked.
         request: what is sent.
         rule: what allows it.
-        policy: what is in force for it, whatever is loaded meanwhile.
+        policy: what it was decided by.
         reservation: the idempotency key that it wants, if any.
         query: what the caller wants to see of the answer, if not all of it.
         began: when it was asked for, or approved, on the clock of `time.monotonic`.
@@ -58,9 +75,23 @@ class Allowed:
     query: Query | None = None
     began: float = field(default_factory=monotonic)
 
-    def checked(self, check: Check) -> Allowed | Denied:
-        """The same step with one more check, which may end it."""
+    def checked(self, check: Check) -> AllowedCall | DeniedCall:
+        """The same call with one more check, which may end it."""
         decision = self.decision.with_check(check)
         if decision.allowed:
             return replace(self, decision=decision)
-        return Denied(self.call, decision, len(self.request.payload or b""))
+        return self.denied(decision)
+
+    def met(self, first: First) -> ReplayedCall | DeniedCall:
+        """The end of this call by another one that has its idempotency key."""
+        if first.state == "another_request":
+            reason = "this idempotency_key belongs to a call with other arguments"
+            return self.denied(self.decision.with_check(Check(name="idempotency", passed=False, reason=reason)))
+        return ReplayedCall(self.call, first)
+
+    def denied(self, decision: Decision) -> DeniedCall:
+        """The end of this call by another decision."""
+        return DeniedCall(self.call, decision, len(self.request.payload or b""))
+
+
+Stage = Callable[[AllowedCall], Awaitable[AllowedCall | Stopped]]

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
@@ -42,12 +43,11 @@ class _Item:
 class Catalog:
     """Lists what may be invoked."""
 
-    def __init__(self, policy: Callable[[], Policy], principal: str, output_bytes: int) -> None:
+    def __init__(self, policy: Callable[[], Policy], output_bytes: int) -> None:
         self._output_bytes = output_bytes
         self._policy = policy
-        self._principal = principal
 
-    async def list_functions(self, arguments: Mapping[str, Any]) -> ListResult:
+    async def list_functions(self, arguments: Mapping[str, Any], caller: Caller) -> ListResult:
         """One page of the functions that the manifest allows.
 
         Raises:
@@ -56,7 +56,7 @@ class Catalog:
         wanted = parse_arguments(ListArguments, arguments)
         after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
         policy = self._policy()
-        rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and self._may_call(rule)]
+        rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and _may_call(rule, caller)]
         listings = await _list_places(policy, {(rule.arn.account, rule.arn.region) for rule in rules})
         items = sorted(
             (
@@ -99,8 +99,9 @@ class Catalog:
 
         return fit(make, list_text, len(page), self._output_bytes, least=0)
 
-    def _may_call(self, rule: Rule) -> bool:
-        return rule.spec.principals is None or self._principal in rule.spec.principals
+
+def _may_call(rule: Rule, caller: Caller) -> bool:
+    return rule.spec.principals is None or caller.principal in rule.spec.principals
 
 
 def _list_place(policy: Policy, place: Place) -> FunctionList:

@@ -29,6 +29,7 @@ from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.decide import PolicyDecision
 from lambda_warden.guard.logs import check_log_group, decide_logs, denied_logs, streams_of
 from lambda_warden.guard.resolve import resolve
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import LogEvent
@@ -99,30 +100,26 @@ class Logs:
         policy: gives what is in force when a read begins.
         records: where every read goes before it is made.
         records_file: the same records, to look up invocations in.
-        principal: who asks, for all reads of this server.
         output_bytes: of a result and its text together.
     """
 
-    def __init__(
-        self, policy: Callable[[], Policy], records: Records, records_file: Path, principal: str, output_bytes: int
-    ) -> None:
+    def __init__(self, policy: Callable[[], Policy], records: Records, records_file: Path, output_bytes: int) -> None:
         self._policy = policy
         self._records = records
         self._records_file = records_file
-        self._principal = principal
         self._output_bytes = output_bytes
         self._threads = CapacityLimiter(READS_AT_ONCE)
 
-    async def read(self, arguments: Mapping[str, Any]) -> LogsResult:
+    async def read(self, arguments: Mapping[str, Any], caller: Caller) -> LogsResult:
         """Read one page of the log of one invocation, if the manifest allows it."""
-        read, policy = LogRead(uuid.uuid4().hex), self._policy()
+        read, policy = LogRead(uuid.uuid4().hex, caller=caller), self._policy()
         reached: CheckName = "arguments"
         try:
             asked = parse_arguments(ReadLogsArguments, arguments)
-            wanted = await self._wanted(asked)
+            wanted = await self._wanted(asked, caller)
             reached = "resolve"
             ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region)
-            ruling = decide_logs(ref, policy.rules, self._principal, own=wanted.own)
+            decided = decide_logs(ref, policy.rules, caller.principal, own=wanted.own)
         except ArgumentError as error:
             return await self._deny(read, denied_logs(reached, str(error)))
         except RecordError as error:
@@ -134,11 +131,11 @@ class Logs:
                 read, denied_logs("internal", "lambda-warden could not decide, so nothing was read")
             )
         read = replace(read, ref=ref, request_id=wanted.request_id, invocation_type=wanted.invocation_type)
-        if ruling.rule is None or ruling.rule.spec.logs is None or not ruling.decision.allowed:
-            return await self._deny(read, ruling.decision)
+        if decided.rule is None or decided.rule.spec.logs is None or not decided.decision.allowed:
+            return await self._deny(read, decided.decision)
         if wanted.request_id is None:
             return report_no_log(read, NO_REQUEST_ID)
-        return await self._read_allowed(read, asked, wanted, ref, ruling, ruling.rule.spec.logs, policy)
+        return await self._read_allowed(read, asked, wanted, ref, decided, decided.rule.spec.logs, policy)
 
     async def _read_allowed(
         self,
@@ -146,21 +143,21 @@ class Logs:
         asked: ReadLogsArguments,
         wanted: _Wanted,
         ref: FunctionRef,
-        ruling: PolicyDecision,
+        decided: PolicyDecision,
         logs: LogsRule,
         policy: Policy,
     ) -> LogsResult:
         group = logs.group_of(ref.name)
         read = replace(read, log_group=group)
         try:
-            await self._append("read", read, {"principal": self._principal, "rule": ruling.decision.rule_source})
+            await self._append("read", read, {"rule": decided.decision.rule_source})
         except RecordError as error:
             logger.error("%s not read: %s", read.read_id, error)
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
         configuration = await self._in_thread(partial(read_configuration, policy.clients, ref))
         if isinstance(configuration, str):
             return report_logs_refusal(read, Refused(configuration, "GetFunctionConfiguration failed"))
-        checked = ruling.decision.with_check(check_log_group(group, configuration.log_group))
+        checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
         if not checked.allowed:
             return await self._deny(read, checked)
         look = partial(self._look, policy, ref, group, wanted, configuration.concurrent)
@@ -177,7 +174,7 @@ class Logs:
         except ArgumentError as error:
             return await self._deny(read, denied_logs("arguments", str(error)))
 
-    async def _wanted(self, asked: ReadLogsArguments) -> _Wanted:
+    async def _wanted(self, asked: ReadLogsArguments, caller: Caller) -> _Wanted:
         """Which invocation is meant.
 
         Raises:
@@ -189,7 +186,7 @@ class Logs:
                 raise ArgumentError(
                     "invocation_id", "is given beside other names of an invocation", "invocation_id alone"
                 )
-            return await self._in_thread(partial(_recorded, self._records_file, asked.invocation_id, self._principal))
+            return await self._in_thread(partial(_recorded, self._records_file, asked.invocation_id, caller))
         if asked.function is None or asked.request_id is None:
             raise ArgumentError("invocation_id", "is missing", "invocation_id, or else function and request_id")
         first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
@@ -240,6 +237,7 @@ class Logs:
     async def _append(self, kind: Kind, read: LogRead, body: Mapping[str, Field]) -> None:
         about: dict[str, Field] = {
             "tool": "read_logs",
+            **read.caller.fields(),
             "function": read.ref.qualified_arn if read.ref else None,
             "request_id": read.request_id,
             "log_group": read.log_group,
@@ -278,7 +276,7 @@ def _span_of(named: Sequence[LogEvent], ended: bool, asked: Span) -> Span:
     return Span(min(times), max(times) if ended else asked.last)
 
 
-def _recorded(path: Path, invocation_id: str, principal: str) -> _Wanted:
+def _recorded(path: Path, invocation_id: str, caller: Caller) -> _Wanted:
     """The invocation with this id, if the principal made it.
 
     Raises:
@@ -288,7 +286,7 @@ def _recorded(path: Path, invocation_id: str, principal: str) -> _Wanted:
     with Reader(path) as reader:
         entry = next(reader.entries(_INTENTS, invocation_id=invocation_id), None)
     intent = entry.record.fields() if entry else {}
-    if entry is None or intent.get("principal") != principal or intent.get("tool") != "invoke_function":
+    if entry is None or intent.get("principal") != caller.principal or intent.get("tool") != "invoke_function":
         raise ArgumentError(
             "invocation_id", "is not that of a call made here", "the invocation_id that invoke_function gave"
         )

@@ -15,6 +15,7 @@ CheckName = Literal[
     "invocation_type",
     "payload_size",
     "payload_schema",
+    "manifest_changed",
     "alias",
     "approval",
     "limits",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.jsontools.query import QUERY_BYTES, Query, QueryError, apply
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
@@ -41,6 +42,7 @@ _NEXT_AFTER_DENIAL = {
     "payload_size": "Send a smaller payload.",
     "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
     "principal": "This server's principal may not call it. Only the operator can allow it.",
+    "manifest_changed": "Nothing was sent. Call again: it is decided on anew, by the manifest that is in force now.",
     "alias": "The alias does not lead where the operator expects it. Tell the operator.",
     "approval": "Nothing was sent. Tell the user what you wanted to run, and ask again only if they want it.",
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
@@ -56,11 +58,12 @@ _NEXT_AFTER_DENIAL = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a report is about: which call, of what, as what."""
+    """What a report is about: which call, of what, as what, and by whom."""
 
     invocation_id: str
     ref: FunctionRef | None = None
     invocation_type: RequestedInvocationType | None = None
+    caller: Caller = field(default_factory=Caller)
 
 
 def report_denial(call: Call, decision: Decision) -> InvokeResult:

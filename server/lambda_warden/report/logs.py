@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
@@ -26,13 +27,14 @@ _MESSAGE_LIMIT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogRead:
-    """What a report is about: which read, of what."""
+    """What a report is about: which read, of what, and by whom."""
 
     read_id: str
     ref: FunctionRef | None = None
     request_id: str | None = None
     invocation_type: RequestedInvocationType | None = None
     log_group: str | None = None
+    caller: Caller = field(default_factory=Caller)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
 from lambda_warden.jsontools.strict_json import json_bytes
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
 from lambda_warden.redaction.piece import UnredactableError
@@ -73,18 +74,17 @@ class KeptResults:
 
     Args:
         store: where they are.
-        principal: who calls, and reads.
         output_bytes: of what is read at once and its text together.
     """
 
-    def __init__(self, store: ResultStore, principal: str, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
+    def __init__(self, store: ResultStore, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
         self._output_bytes = output_bytes
         self._store = store
-        self._principal = principal
 
     def keep(
         self,
         invocation_id: str,
+        caller: Caller,
         function: str,
         *,
         returned: bytes,
@@ -96,6 +96,7 @@ class KeptResults:
 
         Args:
             invocation_id: of the call.
+            caller: who made it, and may read what is kept.
             function: its ARN, with the qualifier.
             returned: what the function returned. It is kept only where `payload` says that nothing was redacted.
             payload: the same, decoded and redacted.
@@ -119,12 +120,13 @@ class KeptResults:
         size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.whole) if log else 0)
         if not size:
             return None
-        expires_at = self._store.keep(invocation_id, Owner(self._principal, function), size, parts)
+        expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), size, parts)
         return None if expires_at is None else utc(expires_at)
 
     def stream(
         self,
         invocation_id: str,
+        caller: Caller,
         function: str,
         redact: Sequence[Pointer] = (),
         *,
@@ -135,52 +137,53 @@ class KeptResults:
 
         Args:
             invocation_id: of the call.
+            caller: who made it, and may read what is kept.
             function: its ARN, with the qualifier.
             redact: the places of the payload that are replaced.
             held_bytes: a payload no larger is not kept here: it is there whole in the end, for `keep`.
             remaining: tells how many seconds the call has left.
         """
-        begin = partial(self._store.begin, invocation_id, Owner(self._principal, function))
+        begin = partial(self._store.begin, invocation_id, Owner(caller.principal, function))
         return KeptStream(invocation_id, begin, redact, held_bytes, remaining)
 
-    async def read(self, arguments: Mapping[str, Any]) -> ReadResult:
+    async def read(self, arguments: Mapping[str, Any], caller: Caller) -> ReadResult:
         """A page of a kept result, or what a query finds in it.
 
         Raises:
             ArgumentError: for an argument that is unknown or of the wrong form, and for a query that can't be applied.
-            ResultError: if there is no such result for this principal, or it can't be read.
+            ResultError: if there is no such result for this caller, or it can't be read.
         """
         wanted = parse_arguments(ReadResultArguments, arguments)
-        return await anyio.to_thread.run_sync(self._read, wanted)
+        return await anyio.to_thread.run_sync(self._read, wanted, caller)
 
-    async def contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
+    async def contents(self, invocation_id: str, name: PartName, limit: int, caller: Caller) -> Contents:
         """A part as it is kept or, of more than `limit` bytes, its head.
 
         Raises:
-            ResultError: as `read`. `UnknownResultError` if there is no such result for this principal.
+            ResultError: as `read`. `UnknownResultError` if there is no such result for this caller.
         """
-        return await anyio.to_thread.run_sync(self._contents, invocation_id, name, limit)
+        return await anyio.to_thread.run_sync(self._contents, invocation_id, name, limit, caller)
 
     def close(self) -> None:
         """Write what waits to be written, within a bound, and close the store."""
         self._store.close()
 
-    def _read(self, wanted: ReadResultArguments) -> ReadResult:
-        with self._part(wanted.invocation_id, wanted.part) as (entry, part):
+    def _read(self, wanted: ReadResultArguments, caller: Caller) -> ReadResult:
+        with self._part(wanted.invocation_id, wanted.part, caller) as (entry, part):
             if wanted.query is not None:
                 make = _queried(entry, part, wanted, wanted.query)
             else:
                 make = partial(_page, entry, part, wanted)
             return fit(make, read_result_text, wanted.max_bytes, self._output_bytes)
 
-    def _contents(self, invocation_id: str, name: PartName, limit: int) -> Contents:
-        with self._part(invocation_id, name) as (entry, part):
+    def _contents(self, invocation_id: str, name: PartName, limit: int, caller: Caller) -> Contents:
+        with self._part(invocation_id, name, caller) as (entry, part):
             data, end = _range(entry, name, part, 0, limit)
             return Contents(data, part.format, part.size, end == part.size)
 
     @contextmanager
-    def _part(self, invocation_id: str, name: PartName) -> Iterator[tuple[Entry, Part]]:
-        with self._store.reading(invocation_id, self._principal) as entry:
+    def _part(self, invocation_id: str, name: PartName, caller: Caller) -> Iterator[tuple[Entry, Part]]:
+        with self._store.reading(invocation_id, caller.principal) as entry:
             if entry is None:
                 raise UnknownResultError(UNKNOWN)
             part = entry.about.parts.get(name)

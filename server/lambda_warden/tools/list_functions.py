@@ -11,6 +11,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 
 from lambda_warden.errors import ArgumentError
 from lambda_warden.lazy import Lazy
+from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.tool import make_tool, tool_error, tool_result
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ List the AWS Lambda functions that may be invoked here, with the allowed aliases
 payload schema and working examples, and its state in AWS. Nothing else can be invoked. Start here."""
 
 
-def list_functions_tool(directory: Lazy[Catalog]) -> Tool:
+def list_functions_tool(directory: Lazy[Catalog], principal: str) -> Tool:
     """The tool."""
 
-    async def list_functions(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:  # noqa: ARG001
+    async def list_functions(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:
         from lambda_warden.report.text import list_text
 
         try:
-            result = await (await directory.ready()).list_functions(arguments)
+            result = await (await directory.ready()).list_functions(arguments, caller_of(context, principal))
         except ArgumentError as error:
             return tool_error(str(error))
         return tool_result(result, list_text(result))

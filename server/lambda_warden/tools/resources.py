@@ -18,6 +18,7 @@ from mcp.types import InputRequiredResult, ResourceTemplate
 from pydantic import AnyUrl
 
 from lambda_warden.lazy import Lazy
+from lambda_warden.model.caller import Caller
 
 if TYPE_CHECKING:
     from lambda_warden.results.kept import Contents, KeptResults
@@ -39,12 +40,14 @@ class ServerWithResults(MCPServer[None]):
 
     Args:
         results: the kept results, or None if none are kept.
+        principal: of the server.
         options: those of `MCPServer`.
     """
 
-    def __init__(self, name: str, *, results: Lazy[KeptResults] | None, **options: Any) -> None:
+    def __init__(self, name: str, *, results: Lazy[KeptResults] | None, principal: str, **options: Any) -> None:
         super().__init__(name, **options)
         self._results = results
+        self._principal = principal
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """One template for each part of a result."""
@@ -80,7 +83,9 @@ class ServerWithResults(MCPServer[None]):
 
         part = _PARTS[named[2]]
         try:
-            contents = await (await self._results.ready()).contents(named[1], part, RESOURCE_BYTES)
+            contents = await (await self._results.ready()).contents(
+                named[1], part, RESOURCE_BYTES, Caller(self._principal)
+            )
         except UnknownResultError as error:
             raise ResourceNotFoundError(str(error)) from None
         except ResultError as error:

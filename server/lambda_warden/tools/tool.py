@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from lambda_warden.tools.schemas import schemas
 
 if TYPE_CHECKING:
-    from lambda_warden.invocation.pipeline import Approver
+    from lambda_warden.approvals.approver import Approver
 
 ApproverOf = Callable[[Context[Any, Any]], "Approver"]
 """Gives the approver of one call."""

@@ -1,0 +1,28 @@
+"""The ways to ask a person, seen from the call that has to be approved."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lambda_warden.approvals.request import ApprovalRequest
+from lambda_warden.model.approval import ApprovalDecision
+
+
+class ApprovalPending(Exception):  # noqa: N818 - no error: the call is answered with the question
+    """Raised by an approver whose question has to go out as the result of the call."""
+
+
+class Approver(Protocol):
+    """How a person is asked. The model has no part in it."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is anybody to ask."""
+
+    async def ask(self, request: ApprovalRequest) -> ApprovalDecision:
+        """Get a person's decision on exactly this request.
+
+        Raises:
+            RecordError: if the request can't be kept.
+            ApprovalPending: if the question goes out instead of a result.
+        """
