@@ -24,7 +24,7 @@ from lambda_warden.model.outcome import Refused, Returned
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import Field, Kind, RecordError, Reservation
+from lambda_warden.store.records import Busy, Field, Kind, RecordError, Reservation
 from lambda_warden.store.sqlite import SqliteRecords
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
@@ -79,7 +79,9 @@ def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) ->
 
 def carry_out(records: Records, step: AllowedCall, **keys: Any) -> Stopped:
     made = Execution(lambda: step.policy, records, None, **{**SETTINGS, **keys})
-    return made.carry_out("invoke_function", step, InvocationHandle())
+    stopped = made.carry_out("invoke_function", step, InvocationHandle())
+    assert not isinstance(stopped, Busy)
+    return stopped
 
 
 def test_a_call_is_recorded_before_it_is_sent_and_when_it_has_ended(

@@ -35,6 +35,13 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "who leaves while it waits for room leaves no record",
+        "invocation/dispatcher.py",
+        "            raise LeftError(*error.args) from None\n\n    async def drain",
+        "            raise error from None\n\n    async def drain",
+        "tests/security/test_limits.py",
+    ),
+    Mutant(
         "a reload is not seen by calls that wait",
         "invocation/deciding.py",
         "    if policy is step.policy:\n",
@@ -576,8 +583,8 @@ MUTANTS = [
     Mutant(
         "a slot is held as long as its caller waits",
         "invocation/execution.py",
-        "_LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0",
-        "_LEASE_SECONDS = 1.0",
+        "    return longest + _LEASE_MARGIN_SECONDS",
+        "    return 1.0",
         "tests/security/test_limits.py",
     ),
     Mutant(

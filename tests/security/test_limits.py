@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, echo, refused
+from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, echo, refused
 from support.warden import Warden, allow, check_of, warden
 
 pytestmark = pytest.mark.anyio
@@ -77,10 +78,40 @@ async def test_a_lost_call_keeps_its_slot(endpoint: ScriptedEndpoint, tmp_path: 
     endpoint.behaviours["f"] = lambda _: Reply(fault="reset")
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
         assert (await running.invoke("f:live"))["outcome"] == "unknown"
-        assert "calls at once" in check_of(await running.invoke("f:live"), "limits")["reason"]
+        denied = await running.invoke("f:live", timeout_seconds=1)
+        assert "calls at once" in check_of(denied, "limits")["reason"]
+        assert running.kinds() == ["intent", "outcome", "denial"]
 
 
-async def test_no_more_than_so_many_run_at_once(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+async def test_no_more_than_so_many_run_at_once_and_the_others_wait(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def count(received: Received) -> Reply:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.05)
+        with lock:
+            under_way -= 1
+        return echo(received)
+
+    endpoint.behaviours["f"] = count
+    outcomes: list[str] = []
+
+    async def call(running: Warden) -> None:
+        outcomes.append((await running.invoke("f:live", timeout_seconds=60))["outcome"])
+
+    rule = allow("f", limits={"concurrent": 3})
+    async with warden(tmp_path, endpoint.url, rule) as running, anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(call, running)
+    assert outcomes == ["succeeded"] * 8
+    assert most <= 3
+    assert len(endpoint.started) == 8
+
+
+async def test_who_finds_no_room_in_its_time_is_denied(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     arrived, released = threading.Semaphore(0), threading.Event()
 
     def hold(received: Received) -> Reply:
@@ -90,16 +121,19 @@ async def test_no_more_than_so_many_run_at_once(endpoint: ScriptedEndpoint, tmp_
 
     endpoint.behaviours["f"] = hold
     results: list[dict[str, Any]] = []
+    patience = [1] * 5 + [60] * 3
 
     async def call(running: Warden) -> None:
-        results.append(await running.invoke("f:live"))
+        results.append(await running.invoke("f:live", timeout_seconds=patience.pop()))
 
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 3})) as running:
         async with anyio.create_task_group() as group:
-            for _ in range(8):
+            for _ in range(3):
                 group.start_soon(call, running)
             for _ in range(3):
                 await anyio.to_thread.run_sync(arrived.acquire)
+            for _ in range(5):
+                group.start_soon(call, running)
             with anyio.fail_after(30):
                 while len(results) < 5:
                     await anyio.sleep(0.01)
@@ -124,3 +158,27 @@ async def test_a_caller_that_waits_less_gets_no_slot_sooner(endpoint: ScriptedEn
         (_, _, intent), *_ = running.records()
         released.set()
     assert json.loads(intent)["lease_seconds"] >= 900
+
+
+async def test_who_leaves_while_it_waits_for_room_is_on_record(
+    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        async with anyio.create_task_group() as group:
+            group.start_soon(running.invoke, "f:live")
+            with anyio.fail_after(30):
+                while not endpoint.started:
+                    await anyio.sleep(0.01)
+            with anyio.move_on_after(0.5):
+                await running.invoke("f:live")
+            await running.until_recorded("intent", "denial")
+            held.release()
+        assert running.bodies("denial")[0]["reason"] == "cancelled while it waited for its turn"
+    assert len(endpoint.started) == 1
+
+
+async def test_a_slot_is_held_no_longer_than_the_function_may_run(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    endpoint.configurations["f"] = configured(FunctionName="f", Timeout=30)
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+        assert running.bodies("intent")[0]["lease_seconds"] == 45

@@ -7,6 +7,7 @@ that its thread ends at once, says what is known and writes it down, whether or 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -123,7 +124,7 @@ class Dispatcher:
         with self._lock:
             self._under_way.add(handle)
         try:
-            self._threads.submit(in_thread)
+            self._threads.submit(contextvars.copy_context().run, in_thread)
         except RuntimeError as error:
             # The executor has kept it all the same, for a thread that it may have later.
             if dealt_with.acquire(blocking=False):
@@ -135,6 +136,17 @@ class Dispatcher:
         except BaseException:
             handle.give_up("shutdown" if self._stopping else "cancelled")
             raise
+
+    async def pause(self, seconds: float) -> None:
+        """Wait without a slot before a call is run again.
+
+        Raises:
+            LeftError: if the call is cancelled meanwhile. Nothing was sent.
+        """
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError as error:
+            raise LeftError(*error.args) from None
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""

@@ -52,9 +52,8 @@ MARGIN_SECONDS = 30.0
 _PROBE_SECONDS = 30.0
 _QUEUED_SECONDS = 60.0
 """For an Event, which is answered when it is queued."""
-_LEASE_SECONDS = FUNCTION_TIMEOUT_LIMIT + 15.0
-"""How long a slot of `concurrent` is held by a call whose end is not known: a function runs on when its caller stops
-waiting."""
+_LEASE_MARGIN_SECONDS = 15.0
+"""How much longer than the function may run a slot of `concurrent` is held by a call whose end is not known."""
 
 
 class Execution:
@@ -86,9 +85,25 @@ class Execution:
         self._read_timeout = read_timeout
         self._output_bytes = output_bytes
 
-    def carry_out(self, tool: ToolName, step: AllowedCall, handle: InvocationHandle) -> Stopped:
-        """Carry a call out, and record how it ended, also if it was not sent. Raises nothing."""
+    def carry_out(
+        self, tool: ToolName, step: AllowedCall, handle: InvocationHandle, *, may_wait: bool = False
+    ) -> Stopped | Busy:
+        """Carry a call out, and record how it ended, also if it was not sent. Raises nothing.
+
+        Args:
+            tool: the tool that was called.
+            step: the call.
+            handle: its state, shared with whoever waits for it.
+            may_wait: whether a call that `concurrent` has no room for may wait, and be carried out later.
+
+        Returns:
+            How it ended; or, of a call that may wait, the limit that it waits for.
+        """
         admitted = self._admit(tool, step)
+        if isinstance(admitted, Busy):
+            if may_wait and admitted.limit == "concurrent" and handle.reason is None:
+                return admitted
+            admitted = step.denied(step.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):
             if isinstance(admitted, DeniedCall):
                 record_denial(self._records, tool, admitted)
@@ -110,7 +125,7 @@ class Execution:
             logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
         return ending
 
-    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped:
+    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped | Busy:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
         try:
             current = decide_again(step, self._policy())
@@ -118,7 +133,7 @@ class Execution:
                 return current
             intent = intent_record(tool, current, keep_payload=self._record_payloads)
             met = self._records.admit(
-                current.call.invocation_id, intent, _buckets(current), _LEASE_SECONDS, current.reservation
+                current.call.invocation_id, intent, _buckets(current), _lease_seconds(current), current.reservation
             )
         except RecordError as error:
             logger.error("%s not sent: %s", step.call.invocation_id, error)
@@ -132,7 +147,7 @@ class Execution:
             case First():
                 return current.met(met)
             case Busy():
-                return current.denied(current.decision.with_check(_limit_check(met)))
+                return met
 
     def _limit(self, step: AllowedCall, handle: InvocationHandle) -> None:
         """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
@@ -249,6 +264,15 @@ class Execution:
             except Exception as error:  # noqa: BLE001 - a defect of ours must not keep an outcome off the record
                 log_defect("keeping a payload", error)
         return outcome_record(step, raw, seconds, attempts, keep_payload=False)
+
+
+def _lease_seconds(step: AllowedCall) -> float:
+    """How long a call can be under way at the most: a function runs on when its caller stops waiting."""
+    known = None
+    if step.rule.spec.limits.concurrent is not None or step.reservation is not None:
+        known = step.policy.configurations.get(step.ref)
+    longest = FUNCTION_TIMEOUT_LIMIT if known is None or known.timeout_seconds is None else known.timeout_seconds
+    return longest + _LEASE_MARGIN_SECONDS
 
 
 def _buckets(step: AllowedCall) -> list[Bucket]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import anyio
 import anyio.to_thread
@@ -49,12 +49,15 @@ from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import report_denial, report_dry_run, report_first, report_outcome
-from lambda_warden.store.records import Field, RecordError, Records
+from lambda_warden.store.records import Busy, Field, RecordError, Records
 
 if TYPE_CHECKING:
     from lambda_warden.results.kept import KeptResults
 
 logger = logging.getLogger(__name__)
+
+CONCURRENT_SECONDS: Final = 30.0
+"""How long a call waits for room under `concurrent` before it is denied, unless its caller says how long it waits."""
 
 
 class Pipeline:
@@ -223,9 +226,18 @@ class Pipeline:
         """Run a call when it is its turn, and wait no longer than its deadline."""
         wait = step.request.timeout_seconds
         handle = InvocationHandle(NEVER if wait is None else step.began + wait)
-        work = partial(self._execution.carry_out, tool, step, handle)
+        patience = time.monotonic() + CONCURRENT_SECONDS if wait is None else handle.deadline
         try:
-            return await self._dispatcher.run(work, handle, _slot_request(step), self._read_timeout, progress)
+            for pause in _growing_pauses():
+                now = time.monotonic()
+                may_wait = now + pause < patience
+                work = partial(self._execution.carry_out, tool, step, handle, may_wait=may_wait)
+                stopped = await self._dispatcher.run(work, handle, _slot_request(step), self._read_timeout, progress)
+                if not isinstance(stopped, Busy):
+                    return stopped
+                await progress(now - step.began, patience - step.began, "waiting for another call of it to end")
+                await self._dispatcher.pause(pause)
+            raise AssertionError("the pauses have no end")
         except (QueueFullError, NoTurnError, StoppingError) as error:
             return await self._without_turn(tool, step, f"busy: {error}")
         except LeftError:
@@ -242,6 +254,14 @@ class Pipeline:
         stopped = step.denied(step.decision.with_check(Check(name="busy", passed=False, reason=reason)))
         await anyio.to_thread.run_sync(record_denial, self._records, tool, stopped)
         return stopped
+
+
+def _growing_pauses() -> Iterator[float]:
+    """Seconds between two looks at a limit of calls at once."""
+    pause = 0.05
+    while True:
+        yield pause
+        pause = min(2 * pause, 1.0)
 
 
 async def _attempt(stage: Stage, step: AllowedCall) -> AllowedCall | Stopped:
