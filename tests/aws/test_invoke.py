@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import socket
 import threading
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from lambda_warden.aws import invoke as module
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.invocation_handle import InvocationHandle
-from lambda_warden.aws.invoke import MEMORY_LIMIT, invoke
+from lambda_warden.aws.invoke import HELD_BYTES, START_BYTES, invoke
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
 from support.builders import ACCOUNT, OTHER_ACCOUNT, REGION, function_arn, ref, request
@@ -29,7 +30,7 @@ from support.scripted_endpoint import Reply, ScriptedEndpoint
 LENGTH = {"Content-Length": ""}
 
 
-def said(data: bytes, sent: EncodedRequest | None = None, sink: bytearray | None = None) -> RawOutcome:
+def said(data: bytes, sent: EncodedRequest | None = None) -> RawOutcome:
     """What becomes of a call that is answered with this, before the connection is closed."""
 
     def script(connection: socket.socket) -> None:
@@ -37,8 +38,11 @@ def said(data: bytes, sent: EncodedRequest | None = None, sink: bytearray | None
         connection.sendall(data)
 
     with raw_server(script) as server:
-        take = None if sink is None else sink.extend
-        return invoke(clients_at(server.url), ref(), sent or request(), InvocationHandle(), take)
+        return invoke(clients_at(server.url), ref(), sent or request(), InvocationHandle())
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def streamed(*messages: bytes) -> RawOutcome:
@@ -49,7 +53,7 @@ def streamed(*messages: bytes) -> RawOutcome:
 
 
 @pytest.mark.parametrize(
-    "size", [0, 1, 65536, MEMORY_LIMIT - 1, MEMORY_LIMIT, MEMORY_LIMIT + 1, MEMORY_LIMIT + 200_000]
+    "size", [0, 1, 65536, START_BYTES, HELD_BYTES - 1, HELD_BYTES, HELD_BYTES + 1, HELD_BYTES + 200_000]
 )
 @pytest.mark.parametrize("framing", ["length", "chunks", "end of connection"])
 def test_an_answer_of_any_size_is_taken_and_so_much_of_it_is_held(size: int, framing: str) -> None:
@@ -62,34 +66,26 @@ def test_an_answer_of_any_size_is_taken_and_so_much_of_it_is_held(size: int, fra
         + b"0\r\n\r\n",
         "end of connection": answer(headers={**LENGTH, "Connection": "close"}) + body,
     }[framing]
-    sink = bytearray()
-    outcome = said(data, sink=sink)
+    outcome = said(data)
     assert isinstance(outcome, Returned)
-    assert outcome.payload == body[:MEMORY_LIMIT]
-    assert outcome.payload_bytes == size
-    assert sink == body
+    assert outcome.payload == (body if size <= HELD_BYTES else body[:START_BYTES])
+    assert (outcome.payload_bytes, outcome.payload_sha256) == (size, sha256(body))
 
 
-@pytest.mark.parametrize("limit", [1, 7, 64])
-def test_where_less_is_held_the_sink_still_gets_every_byte(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MEMORY_LIMIT", limit)
-    sink = bytearray()
-    outcome = said(answer(body=b"0123456789"), sink=sink)
-    assert isinstance(outcome, Returned)
-    assert (outcome.payload, outcome.payload_bytes) == (b"0123456789"[:limit], 10)
-    assert sink == b"0123456789"
-
-
-@given(st.lists(st.binary(max_size=20), max_size=12), st.integers(1, 40))
-def test_what_is_held_is_the_start_of_what_came(parts: list[bytes], limit: int) -> None:
+@given(st.lists(st.binary(max_size=20), max_size=12), st.integers(1, 40), st.integers(1, 40))
+def test_what_is_held_is_the_whole_or_the_start_of_what_came(parts: list[bytes], start: int, more: int) -> None:
+    whole, held = b"".join(parts), start + more
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MEMORY_LIMIT", limit)
-        sink = bytearray()
-        held = module._Answer(sink.extend)
+        patch.setattr(module, "HELD_BYTES", held)
+        patch.setattr(module, "START_BYTES", start)
+        arrived = module._Answer()
         for part in parts:
-            held.add(part)
-    whole = b"".join(parts)
-    assert (held.start(), held.size, bytes(sink)) == (whole[:limit], len(whole), whole)
+            arrived.add(part)
+    assert arrived.payload() == {
+        "payload": whole if len(whole) <= held else whole[:start],
+        "payload_bytes": len(whole),
+        "payload_sha256": sha256(whole),
+    }
 
 
 def test_everything_that_aws_says_of_a_call_is_known() -> None:
@@ -108,11 +104,12 @@ def test_everything_that_aws_says_of_a_call_is_known() -> None:
         function_arn() + ":7/durable-execution/order-1/abc",
         "r-1",
         payload_bytes=4,
+        payload_sha256=sha256(b"null"),
     )
 
 
 def test_an_answer_that_breaks_off_is_unknown_although_aws_began_it_with_200() -> None:
-    outcome = said(answer(body=b"half", headers={"Content-Length": str(MEMORY_LIMIT + 1)}))
+    outcome = said(answer(body=b"half", headers={"Content-Length": str(HELD_BYTES + 1)}))
     assert isinstance(outcome, Unknown)
     assert (outcome.status_code, outcome.request_id) == (200, "r-1")
     assert outcome.message == "the function ran, and its answer broke off after 4 bytes"
@@ -124,16 +121,6 @@ def test_an_event_is_known_to_be_queued_once_the_status_says_so() -> None:
     assert isinstance(outcome, Returned)
     assert (outcome.status_code, outcome.payload, outcome.request_id) == (202, b"", "r-1")
     assert isinstance(said(broken), Unknown), "nobody asked for an Event"
-
-
-def test_a_sink_that_takes_no_more_leaves_the_outcome_unknown() -> None:
-    def full(_: bytes) -> None:
-        raise OSError("no space left at /var/secret")
-
-    with raw_server(answering(answer(body=b"{}"))) as server:
-        outcome = invoke(clients_at(server.url), ref(), request(), InvocationHandle(), full)
-    assert isinstance(outcome, Unknown)
-    assert "secret" not in outcome.message
 
 
 def test_a_place_that_no_target_names_is_refused() -> None:
@@ -157,24 +144,22 @@ def test_a_client_that_can_not_be_made_is_a_refusal(monkeypatch: pytest.MonkeyPa
 
 def test_a_stream_is_put_together() -> None:
     log = base64.b64encode(b"END\n").decode()
-    sink = bytearray()
-    data = stream(chunk(b'{"a"'), chunk(b""), chunk(b":1}"), complete(log=log))
-    assert said(data, STREAM, sink) == Returned(200, b'{"a":1}', payload_bytes=7, log_tail=b"END\n", request_id="r-1")
-    assert sink == b'{"a":1}'
+    outcome = streamed(chunk(b'{"a"'), chunk(b""), chunk(b":1}"), complete(log=log))
+    whole = b'{"a":1}'
+    expected = Returned(200, whole, payload_bytes=7, payload_sha256=sha256(whole), log_tail=b"END\n", request_id="r-1")
+    assert outcome == expected
 
 
 def test_a_stream_of_nothing_is_an_empty_answer() -> None:
-    assert streamed(complete()) == Returned(200, b"", payload_bytes=0, request_id="r-1")
+    assert streamed(complete()) == Returned(200, b"", payload_bytes=0, payload_sha256=sha256(b""), request_id="r-1")
 
 
-def test_of_a_large_stream_the_start_is_held_and_the_sink_gets_all_of_it() -> None:
-    pieces = [bytes([number]) * 1_000_000 for number in range(10)]
-    sink = bytearray()
-    outcome = said(stream(*map(chunk, pieces), complete()), STREAM, sink)
+def test_of_a_large_stream_the_start_is_held() -> None:
+    pieces = [bytes([number]) * 1_000_000 for number in range(18)]
+    outcome = streamed(*map(chunk, pieces), complete())
     assert isinstance(outcome, Returned)
-    assert outcome.payload == b"".join(pieces)[:MEMORY_LIMIT]
-    assert outcome.payload_bytes == 10_000_000
-    assert sink == b"".join(pieces)
+    assert outcome.payload == b"".join(pieces)[:START_BYTES]
+    assert (outcome.payload_bytes, outcome.payload_sha256) == (18_000_000, sha256(b"".join(pieces)))
 
 
 def test_a_stream_that_ends_with_an_error_is_that_of_a_function_that_failed() -> None:
@@ -243,8 +228,17 @@ def test_what_comes_after_the_end_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunks", "end of connection"])
-def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(chunked: bool) -> None:
+def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(
+    chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = threading.Event()
+    add = module._Answer.add
+
+    def take(self: Any, part: bytes) -> None:
+        add(self, part)
+        taken.set()
+
+    monkeypatch.setattr(module._Answer, "add", take)
     headers = {"Content-Length": "", "Connection": "close"}
     begun = stream(chunk(b"half"), end=b"") if chunked else answer(headers=headers) + chunk(b"half")
 
@@ -256,7 +250,7 @@ def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(chun
         hold(connection)
 
     with raw_server(script) as server:
-        call = Call(clients_at(server.url), STREAM, lambda _: taken.set())
+        call = Call(clients_at(server.url), STREAM)
         assert taken.wait(LIMIT_SECONDS)
         call.handle.give_up("deadline")
         outcome = call.outcome()

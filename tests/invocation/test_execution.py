@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from lambda_warden.invocation import recording
 from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stopped
 from lambda_warden.model.manifest import Target
-from lambda_warden.model.outcome import Refused, Returned
+from lambda_warden.model.outcome import Refused
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
@@ -294,14 +295,15 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
     assert [(kind, body.get("error")) for kind, body in kept(tmp_path)] == [("intent", None), ("outcome", "Shutdown")]
 
 
-def test_a_large_answer_is_recorded_with_its_whole_size_and_without_a_digest_of_its_start(
+def test_a_large_answer_is_recorded_with_the_size_and_digest_of_the_whole(
     records: Records, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambda_warden.aws.invoke.MEMORY_LIMIT", 4)
+    monkeypatch.setattr("lambda_warden.aws.invoke.HELD_BYTES", 8)
+    monkeypatch.setattr("lambda_warden.aws.invoke.START_BYTES", 4)
     endpoint.behaviours[NAME] = lambda _: returned(b'"0123456789"')
     ending = carry_out(records, allowed(endpoint))
     assert isinstance(ending, CompletedCall)
-    assert isinstance(ending.raw, Returned)
+    assert ending.result.payload_sha256 is None, "what was not read may hold a secret, which it would let be guessed"
     outcome = kept(tmp_path)[-1][1]
     assert outcome["payload_bytes"] == 12
-    assert "payload_sha256" not in outcome
+    assert outcome["payload_sha256"] == hashlib.sha256(b'"0123456789"').hexdigest()

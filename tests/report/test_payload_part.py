@@ -30,7 +30,7 @@ def shown(data: bytes, *pointers: str, budget: int = 100_000, total: int = 10**8
 def report(data: bytes, *pointers: str, query: str | None = None, total: int = 10**8) -> InvokeResult:
     result = report_outcome(
         CALL,
-        Returned(200, data, payload_bytes=total),
+        Returned(200, data, payload_bytes=total, payload_sha256="of the whole"),
         1,
         16_384,
         [parse_pointer(pointer) for pointer in pointers],
@@ -262,6 +262,7 @@ def test_a_result_says_that_it_is_a_part() -> None:
 
     assert (result.payload, result.payload_bytes, result.truncated) == ([1, 2, 3], 10**8, True)
     assert result.payload_sha256 is None
+    assert "too large to be kept" in result.next_step
     assert "of an unknown number of items" in invocation_text(result)
 
 
@@ -269,7 +270,7 @@ def test_a_query_sees_no_more_than_the_part() -> None:
     result = report(b'{"rows": [{"id": 1}, {"id": 2}, {"id"', query="rows[].id")
 
     assert (result.payload, result.truncated) == ([1, 2], True)
-    assert "Only the beginning" in result.next_step
+    assert "The query saw only the beginning" in result.next_step
 
 
 def test_nothing_of_an_answer_may_have_been_read() -> None:

@@ -15,17 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_warden.errors import ArgumentError
-from lambda_warden.jsontools.pointer import parse_pointer
 from lambda_warden.jsontools.query import QUERY_BYTES
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA, ReadResult
-from lambda_warden.redaction.stream import StreamRedactor
-from lambda_warden.report.log import read_log
 from lambda_warden.report.text import read_result_text
-from lambda_warden.results.kept import KeptResults, KeptStream, apply_query
+from lambda_warden.results.kept import KeptResults, apply_query
 from lambda_warden.store.results.entry import ResultError
 from lambda_warden.store.results.keeper import ResultStore
-from support.kept import CALL, FUNCTION, GB, OWNER, as_json, keep, keep_returned, opened
+from support.kept import CALL, FUNCTION, OWNER, as_json, keep, keep_returned, opened, parts
 from support.results import MARK, hostile_texts, json_values, own_lines
 
 pytestmark = pytest.mark.anyio
@@ -211,9 +208,8 @@ async def test_bad_arguments_are_one_clear_error(
 
 async def test_a_payload_too_large_to_search_is_to_be_paged(results: KeptResults, store: ResultStore) -> None:
     keep(store, CALL, b"x")
-    writer = store.begin("large", OWNER)
-    writer.write(b'"' + b"x" * QUERY_BYTES + b'"')
-    writer.finish("json", QUERY_BYTES + 2, 0)
+    large = b'"' + b"x" * QUERY_BYTES + b'"'
+    store.keep("large", OWNER, len(large), lambda: parts(large, payload_format="json"))
     with pytest.raises(ArgumentError, match="16,777,218 bytes"):
         await results.read({"invocation_id": "large", "query": "@"}, Caller())
     page = await results.read({"invocation_id": "large"}, Caller())
@@ -281,97 +277,6 @@ async def test_what_is_not_kept_has_no_time(tmp_path: Path) -> None:
         assert keep_returned(results, CALL, grown) is None
         assert keep_returned(results, "nothing", b"") is None
         assert keep_returned(results, CALL, b"x") is not None
-
-
-async def test_a_streamed_payload_is_read_like_any_other(results: KeptResults, store: ResultStore) -> None:
-    stream = results.stream(CALL, Caller(), FUNCTION, held_bytes=1000, remaining=lambda: 60.0)
-    for _ in range(1000):
-        stream.write("€uro ".encode() * 100)
-    log = read_log(f"using {KEY_ID}".encode())
-    kept_until = stream.finish(log, 26)
-    whole = ""
-    async for page in pages(results, max_bytes=100_001):
-        whole += str(page.content)
-        assert (page.format, page.original_bytes, page.redacted) == ("text", 700_000, 0)
-        assert page.kept_until == kept_until
-    assert whole == "€uro " * 100_000
-    assert (
-        await results.read({"invocation_id": CALL, "part": "log"}, Caller())
-    ).content == "using [redacted:aws-access-key]"
-
-
-def streaming(results: KeptResults, remaining: float = 60.0, redact: str | None = None) -> KeptStream:
-    pointers = [] if redact is None else [parse_pointer(redact)]
-    return results.stream(CALL, Caller(), FUNCTION, pointers, held_bytes=1000, remaining=lambda: remaining)
-
-
-async def test_a_stream_is_redacted_and_says_how_often(results: KeptResults) -> None:
-    stream, rows = streaming(results, redact="/*/card"), [{"card": 4111, "id": KEY_ID}] * 60
-    for byte in as_json(rows):
-        stream.write(bytes([byte]))
-    assert stream.finish() is not None
-    page = await results.read({"invocation_id": CALL}, Caller())
-    assert json.loads(str(page.content)) == [{"card": "[redacted]", "id": "[redacted:aws-access-key]"}] * 60
-    assert (page.format, page.original_bytes, page.redacted) == ("json", len(as_json(rows)), 120)
-
-
-@pytest.mark.parametrize(
-    ("data", "redact", "remaining", "why"),
-    [
-        (b"x" * 1000, None, 60.0, None),
-        (b"text " * 400, "/card", 60.0, "it is not JSON"),
-        (b'{"password": {"a": "' + b"x" * (3 << 19) + b'", "b": nul}}', None, 60.0, "breaks off"),
-        (b"x" * 2000, None, 0.0, "longer than the call can wait"),
-        (b"x" * 20_000, None, 60.0, "no room"),
-        (b'["' + b"x" * 10_000 + b'"', None, 60.0, "no room"),
-    ],
-    ids=["small", "places in text", "broken within a secret", "slow", "large", "large at its end"],
-)
-async def test_a_stream_that_can_t_be_kept_is_given_up(
-    tmp_path: Path,
-    data: bytes,
-    redact: str | None,
-    remaining: float,
-    why: str | None,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with opened(tmp_path / "results.sqlite3", max_bytes=10_000 if why == "no room" else GB) as store:
-        stream = streaming(KeptResults(store), remaining, redact)
-        for start in range(0, len(data), 100_000):
-            stream.write(data[start : start + 100_000])
-        assert stream.finish() is None
-        stream.write(data)
-        stream.close()
-        assert stream.finish() is None
-        assert store.flush()
-        with store.reading(CALL, "local") as entry:
-            assert entry is None
-    assert caplog.text.count("is not kept") == (why is not None)
-    assert why is None or why in caplog.text
-
-
-async def test_a_stream_that_was_not_finished_leaves_nothing(results: KeptResults, store: ResultStore) -> None:
-    stream = streaming(results)
-    stream.write(b"x" * 5_000_000)
-    stream.close()
-    assert stream.finish() is None
-    with pytest.raises(ResultError, match="no such result"):
-        await results.read({"invocation_id": CALL}, Caller())
-
-
-async def test_a_defect_costs_the_kept_result_and_not_the_call(
-    results: KeptResults, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    stream = streaming(results)
-
-    def broken(*_: object) -> None:
-        raise RuntimeError("quotes the payload")
-
-    monkeypatch.setattr(StreamRedactor, "feed", broken)
-    stream.write(b"x" * 2000)
-    assert stream.finish() is None
-    assert "RuntimeError" in caplog.text
-    assert "quotes" not in caplog.text
 
 
 async def test_the_text_has_the_whole_page_and_marks_what_comes_from_outside(results: KeptResults) -> None:

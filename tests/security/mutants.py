@@ -72,8 +72,8 @@ MUTANTS = [
     Mutant(
         "a kept result is read after its time",
         "store/results/reading.py",
-        "AND expires_at > ? AND",
-        "AND ? IS NOT NULL AND",
+        "AND expires_at > ?",
+        "AND ? IS NOT NULL",
         "tests/security/test_kept_results.py",
     ),
     Mutant(
@@ -82,34 +82,6 @@ MUTANTS = [
         "_encoded(payload) if payload.redacted else returned",
         "returned",
         "tests/security/test_kept_results.py",
-    ),
-    Mutant(
-        "a large stream is kept unredacted",
-        "results/kept.py",
-        "for shown in self._redactor.redact(part):",
-        "for shown in [part]:",
-        "tests/e2e/test_large_stream.py",
-    ),
-    Mutant(
-        "a stream that broke off is kept",
-        "invocation/execution.py",
-        "            stream.close()",
-        "            stream.finish()",
-        "tests/e2e/test_large_stream.py",
-    ),
-    Mutant(
-        "a value in a stream is shown before its name has come",
-        "redaction/json_stream.py",
-        "                    return _DOUBTFUL",
-        "                    return None",
-        "tests/guard/test_redact_stream.py",
-    ),
-    Mutant(
-        "a text in a stream is cut anywhere",
-        "redaction/text_stream.py",
-        "if first.count + second.count != whole.count:",
-        "if True:\n        return True\n    if first.count + second.count != whole.count:",
-        "tests/guard/test_redact_stream.py",
     ),
     Mutant(
         "a sealed chunk is bound to no result",
@@ -562,8 +534,8 @@ MUTANTS = [
     Mutant(
         "an answer of any size is held",
         "aws/invoke.py",
-        "        if self.size < MEMORY_LIMIT:\n",
-        "        if True:\n",
+        "            self._held.truncate(START_BYTES)\n",
+        "            pass\n",
         "tests/aws/test_invoke.py",
     ),
     Mutant(

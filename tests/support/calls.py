@@ -8,7 +8,7 @@ from typing import Any
 
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.invocation_handle import InvocationHandle
-from lambda_warden.aws.invoke import Sink, invoke
+from lambda_warden.aws.invoke import invoke
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import RawOutcome
 from lambda_warden.model.request import EncodedRequest
@@ -30,10 +30,10 @@ def clients_at(url: str, *, target: dict[str, Any] | None = None, **settings: An
 class Call(threading.Thread):
     """One call in a thread of its own."""
 
-    def __init__(self, clients: Clients, sent: EncodedRequest | None = None, sink: Sink | None = None) -> None:
+    def __init__(self, clients: Clients, sent: EncodedRequest | None = None) -> None:
         super().__init__(daemon=True)
         self.handle = InvocationHandle()
-        self._invoke = clients, ref(), request() if sent is None else sent, self.handle, sink
+        self._invoke = clients, ref(), request() if sent is None else sent, self.handle
         self._outcome: RawOutcome | None = None
         self.start()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+import hashlib
 from contextlib import closing
-from typing import TYPE_CHECKING, Final, cast
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
@@ -27,19 +28,16 @@ if TYPE_CHECKING:
     )
 
 
-MEMORY_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of an answer that are held in memory: more than Lambda gives at once (6 MB). Of a larger stream, its start."""
+HELD_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of an answer that is held whole: more than Lambda gives at once (6 MB). A stream may have 200 MB."""
+START_BYTES: Final = 8 * 1024 * 1024
+"""Bytes that are held of a larger one: its start."""
 _CHUNK: Final = 64 * 1024
 _QUEUED: Final = 202
 """The answer to an Event: all is said with it, whatever becomes of the body behind it."""
 
-Sink = Callable[[bytes], None]
-"""Takes an answer piece by piece, as it arrives."""
 
-
-def invoke(
-    clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: InvocationHandle, sink: Sink | None = None
-) -> RawOutcome:
+def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: InvocationHandle) -> RawOutcome:
     """Send one Invoke or InvokeWithResponseStream request, once, and classify its ending.
 
     Blocks until then, or until the call is given up. Raises nothing.
@@ -49,13 +47,12 @@ def invoke(
         ref: the canonical reference that was decided on; its ARN and qualifier are sent as they are.
         request: the encoded parameters.
         handle: carries the deadline, and learns how much of the request has left.
-        sink: gets the whole answer, also what is too large for the outcome to hold.
     """
     try:
         client = clients.for_invoking(ref.account, ref.region)
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
         return Refused(type(error).__name__, text(error))
-    answer = _Answer(sink)
+    answer = _Answer()
     handle.begin_attempt()
     with handle.on_this_thread():
         response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
@@ -76,23 +73,34 @@ def invoke(
             return _broken_off(error, response, answer, handle)
 
 
-class _Answer:
-    """What has arrived of an answer: its size, its start, and the rest where the sink took it."""
+class _Payload(TypedDict):
+    payload: bytes
+    payload_bytes: int
+    payload_sha256: str
 
-    def __init__(self, sink: Sink | None) -> None:
+
+class _Answer:
+    """What has arrived of an answer: its size and digest, and the bytes themselves, or their start if they are many."""
+
+    def __init__(self) -> None:
         self.size = 0
-        self._sink = sink
-        self._parts: list[bytes] = []
+        self._held = BytesIO()
+        self._sha256 = hashlib.sha256()
 
     def add(self, part: bytes) -> None:
-        if self.size < MEMORY_LIMIT:
-            self._parts.append(part[: MEMORY_LIMIT - self.size])
+        if self.size <= HELD_BYTES:
+            self._held.write(part)
         self.size += len(part)
-        if self._sink is not None:
-            self._sink(part)
+        self._sha256.update(part)
+        if self.size > HELD_BYTES:
+            self._held.truncate(START_BYTES)
 
-    def start(self) -> bytes:
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+    def payload(self) -> _Payload:
+        return {
+            "payload": self._held.getvalue(),
+            "payload_bytes": self.size,
+            "payload_sha256": self._sha256.hexdigest(),
+        }
 
 
 def _broken_off(
@@ -117,7 +125,7 @@ def _broken_off(
 def _read(response: InvocationResponseTypeDef, answer: _Answer, handle: InvocationHandle) -> Returned:
     with closing(response["Payload"]) as body:
         length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "")
-        if length.isdigit() and int(length) <= MEMORY_LIMIT:
+        if length.isdigit() and int(length) <= HELD_BYTES:
             answer.add(body.read())
         else:
             for part in iter(lambda: body.read(_CHUNK), b""):
@@ -131,8 +139,7 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer, handle: Invocati
 def _returned(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
     return Returned(
         status_code=response["StatusCode"],
-        payload=answer.start(),
-        payload_bytes=answer.size,
+        **answer.payload(),
         function_error=_function_error(response.get("FunctionError")),
         log_tail=_decoded(response.get("LogResult")),
         executed_version=token(response.get("ExecutedVersion")),
@@ -154,8 +161,7 @@ def _read_stream(
                 code = complete.get("ErrorCode")
                 return Returned(
                     status_code=status,
-                    payload=answer.start(),
-                    payload_bytes=answer.size,
+                    **answer.payload(),
                     function_error="Unhandled" if code else None,
                     stream_error=(token(code) or "unknown", text(complete.get("ErrorDetails", ""))) if code else None,
                     log_tail=_decoded(complete.get("LogResult")),

@@ -40,7 +40,7 @@ from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError,
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
-    from lambda_warden.results.kept import KeptResults, KeptStream
+    from lambda_warden.results.kept import KeptResults
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +112,10 @@ class Execution:
 
     def _send(self, step: AllowedCall, handle: InvocationHandle) -> CompletedCall:
         self._limit(step, handle)
-        stream = self._stream(step, handle)
         started = time.monotonic()
-        raw, attempts = self._attempt(step, handle, stream)
+        raw, attempts = self._attempt(step, handle)
         seconds = time.monotonic() - started
-        ending = CompletedCall(raw, self._report(step, raw, seconds, attempts, stream))
-        if stream is not None:
-            stream.close()
+        ending = CompletedCall(raw, self._report(step, raw, seconds, attempts))
         try:
             self._finish(step, ending, seconds, attempts)
         except RecordError as error:
@@ -164,28 +161,7 @@ class Execution:
 
             step.policy.configurations.tell(step.ref, shorten)
 
-    def _stream(self, step: AllowedCall, handle: InvocationHandle) -> KeptStream | None:
-        """What keeps an answer that may be larger than what is held of it in memory."""
-        if self._results is None or not step.request.response_stream:
-            return None
-        try:
-            from lambda_warden.aws.invoke import MEMORY_LIMIT  # see below
-
-            return self._results.stream(
-                step.call.invocation_id,
-                step.call.caller,
-                step.ref.qualified_arn,
-                step.rule.spec.result.pointers,
-                held_bytes=MEMORY_LIMIT,
-                remaining=handle.remaining,
-            )
-        except Exception as error:  # noqa: BLE001 - a defect of ours costs what is kept, and not the call
-            log_defect("keeping a stream", error)
-            return None
-
-    def _attempt(
-        self, step: AllowedCall, handle: InvocationHandle, stream: KeptStream | None
-    ) -> tuple[RawOutcome, int]:
+    def _attempt(self, step: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
         from lambda_warden.aws.invoke import invoke
 
@@ -197,21 +173,18 @@ class Execution:
             self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
 
         try:
-            sink = stream.write if stream else None
-            attempt = partial(invoke, step.policy.clients, step.ref, step.request, handle, sink)
+            attempt = partial(invoke, step.policy.clients, step.ref, step.request, handle)
             return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, handle, record_retry)
         except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
             logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
             return last or (Refused(type(error).__name__, str(error)), 1)
 
-    def _report(
-        self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, stream: KeptStream | None
-    ) -> InvokeResult:
+    def _report(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
         shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
         try:
             budget = None if step.query else shown.max_bytes
             answer = read_answer(raw, shown.pointers, budget) if isinstance(raw, Returned) else None
-            kept = self._keep(step, raw, answer, stream) if isinstance(raw, Returned) and answer else None
+            kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
 
             def make(budget: int) -> InvokeResult:
                 return report_outcome(
@@ -227,11 +200,9 @@ class Execution:
             result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
-    def _keep(self, step: AllowedCall, raw: Returned, answer: DecodedAnswer, stream: KeptStream | None) -> str | None:
+    def _keep(self, step: AllowedCall, raw: Returned, answer: DecodedAnswer) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
-        if answer.payload.total > len(raw.payload):
-            return stream.finish(answer.log, len(raw.log_tail or b"")) if stream else None
-        if self._results is None:
+        if self._results is None or answer.payload.in_part:
             return None
         return self._results.keep(
             step.call.invocation_id,

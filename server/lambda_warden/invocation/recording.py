@@ -95,13 +95,12 @@ def outcome_record(
     }
     if not isinstance(raw, Returned):
         return common | {"error": raw.code}
-    whole = raw.payload_bytes in (None, len(raw.payload))
     return common | {
         "function_error": raw.function_error,
         "executed_version": raw.executed_version,
         "payload": _kept(raw.payload, step.rule.spec.result.pointers) if keep_payload else None,
         "payload_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
-        "payload_sha256": _digest(raw.payload) if whole else None,
+        "payload_sha256": raw.payload_sha256 if raw.payload else None,
     }
 
 

@@ -10,8 +10,9 @@ class Returned:
     """AWS answered with a 2xx status: the fields of `InvocationResponse`, with LogResult decoded to bytes.
 
     Attributes:
-        payload: the answer, or its start where it is larger than what is read into memory.
+        payload: the answer, or its start where it is larger than what is held in memory.
         payload_bytes: the size of the whole answer; that of `payload`, if not given.
+        payload_sha256: the digest of the whole answer, in hexadecimal, if it is known.
         function_error: the X-Amz-Function-Error header, or Unhandled where a stream ended with an error.
         stream_error: the ErrorCode and ErrorDetails that a stream ended with, after what `payload` holds.
     """
@@ -24,6 +25,7 @@ class Returned:
     durable_execution_arn: str | None = None
     request_id: str | None = None
     payload_bytes: int | None = None
+    payload_sha256: str | None = None
     stream_error: tuple[str, str] | None = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -271,7 +270,7 @@ def _report_returned(
         payload_format=view.format,
         payload_media_type=payload.media_type,
         payload_bytes=payload.total,
-        payload_sha256=_digest(raw.payload, payload, view),
+        payload_sha256=_digest(raw, payload, view),
         unfolded=[payload.response.unfolded] if payload.response and payload.response.unfolded else [],
         query_error=query_error,
         truncated=view.truncated,
@@ -303,11 +302,15 @@ def _select(payload: Payload, query: Query, outcome: Outcome) -> tuple[Payload, 
         return payload, f"The query could not be applied: {error}."
 
 
-def _digest(data: bytes, payload: Payload, view: PayloadView) -> str | None:
-    """The digest of a payload of which not all is shown. Where a secret was kept back, it would let one be guessed."""
+def _digest(raw: Returned, payload: Payload, view: PayloadView) -> str | None:
+    """The digest of a payload of which not all is shown.
+
+    Where a secret was kept back, it would let one be guessed, and the rest of an answer of which only the beginning was
+    read may hold some. There it stands in the records alone, which are the operator's.
+    """
     if payload.in_part or payload.redacted or not (view.truncated or view.format == "base64"):
         return None
-    return hashlib.sha256(data).hexdigest()
+    return raw.payload_sha256
 
 
 class _Named(TypedDict):
@@ -355,12 +358,17 @@ def _next_after_success(
     if applied and view.value is None:
         yield "The query selected nothing (null). Without it the payload is shown as a whole."
     if payload.in_part and applied:
-        yield "Only the beginning of the answer was read, and the query saw no more than that."
+        yield "The query saw only the beginning of the answer."
     if view.truncated:
         yield "Use what is shown; `omitted` says what was cut."
         if kept_until:
             how = "by page or by query" if payload.total <= QUERY_BYTES else "page by page"
             yield f"If more is needed, read_result with this invocation_id has all of it, {how}."
+        elif payload.in_part:
+            yield (
+                "The answer is too large to be kept, so the rest of it can't be read. If more is needed, have the "
+                "function return it page by page or write it to S3. Calling it again runs it again."
+            )
         else:
             yield (
                 "If more is needed, ask the function for less at a time, where its payload allows. Calling it again "

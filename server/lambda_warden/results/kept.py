@@ -10,8 +10,7 @@ import binascii
 import codecs
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,24 +21,20 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio.to_thread
 from pydantic import JsonValue
 
-from lambda_warden.defects import log_defect
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
 from lambda_warden.jsontools.strict_json import json_bytes
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
-from lambda_warden.redaction.piece import UnredactableError
-from lambda_warden.redaction.stream import StreamRedactor
 from lambda_warden.report.fit import fit
 from lambda_warden.report.log import RedactedLog
 from lambda_warden.report.payload import Payload, preview, read_payload
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
-from lambda_warden.store.results.keeper import ResultStore, ResultWriter
+from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.results.reading import Entry
 
 if TYPE_CHECKING:
@@ -55,7 +50,6 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
 _MARK_BYTES: Final = 32
 """What stands for a secret is about so long, and may be longer than the secret."""
 UNKNOWN: Final = "no such result, or it has expired"
-_NO_ROOM: Final = "there is no room for it, or it can't be written as fast as it comes"
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
 
@@ -123,29 +117,6 @@ class KeptResults:
         expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), size, parts)
         return None if expires_at is None else utc(expires_at)
 
-    def stream(
-        self,
-        invocation_id: str,
-        caller: Caller,
-        function: str,
-        redact: Sequence[Pointer] = (),
-        *,
-        held_bytes: int,
-        remaining: Callable[[], float],
-    ) -> KeptStream:
-        """Keep a payload that is still coming, if it is large.
-
-        Args:
-            invocation_id: of the call.
-            caller: who made it, and may read what is kept.
-            function: its ARN, with the qualifier.
-            redact: the places of the payload that are replaced.
-            held_bytes: a payload no larger is not kept here: it is there whole in the end, for `keep`.
-            remaining: tells how many seconds the call has left.
-        """
-        begin = partial(self._store.begin, invocation_id, Owner(caller.principal, function))
-        return KeptStream(invocation_id, begin, redact, held_bytes, remaining)
-
     async def read(self, arguments: Mapping[str, Any], caller: Caller) -> ReadResult:
         """A page of a kept result, or what a query finds in it.
 
@@ -191,106 +162,6 @@ class KeptResults:
                 raise UnknownResultError(f"this call left no {name}")
             logger.info("%s of %s is read", name, entry.id)
             yield entry, part
-
-
-class _GivenUpError(Exception):
-    """A stream is not kept any more. The message says why."""
-
-
-class KeptStream:
-    """One payload, redacted and kept as it arrives. For one thread.
-
-    Whatever goes wrong, or takes longer than the call can wait for, costs what is kept and never the call: nothing is
-    raised. `KeptResults.stream` has the arguments.
-    """
-
-    def __init__(
-        self,
-        invocation_id: str,
-        begin: Callable[[], ResultWriter],
-        redact: Sequence[Pointer],
-        held_bytes: int,
-        remaining: Callable[[], float],
-    ) -> None:
-        self._id = invocation_id
-        self._begin = begin
-        self._redactor = StreamRedactor(redact)
-        self._held_bytes = held_bytes
-        self._remaining = remaining
-        self._held: list[bytes] = []
-        self._writer: ResultWriter | None = None
-        self._size = 0
-        self._seconds = 0.0
-        self._ended = False
-
-    def write(self, data: bytes) -> None:
-        """Take the next piece of the payload, unredacted."""
-        if self._ended:
-            return
-        self._size += len(data)
-        self._held.append(data)
-        if self._size <= self._held_bytes:
-            return
-        parts, self._held = self._held, []
-        try:
-            self._writer = self._writer or self._begin()
-            for part in parts:
-                self._pass_on(part, self._writer)
-        except (_GivenUpError, UnredactableError) as error:
-            self._give_up(str(error))
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the call
-            log_defect("redacting a stream", error)
-            self._give_up("a defect")
-
-    def _pass_on(self, part: bytes, writer: ResultWriter) -> None:
-        started = time.monotonic()
-        for shown in self._redactor.redact(part):
-            writer.write(shown)
-        if writer.lost:
-            raise _GivenUpError(_NO_ROOM)
-        self._seconds += time.monotonic() - started
-        if self._seconds > self._remaining():
-            raise _GivenUpError("redacting and writing it takes longer than the call can wait")
-
-    def finish(self, log: RedactedLog | None = None, log_bytes: int = 0) -> str | None:
-        """The payload is complete.
-
-        Args:
-            log: the redacted end of the log.
-            log_bytes: the size of that before redaction.
-
-        Returns:
-            Until when it is kept at the most, in UTC; None if it is not kept.
-        """
-        if self._ended or self._writer is None:
-            return None
-        part = None if log is None else NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
-        expires_at = None
-        try:
-            self._writer.write(self._redactor.rest())
-            expires_at = self._writer.finish(self._redactor.format, self._size, self._redactor.count, part)
-        except UnredactableError as error:
-            self._give_up(str(error))
-        except Exception as error:  # noqa: BLE001 - as above
-            log_defect("redacting a stream", error)
-            self._give_up("a defect")
-        else:
-            if expires_at is None:
-                self._give_up(_NO_ROOM)
-        self._ended = True
-        return None if expires_at is None else utc(expires_at)
-
-    def close(self) -> None:
-        """Keep nothing of a payload that was not finished."""
-        if not self._ended:
-            self._ended = True
-            self._held.clear()
-            if self._writer is not None:
-                self._writer.abandon()
-
-    def _give_up(self, why: str) -> None:
-        logger.warning("what %s returned is not kept: %s", self._id, why)
-        self.close()
 
 
 class UnknownResultError(ResultError):

@@ -9,10 +9,8 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -116,9 +114,6 @@ def test_any_other_text_names_no_result(path: Path, hostile: str) -> None:
 def test_text_that_is_no_id_is_not_kept(path: Path) -> None:
     with opened(path) as store:
         assert keep(store, "a/b", b"x") is None
-        writer = store.begin("a/b", OWNER)
-        writer.write(b"x")
-        assert writer.finish("text", 1, 0) is None
     assert ids(path) == []
 
 
@@ -338,139 +333,6 @@ def test_closing_waits_no_longer_than_its_bound(path: Path, caplog: pytest.LogCa
     assert "1 results were not kept" in caplog.text
 
 
-@pytest.mark.parametrize("seal", SEALS, ids=["plain", "sealed"])
-@settings(max_examples=20, deadline=None)
-@given(cuts=st.lists(st.integers(0, len(LARGE)), max_size=8))
-def test_a_stream_is_kept_as_if_it_had_come_at_once(
-    tmp_path_factory: pytest.TempPathFactory, seal: Seal | None, cuts: list[int]
-) -> None:
-    path = tmp_path_factory.mktemp("results") / "results.sqlite3"
-    places = [0, *sorted(cuts), len(LARGE)]
-    with opened(path, seal) as store:
-        writer = store.begin("stream", OWNER)
-        for start, end in pairwise(places):
-            writer.write(LARGE[start:end])
-        assert writer.finish("base64", 5, 2, NewPart(b"log", "text", 9, 1)) is not None
-        keep(store, "whole", LARGE)
-        with store.reading("stream", "local") as entry:
-            assert entry is not None
-            streamed = entry.about.parts["payload"]
-            assert (streamed.format, streamed.original_bytes, streamed.redacted) == ("base64", 5, 2)
-        with store.reading("whole", "local") as entry:
-            assert entry is not None
-            whole = entry.about.parts["payload"]
-        assert (streamed.size, streamed.sha256) == (whole.size, whole.sha256)
-        assert read(store, "stream") == LARGE
-        assert read(store, "stream", "log") == b"log"
-
-
-def test_a_stream_can_be_read_only_once_it_is_finished(path: Path) -> None:
-    with opened(path) as store:
-        writer = store.begin("stream", OWNER)
-        writer.write(LARGE)
-        assert store.flush()
-        assert ids(path) == ["stream"]
-        assert read(store, "stream") is None
-        assert writer.finish("base64", len(LARGE), 0) is not None
-        assert read(store, "stream") == LARGE
-
-
-def test_an_abandoned_stream_leaves_nothing(path: Path) -> None:
-    with opened(path) as store:
-        writer = store.begin("stream", OWNER)
-        writer.write(LARGE)
-        writer.abandon()
-        writer.write(LARGE)
-        assert writer.finish("base64", 1, 0) is None
-        store.begin("empty", OWNER).abandon()
-        assert store.begin("empty", OWNER).finish("text", 0, 0) is None
-    assert ids(path) == []
-    assert chunks(path) == 0
-
-
-def test_a_stream_that_was_never_finished_is_removed_in_time(path: Path) -> None:
-    clock = Clock()
-    with opened(path, ttl_seconds=86_400, clock=clock) as store:
-        store.begin("stream", OWNER).write(LARGE)
-    clock.now += 3599
-    with opened(path, clock=clock) as store:
-        assert store.flush()
-        assert ids(path) == ["stream"]
-    clock.now += 1
-    with opened(path, clock=clock) as store:
-        assert store.flush()
-        assert ids(path) == []
-
-
-def test_a_stream_larger_than_all_may_be_is_given_up_and_leaves_nothing(path: Path) -> None:
-    with opened(path, max_bytes=2 * CHUNK_BYTES) as store:
-        writer = store.begin("stream", OWNER)
-        for _ in range(6):
-            writer.write(bytes(CHUNK_BYTES))
-            assert store.flush()
-        assert writer.finish("base64", 1, 0) is None
-        assert ids(path) == []
-        assert counted_and_true_total(path) == (0, 0)
-
-
-def test_a_stream_that_was_removed_to_make_room_is_given_up(path: Path) -> None:
-    with opened(path, max_bytes=4 * CHUNK_BYTES) as store:
-        writer = store.begin("stream", OWNER)
-        writer.write(bytes(2 * CHUNK_BYTES))
-        keep(store, "call-1", bytes(3 * CHUNK_BYTES))
-        writer.write(bytes(CHUNK_BYTES))
-        assert store.flush()
-        assert writer.finish("base64", 1, 0) is None
-        assert ids(path) == ["call-1"]
-
-
-def test_a_stream_that_comes_faster_than_it_can_be_written_is_given_up(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keeper, "_STREAM_SECONDS", 0.01)
-    free = threading.Event()
-
-    def slow() -> dict[str, NewPart]:
-        assert free.wait(30)
-        return {}
-
-    with opened(path, queued_bytes=2 * CHUNK_BYTES) as store:
-        store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
-        writer = store.begin("stream", OWNER)
-        writer.write(bytes(8 * CHUNK_BYTES))
-        free.set()
-        assert writer.finish("base64", 1, 0) is None
-        assert store.flush()
-    assert ids(path) == ["slow"]
-
-
-def test_a_stream_waits_no_longer_than_its_bound_in_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, waits = [0.0], []
-
-    def slow(_: object, patience_seconds: float = 0.0) -> bool:
-        now[0] += 2.0
-        waits.append(patience_seconds)
-        return True
-
-    with opened(path) as store:
-        monkeypatch.setattr(time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(store, "_hand_over", slow)
-        store.begin("stream", OWNER).write(bytes(4 * CHUNK_BYTES))
-        monkeypatch.undo()
-    assert waits == [5.0, 3.0, 1.0, 0.0]
-
-
-def test_a_stream_that_can_have_no_room_is_given_up_at_once(path: Path) -> None:
-    with opened(path, max_bytes=CHUNK_BYTES) as store:
-        writer = store.begin("stream", OWNER)
-        writer.write(bytes(CHUNK_BYTES - OVERHEAD_BYTES))
-        assert not writer.lost
-        writer.write(b"x")
-        assert writer.lost
-        assert store.flush()
-    assert ids(path) == []
-
-
 def test_the_file_and_its_folder_are_the_owners_alone(path: Path) -> None:
     mask = os.umask(0)
     try:
@@ -512,14 +374,14 @@ def test_a_process_that_dies_harms_no_older_result(path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from support.kept import *\n"
         "store = ResultStore(Path(sys.argv[1]), ttl_seconds=60, max_bytes=GB)\n"
-        "writer = store.begin('stream', OWNER); writer.write(bytes(1000000)); store.flush(); os._exit(9)\n"
+        "keep(store, 'new', bytes(1000000)); os._exit(9)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", script, str(path)]
     assert subprocess.run(command, env=environment, check=False).returncode == 9
     with opened(path) as store:
         assert read(store, "old") == LARGE
-        assert read(store, "stream") is None
+        assert read(store, "new") in (None, bytes(1_000_000))
 
 
 @pytest.mark.parametrize("content", ["text", "records", "other version", "other program"])

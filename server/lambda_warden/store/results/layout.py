@@ -18,7 +18,7 @@ COLUMNS: Final = ("seq", "id", "principal", "expires_at", "bytes", "key_id", "ab
 BUSY_SECONDS: Final = 10.0
 _PURPOSE: Final = "lambda-warden result 1"
 
-# `about` is NULL until the result is complete. The total is kept by triggers, so that no write has to add it all up.
+# The total is kept by triggers, so that no write has to add it all up.
 _SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS results (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -27,7 +27,7 @@ _SCHEMA: Final = (
         expires_at REAL NOT NULL,
         bytes INTEGER NOT NULL,
         key_id TEXT,
-        about BLOB
+        about BLOB NOT NULL
     ) STRICT""",
     "CREATE INDEX IF NOT EXISTS results_by_expiry ON results (expires_at)",
     """CREATE TABLE IF NOT EXISTS chunks (
@@ -41,8 +41,6 @@ _SCHEMA: Final = (
     "INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total)",
     """CREATE TRIGGER IF NOT EXISTS results_added AFTER INSERT ON results
         BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END""",
-    """CREATE TRIGGER IF NOT EXISTS results_grown AFTER UPDATE OF bytes ON results
-        BEGIN UPDATE total SET bytes = bytes + NEW.bytes - OLD.bytes; END""",
     """CREATE TRIGGER IF NOT EXISTS results_removed AFTER DELETE ON results
         BEGIN UPDATE total SET bytes = bytes - OLD.bytes; DELETE FROM chunks WHERE result = OLD.seq; END""",
 )

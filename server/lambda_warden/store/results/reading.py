@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from lambda_warden.store.results.seal import Seal
 
 _DAMAGED = "the kept result is damaged, so it is not shown"
-_FIND = """SELECT seq, expires_at, key_id, about FROM results
-    WHERE id = ? AND principal = ? AND expires_at > ? AND about IS NOT NULL"""
+_FIND = "SELECT seq, expires_at, key_id, about FROM results WHERE id = ? AND principal = ? AND expires_at > ?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lambda_warden.store.results.entry import About, PartName, ResultError
+from lambda_warden.store.results.entry import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of
 
 if TYPE_CHECKING:
@@ -57,45 +58,36 @@ class ResultsFile:
         except sqlite3.Error as error:
             raise ResultError(f"a result could not be kept: {error}") from error
 
-    def begin(self, result_id: str, principal: str, expires_at: float, now: float) -> int:
-        """Start a result, which nobody can read before it is complete.
+    def add(
+        self, result_id: str, owner: Owner, parts: Mapping[PartName, NewPart], expires_at: float, now: float
+    ) -> None:
+        """Write a result. What has expired makes room for it, and then the oldest.
 
         Args:
             result_id: that no other result has.
-            principal: who may read it.
-            expires_at: when it is removed if it is not complete by then, in seconds since the epoch.
-            now: likewise; what has expired makes room.
-
-        Returns:
-            What names the result to the other methods.
+            owner: who may read it, and what it is of.
+            parts: of it.
+            expires_at: until when it can be read, in seconds since the epoch.
+            now: likewise.
         """
-        insert = "INSERT INTO results (id, principal, expires_at, bytes, key_id) VALUES (?, ?, ?, ?, ?)"
-        row = (result_id, principal, expires_at, OVERHEAD_BYTES, key_id_of(self._seal))
+        about = About(
+            function=owner.function, created_at=now, parts={name: _about(part) for name, part in parts.items()}
+        )
+        stored = about.model_dump_json().encode()
+        if self._seal:
+            stored = self._seal.close(stored, about_place(result_id, owner.principal, expires_at))
+        size = OVERHEAD_BYTES + sum(len(part.data) for part in parts.values())
+        insert = "INSERT INTO results (id, principal, expires_at, bytes, key_id, about) VALUES (?, ?, ?, ?, ?, ?)"
+        row = (result_id, owner.principal, expires_at, size, key_id_of(self._seal), stored)
         seq = self._db.execute(insert, row).lastrowid
         assert seq is not None  # noqa: S101 - an INSERT has one
         self._make_room(seq, now)
-        return seq
-
-    def append(self, seq: int, result_id: str, part: PartName, index: int, data: bytes, now: float) -> None:
-        """Add the next chunk of a part."""
-        grown = self._db.execute("UPDATE results SET bytes = bytes + ? WHERE seq = ?", (len(data), seq))
-        if not grown.rowcount:
-            raise ResultError("a result could not be kept: it was removed to make room")
-        self._make_room(seq, now)
-        stored = self._seal.close(data, chunk_place(result_id, part, index)) if self._seal else data
-        self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", (seq, part, index, stored))
-
-    def complete(self, seq: int, result_id: str, principal: str, expires_at: float, about: About) -> None:
-        """Let its principal read a result until it expires."""
-        text = about.model_dump_json().encode()
-        stored = self._seal.close(text, about_place(result_id, principal, expires_at)) if self._seal else text
-        row = (stored, expires_at, seq)
-        if not self._db.execute("UPDATE results SET about = ?, expires_at = ? WHERE seq = ?", row).rowcount:
-            raise ResultError("a result could not be kept: it was removed to make room")
-
-    def drop(self, seq: int) -> None:
-        """Remove a result, if it is there."""
-        self._db.execute("DELETE FROM results WHERE seq = ?", (seq,))
+        for name, part in parts.items():
+            for index, start in enumerate(range(0, len(part.data), CHUNK_BYTES)):
+                chunk = part.data[start : start + CHUNK_BYTES]
+                if self._seal:
+                    chunk = self._seal.close(chunk, chunk_place(result_id, name, index))
+                self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", (seq, name, index, chunk))
 
     def prune(self, now: float) -> bool:
         """Remove some of what has expired.
@@ -128,3 +120,13 @@ class ResultsFile:
     def _over(self) -> int:
         total: int = self._db.execute("SELECT bytes FROM total").fetchone()[0]
         return total - self._max_bytes
+
+
+def _about(part: NewPart) -> Part:
+    return Part(
+        format=part.format,
+        size=len(part.data),
+        sha256=hashlib.sha256(part.data).hexdigest(),
+        original_bytes=part.original_bytes,
+        redacted=part.redacted,
+    )
