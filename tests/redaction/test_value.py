@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.jsontools.pointer import parse_pointer
+from lambda_warden.redaction.text import suspicion
 from lambda_warden.redaction.value import PLACE, redact_value
 from support.results import json_values
 
@@ -62,11 +63,43 @@ def test_a_value_without_secrets_is_the_very_same(value: Any) -> None:
     assert redacted.count == 0
 
 
-def test_a_private_key_whose_lines_are_items_goes_whole() -> None:
+@pytest.mark.parametrize("lines", [2, 40])
+def test_a_private_key_whose_lines_are_items_goes_whole(lines: int) -> None:
     begin, end = (f"-----{word} RSA PRIVATE {'KEY'}-----" for word in ("BEGIN", "END"))
     mark = "[redacted:private-key]"
 
-    assert shown([f"Error: {begin}", "MIIE", "abc", end, "at x"]) == [f"Error: {mark}", mark, mark, mark, "at x"]
+    key = [f"Error: {begin}", *["MIIE"] * lines, end]
+    assert shown({"lines": ["a", *key, "at x"]}) == {"lines": ["a", f"Error: {mark}", *[mark] * (lines + 1), "at x"]}
+    assert shown([begin, 1, ["MIIE"], "MIIE"]) == [mark, 1, ["MIIE"], mark]
+
+
+def test_members_stay_in_order_and_apart_whatever_stands_between() -> None:
+    between = {f"m{i}": i for i in range(50)}
+    value = {"Name": "DB_PASSWORD", ACCESS_KEY: 2, **between, "ASIA" + ACCESS_KEY[4:]: 3, "Value": "x", "z": 4}
+    found = shown(value)
+
+    assert list(found) == ["Name", KEY_MARK, *between, f"{KEY_MARK} (2)", "Value", "z"]
+    assert list(found.values()) == ["DB_PASSWORD", 2, *between.values(), 3, "[redacted:password]", 4]
+
+
+@pytest.mark.parametrize("at", [0, 1023, 1099])
+def test_one_secret_among_many_rows_is_found_wherever_it_stands(at: int) -> None:
+    rows: list[Any] = [{"id": i, "note": f"note {i}", "tags": [["a"], {"x": "y"}]} for i in range(1100)]
+    expected = json.loads(json.dumps(rows))
+    rows[at] |= {"note": f"use {ACCESS_KEY}", "tags": [[ACCESS_KEY], {"password": "x"}]}
+    expected[at] |= {"note": f"use {KEY_MARK}", "tags": [[KEY_MARK], {"password": "[redacted:password]"}]}
+
+    redacted = redact_value({"rows": rows}, [("rows", "*", "id")])
+    assert redacted.value == {"rows": [row | {"id": PLACE} for row in expected]}
+    assert redacted.count == 1100 + 3
+
+
+@pytest.mark.parametrize("at", [0, 262_130, 262_138, 262_144, 262_145, 524_290])
+@pytest.mark.parametrize("text", [ACCESS_KEY, "db_pass", "signing_key", "-----BEGIN RSA PRIVATE " + "KEY-----"])
+def test_what_a_long_text_may_hold_is_found_anywhere(at: int, text: str) -> None:
+    found = suspicion(b"." * at + text.encode() + b"." * 300_000)
+    assert found == suspicion(text.encode())
+    assert found
 
 
 ANSWER: dict[str, Any] = {
@@ -126,5 +159,6 @@ def test_a_value_is_redacted_once_and_left_as_it_was(value: Any, pointers: list[
     once = redact_value(value, pointers)
 
     assert json.dumps(value) == before
+    assert redact_value(json.loads(before), pointers, owned=True) == once
     assert redact_value(once.value, pointers).value == once.value
     assert (once.count > 0) or once.value is value
