@@ -82,7 +82,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _view(data: bytes, total: int | None) -> PayloadView:
-    return preview(read_payload(data, total=total, budget=BUDGET), BUDGET)
+    return preview(read_payload(data, total=total), BUDGET)
 
 
 def _print_row(label: str, data: bytes, total: int | None, runs: int) -> None:

@@ -21,6 +21,7 @@ from lambda_warden.invocation.deciding import decide_again
 from lambda_warden.invocation.recording import ToolName, intent_record, outcome_record, record_denial, retry_record
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, Stopped
+from lambda_warden.memory import turn_for
 from lambda_warden.model.decision import Check
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
@@ -180,18 +181,10 @@ class Execution:
             return last or (Refused(type(error).__name__, str(error)), 1)
 
     def _report(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
-        shown, duration_ms = step.rule.spec.result, round(seconds * 1000)
+        duration_ms = round(seconds * 1000)
         try:
-            budget = None if step.query else shown.max_bytes
-            answer = read_answer(raw, shown.pointers, budget) if isinstance(raw, Returned) else None
-            kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
-
-            def make(budget: int) -> InvokeResult:
-                return report_outcome(
-                    step.call, raw, duration_ms, budget, query=step.query, answer=answer, kept_until=kept
-                )
-
-            result = fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
+            with turn_for(len(raw.payload) if isinstance(raw, Returned) else 0):
+                result = self._shown(step, raw, duration_ms)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
             log_defect("reporting", error)
             result = report_unshown(step.call, raw, duration_ms)
@@ -199,6 +192,16 @@ class Execution:
         if step.rule.spec.logs is not None:
             result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
+
+    def _shown(self, step: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:
+        shown = step.rule.spec.result
+        answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
+        kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
+
+        def make(budget: int) -> InvokeResult:
+            return report_outcome(step.call, raw, duration_ms, budget, query=step.query, answer=answer, kept_until=kept)
+
+        return fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
 
     def _keep(self, step: AllowedCall, raw: Returned, answer: DecodedAnswer) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""

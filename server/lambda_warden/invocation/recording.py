@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.memory import turn_for
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import outcome_of
@@ -108,7 +109,8 @@ def _kept(payload: bytes | None, redact: Sequence[Pointer]) -> str | None:
     """A payload as it may be kept: redacted, then cut, as JSON text."""
     if not payload:
         return None
-    return json.dumps(preview(read_payload(payload, redact, budget=_KEPT_BYTES), _KEPT_BYTES).value, ensure_ascii=False)
+    with turn_for(len(payload)):
+        return json.dumps(preview(read_payload(payload, redact), _KEPT_BYTES).value, ensure_ascii=False)
 
 
 def _digest(data: bytes | None) -> str | None:

@@ -13,8 +13,8 @@ import jiter
 from pydantic import JsonValue
 
 from lambda_warden.jsontools.strict_json import parse_usual_json
-from lambda_warden.model.json_entries import SPACES
 
+_SPACES: Final = b" \t\r\n"
 _SCALAR: Final = b"+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BACKSLASH: Final = ord("\\")
 _BLOCK: Final = 4096
@@ -45,11 +45,11 @@ def parse_json_part(data: bytes) -> JsonPart:
     """
     text: JsonValue = None
     is_open = _ends_in_string(data)
-    end = len(data) if is_open else _stripped(data, _stripped(data, len(data), _SCALAR), SPACES)
+    end = len(data) if is_open else _stripped(data, _stripped(data, len(data), _SCALAR), _SPACES)
     if is_open or data[end - 1 : end] == b'"':  # it may be a key, so it is put back where it turns out to be none
         start = _last_quote(data, end if is_open else end - 1)
         text = jiter.from_json(data[start:end], partial_mode="trailing-strings")
-        end = _stripped(data, start, SPACES)
+        end = _stripped(data, start, _SPACES)
         if is_open and not end:
             return JsonPart(text, 1, open_text=True)
     match data[end - 1 : end]:

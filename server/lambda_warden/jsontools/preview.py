@@ -42,21 +42,6 @@ class Cut:
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A container that is larger than any preview that is made of it, read as far as such a preview shows it.
-
-    Attributes:
-        head: its first entries, of which some may be outlines, too.
-        total: how many entries it has.
-        budget: bytes of the largest preview that can be made of it.
-    """
-
-    head: list[Any] | dict[str, Any]
-    total: int
-    budget: int
-
-
 class JsonPreview(NamedTuple):
     """What fits of a value, and what was cut: outer places before inner ones."""
 
@@ -69,7 +54,7 @@ class _Entry(NamedTuple):
 
     token: str | int
     overhead: int
-    value: JsonValue | Outline
+    value: JsonValue
     open_levels: int
 
 
@@ -85,24 +70,18 @@ def json_size(value: JsonValue, limit: int) -> int | None:
     return None if size > limit else size
 
 
-def preview_json(value: JsonValue | Outline, budget: int, open_levels: int = 0) -> JsonPreview | None:
+def preview_json(value: JsonValue, budget: int, open_levels: int = 0) -> JsonPreview | None:
     """Show what fits of a value.
 
     Args:
-        value: any JSON value without lone surrogates, NaN and infinities, or an outline of it, which gives the same
-            preview. Parts of it are part of the preview.
+        value: any JSON value without lone surrogates, NaN and infinities. Parts of it are part of the preview.
         budget: bytes of compact JSON in UTF-8 that the preview may take; at least 2.
         open_levels: at how many levels the value was itself cut off: there it, its last entry, and so on, go on in a
             way that nobody knows.
 
     Returns:
         The preview, or None: a lone number may be longer than the budget, and has no parts.
-
-    Raises:
-        ValueError: if the budget is larger than that of the outline.
     """
-    if isinstance(value, Outline) and budget > value.budget:
-        raise ValueError(f"an outline for {value.budget} bytes can't fill {budget}")
     if _floor(value) > budget:
         return None
     fitting = _Fitting()
@@ -118,10 +97,8 @@ class _Fitting:
         # By identity and levels left. Negative: more than so many bytes.
         self._sizes: dict[tuple[int, int], int] = {}
 
-    def size(self, value: JsonValue | Outline, limit: int, levels: int) -> int:
+    def size(self, value: JsonValue, limit: int, levels: int) -> int:
         """Bytes of compact JSON, or some number above the limit where they are more, or are nested too deeply."""
-        if isinstance(value, Outline):
-            return _TOO_LARGE
         if isinstance(value, str):
             return _text_size(value) if len(value) + 2 <= limit else _TOO_LARGE
         if not _is_container(value):
@@ -151,17 +128,14 @@ class _Fitting:
 
     def fit(self, entry: _Entry, room: int, levels: int, place: Place, cuts: list[Cut]) -> JsonValue:
         """The part of a value that fits into `room` bytes, which are no fewer than its `_floor`."""
-        whole = self.size(entry.value, room, levels) <= room
-        if isinstance(entry.value, Outline):
-            value, total = entry.value.head, entry.value.total
-        elif whole and not entry.open_levels:
-            return entry.value
-        elif isinstance(entry.value, str):
-            return _cut_text(entry.value, room, place, cuts, known=not entry.open_levels)
-        elif not _is_container(entry.value):
-            return entry.value
-        else:
-            value, total = entry.value, len(entry.value)
+        value = entry.value
+        whole = self.size(value, room, levels) <= room
+        if whole and not entry.open_levels:
+            return value
+        if isinstance(value, str):
+            return _cut_text(value, room, place, cuts, known=not entry.open_levels)
+        if not _is_container(value):
+            return value
         entries = _entries(value, entry.open_levels)
         if whole:
             children = [self._whole(entry, levels - 1, place) for entry in entries]
@@ -170,10 +144,10 @@ class _Fitting:
         elif isinstance(value, list):
             children = self._first_items(entries, room - 2, levels - 1, place)
         else:
-            children = self._members(entries, total, room - 2, levels - 1, place)
+            children = self._members(entries, len(value), room - 2, levels - 1, place)
         unit: Unit = "items" if isinstance(value, list) else "members"
-        if entry.open_levels or len(children) < total:
-            cuts.append(Cut(place, len(children), None if entry.open_levels else total, unit))
+        if entry.open_levels or len(children) < len(value):
+            cuts.append(Cut(place, len(children), None if entry.open_levels else len(value), unit))
         for child in children:
             cuts += child.cuts
         if isinstance(value, list):
@@ -234,7 +208,7 @@ class _Fitting:
         """An entry whose value fits; one that was cut off before is noted as such."""
         cuts: list[Cut] = []
         value = entry.value
-        if entry.open_levels or isinstance(value, Outline):  # no outline fits, but types can't tell
+        if entry.open_levels:
             value = self.fit(entry, self.size(value, _TOO_LARGE, levels), levels, (*place, entry.token), cuts)
         return _Child(entry, value, cuts)
 
@@ -278,16 +252,16 @@ def _is_container(value: JsonValue) -> TypeGuard[list[JsonValue] | dict[str, Jso
     return isinstance(value, list | dict)
 
 
-def _is_divisible(value: JsonValue | Outline) -> bool:
-    return isinstance(value, str | list | dict | Outline)
+def _is_divisible(value: JsonValue) -> bool:
+    return isinstance(value, str | list | dict)
 
 
-def _floor(value: JsonValue | Outline) -> int:
+def _floor(value: JsonValue) -> int:
     """The fewest bytes that a value can be shown in: an empty string, object or array, or a number as it is."""
     return 2 if _is_divisible(value) else _scalar_size(value)
 
 
-def _scalar_size(value: JsonValue | Outline) -> int:
+def _scalar_size(value: JsonValue) -> int:
     return len(repr(value)) if isinstance(value, float) or type(value) is int else 5 if value is False else 4
 
 

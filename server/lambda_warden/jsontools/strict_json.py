@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
-from functools import cache
-from itertools import islice
 from typing import Any, Final
 
 import jiter
 from pydantic_core import to_json
 
-from lambda_warden.redaction.prefilter import Sieve, windows
+from lambda_warden.redaction.prefilter import Sieve
 
-_PIECE_ENTRIES: Final = 512
-_PIECE_LEVELS: Final = 4
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _INFINITY: Final = b"Infinity"  # what an infinite number becomes where it is written
 # A double ends at 1.8e308: what is larger has an exponent of three digits, or more than two hundred digits before it.
-_MANY_DIGITS: Final = 200
-_STRIDE: Final = 16  # how far apart the bytes stand that are looked at first
-_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LARGE_NUMBER: Final = Sieve(r"[0-9][eE]\+?[0-9]{3}", "[0-9]{200}")
 
 
 def parse_json(data: bytes) -> object:
@@ -80,68 +73,13 @@ def may_hold_surrogates(data: bytes) -> bool:
     return _SURROGATE.search(data) is not None
 
 
-def encoded_pieces(value: object) -> Iterator[bytes]:
-    """A JSON value as compact JSON in UTF-8 that escapes nothing it need not, in pieces.
-
-    Every key and scalar stands in one piece, whole. The pieces of one container may be arrays of its items or objects
-    of its members, so that together they are not the value's JSON, but hold the same strings and numbers, in order.
-
-    Raises:
-        ValueError: if it is nested too deeply, or has lone surrogates.
-    """
-    return _pieces(value, _PIECE_LEVELS)
-
-
-def _pieces(value: object, levels: int) -> Iterator[bytes]:
-    if isinstance(value, list) and len(value) > _PIECE_ENTRIES:
-        for start in range(0, len(value), _PIECE_ENTRIES):
-            yield to_json(value[start : start + _PIECE_ENTRIES])
-    elif isinstance(value, dict) and len(value) > _PIECE_ENTRIES:
-        members = iter(value.items())
-        while some := dict(islice(members, _PIECE_ENTRIES)):
-            yield to_json(some)
-    elif isinstance(value, list) and value and levels:
-        for item in value:
-            yield from _pieces(item, levels - 1)
-    elif isinstance(value, dict) and value and levels:
-        yield to_json(list(value))
-        for item in value.values():
-            yield from _pieces(item, levels - 1)
-    else:
-        yield to_json(value)
-
-
 def _has_infinity(value: object, data: bytes) -> bool:
     """Whether a number in some JSON became infinite in the value that was read from it.
 
     Raises:
         ValueError: if the value is nested too deeply to tell, or has lone surrogates.
     """
-    if not _may_have_infinity(data):
-        return False
-    return sum(piece.count(_INFINITY) for piece in encoded_pieces(value)) != data.count(_INFINITY)
-
-
-def _may_have_infinity(data: bytes) -> bool:
-    exponents, large_exponents = _sieves()
-    for window in windows(data, _MANY_DIGITS):
-        text = window.decode("latin-1")
-        if exponents.holds(text) and large_exponents.holds(text):
-            return True
-        if _has_digits(window[::_STRIDE], _MANY_DIGITS // _STRIDE) and _has_digits(window, _MANY_DIGITS):
-            return True
-    return False
-
-
-def _has_digits(text: bytes, count: int) -> bool:
-    """Whether so many digits stand side by side."""
-    return b"0" * count in text.translate(_DIGITS_ALIKE)
-
-
-@cache
-def _sieves() -> tuple[Sieve, Sieve]:
-    """What finds exponents, fast, and those that are large among them."""
-    return Sieve(r"[eE](?:\+|[0-9])"), Sieve(r"[0-9][eE]\+?[0-9]{3}")
+    return _LARGE_NUMBER.holds(data.decode("latin-1")) and to_json(value).count(_INFINITY) != data.count(_INFINITY)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

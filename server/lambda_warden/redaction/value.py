@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from lambda_warden.jsontools.pointer import Pointer, pointers_below
-from lambda_warden.jsontools.strict_json import encoded_pieces
 from lambda_warden.redaction.text import (
     Suspicion,
     closes_key,
@@ -71,7 +71,7 @@ def redact_value(
 
 def _suspicion_of(value: JsonValue) -> Suspicion:
     try:
-        return suspicion(*encoded_pieces(value))
+        return suspicion(to_json(value))
     except ValueError:  # nested too deeply, or lone surrogates
         return suspicion(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,9 +29,7 @@ class Response:
     withheld: int = 0
 
 
-def decode_body(
-    value: JsonValue, pointers: Sequence[Pointer], read: Callable[[bytes], Any] = parse_json
-) -> Response | None:
+def decode_body(value: JsonValue, pointers: Sequence[Pointer]) -> Response | None:
     """Replace the body of an API Gateway response by what it holds: the JSON object or array, or the decoded text.
 
     Other bodies stay as they are, and so does every other value. If pointers lead into a body that is not JSON, so
@@ -40,7 +38,6 @@ def decode_body(
     Args:
         value: what a function returned; changed in place.
         pointers: places that must not be shown.
-        read: reads strict JSON. What it raises other than ValueError, is raised.
 
     Returns:
         What is known of the response, or None if the value is none.
@@ -51,7 +48,7 @@ def decode_body(
     shown_status = None if _stands_at(pointers, STATUS) else status
     if not isinstance(value.get(BODY), str):
         return Response(shown_status)
-    held, unfolded = _held_in_base64(value, read) if value.get(IS_BASE64) is True else _held(value, read)
+    held, unfolded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
     if isinstance(held, str) and _lead_into(pointers, BODY):
         value[BODY] = PLACE
         return Response(shown_status, withheld=1)
@@ -59,7 +56,7 @@ def decode_body(
     return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
 
 
-def _held(response: dict[str, JsonValue], read: Callable[[bytes], Any]) -> tuple[JsonValue, DecodedBody | None]:
+def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, DecodedBody | None]:
     """What the body holds. The body, which may be large, is taken out: it need not stay beside what it holds."""
     body = str(response[BODY])
     if not _may_hold(body):
@@ -70,15 +67,13 @@ def _held(response: dict[str, JsonValue], read: Callable[[bytes], Any]) -> tuple
         return body, None
     response[BODY] = None
     del body
-    json = _json(data, read)
+    json = _json(data)
     if json is None:
         return data.decode(), None
     return json, DecodedBody(path="/body", source="json", media_type=_JSON)
 
 
-def _held_in_base64(
-    response: dict[str, JsonValue], read: Callable[[bytes], Any]
-) -> tuple[JsonValue, DecodedBody | None]:
+def _held_in_base64(response: dict[str, JsonValue]) -> tuple[JsonValue, DecodedBody | None]:
     body = str(response[BODY])
     try:
         data = base64.b64decode(body, validate=True)
@@ -88,7 +83,7 @@ def _held_in_base64(
         text = data.decode()
     except UnicodeDecodeError:
         return body, DecodedBody(path="/body", source="base64", media_type=media_type_of_bytes(data))
-    json = _json(data, read) if _may_hold(text) else None
+    json = _json(data) if _may_hold(text) else None
     media_type = media_type_of_text(text) if json is None else _JSON
     return text if json is None else json, DecodedBody(path="/body", source="base64", media_type=media_type)
 
@@ -98,9 +93,9 @@ def _may_hold(text: str) -> bool:
     return text.lstrip(" \t\r\n").startswith(("{", "["))
 
 
-def _json(data: bytes, read: Callable[[bytes], Any]) -> Any:
+def _json(data: bytes) -> Any:
     try:
-        return read(data)
+        return parse_json(data)
     except ValueError:
         return None
 

@@ -83,16 +83,14 @@ class DecodedAnswer:
     log: RedactedLog | None
 
 
-def read_answer(raw: Returned, redact: Sequence[Pointer] = (), budget: int | None = None) -> DecodedAnswer:
+def read_answer(raw: Returned, redact: Sequence[Pointer] = ()) -> DecodedAnswer:
     """Decode what a function returned and logged, and take out what must not be shown.
 
     Args:
         raw: what came back.
         redact: the places of the function's payload that are not shown at all.
-        budget: bytes of the payload that may be shown, where it is not queried.
     """
-    shown = budget if raw.function_error is None else None
-    payload = read_payload(raw.payload, redact, total=raw.payload_bytes, budget=shown)
+    payload = read_payload(raw.payload, redact, total=raw.payload_bytes)
     return DecodedAnswer(payload, read_log(raw.log_tail, raw.request_id))
 
 
@@ -121,7 +119,7 @@ def report_outcome(
     """
     match raw:
         case Returned():
-            read = answer or read_answer(raw, redact, None if query else budget)
+            read = answer or read_answer(raw, redact)
             return _report_returned(call, raw, duration_ms, budget, read, query, kept_until)
         case Refused() | Unknown():
             message = redact_text(raw.message)
@@ -291,13 +289,13 @@ def _select(payload: Payload, query: Query, outcome: Outcome) -> tuple[Payload, 
         return payload, "The function returned no payload." if outcome == "succeeded" else None
     if outcome == "function_error":
         return payload, "The function failed: its error is shown as it is."
-    if payload.format != "json":
+    if payload.format != "json" or isinstance(payload.value, bytes):
         return (
             payload,
             f"The payload is {'text' if payload.format == 'text' else 'binary'}, and only JSON can be queried.",
         )
     try:
-        return replace(payload, value=apply(query, payload.whole_value()), open_levels=0), None
+        return replace(payload, value=apply(query, payload.value), open_levels=0), None
     except QueryError as error:
         return payload, f"The query could not be applied: {error}."
 

@@ -6,34 +6,26 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
 
 from lambda_warden.jsontools.part import parse_json_part
 from lambda_warden.jsontools.pointer import Pointer
-from lambda_warden.jsontools.preview import Outline, preview_json
-from lambda_warden.jsontools.strict_json import encoded_pieces, json_bytes, may_hold_surrogates, parse_json
-from lambda_warden.model.api_gateway import BODY, STATUS
+from lambda_warden.jsontools.preview import preview_json
+from lambda_warden.jsontools.strict_json import json_bytes, may_hold_surrogates, parse_json
+from lambda_warden.model.api_gateway import BODY
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.redaction.cut import withhold_doubtful, without_cut_end
-from lambda_warden.redaction.prefilter import Sieve, windows
-from lambda_warden.redaction.text import redact_text, suspicion
+from lambda_warden.redaction.text import redact_text
 from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.decode_body import Response, decode_body
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.report.omissions import summarize
-from lambda_warden.report.outline import read_outline
 
 BINARY_SHOWN: Final = 1024
 """Bytes of a payload that is no text which are worth showing to a model whole."""
 _BINARY_HEAD: Final = 96
-_STATUS: Final = f'"{STATUS}"'.encode()
-_OUTLINED: Final = 1 << 18
-"""Bytes of JSON above which only that much is read of its value as is shown."""
-_NEEDLESS: Final = (Sieve(r"\\u"), Sieve(r"\\/"))
-"""Escapes that JSON need not use. Without one, JSON as it came is as good as any other for finding secrets in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Payload:
     """A payload, decoded and redacted, as far as it was read; `format` is None where there were no bytes.
 
     Attributes:
-        value: JSON, or an outline of it; or text; or bytes, where `format` is base64.
+        value: JSON, or text, or bytes where `format` is base64.
         format: how it is shown.
         redacted: how many places were replaced.
         media_type: what it looks like, where it is not JSON and that can be told.
@@ -51,7 +43,7 @@ class Payload:
         response: what is known of it as an API Gateway response, if it is one.
     """
 
-    value: JsonValue | Outline | bytes
+    value: JsonValue | bytes
     format: PayloadFormat | None
     redacted: int = 0
     media_type: str | None = None
@@ -59,16 +51,6 @@ class Payload:
     in_part: bool = False
     open_levels: int = 0
     response: Response | None = None
-
-    def whole_value(self) -> JsonValue:
-        """The value of a payload that is JSON or text, and was not read for a preview alone.
-
-        Raises:
-            TypeError: if it is no such payload.
-        """
-        if isinstance(self.value, bytes | Outline):
-            raise TypeError("there is no value of which all was read")
-        return self.value
 
 
 _WITHHELD: Final = Payload(
@@ -88,9 +70,7 @@ class PayloadView:
     omitted: tuple[Omission, ...] = ()
 
 
-def read_payload(
-    data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None, budget: int | None = None
-) -> Payload:
+def read_payload(data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None) -> Payload:
     """Decode a payload and take out what must not be shown.
 
     The body of an API Gateway response that holds JSON or text becomes that, so that pointers lead into it. What is
@@ -104,13 +84,11 @@ def read_payload(
         redact: the places of the answer that are replaced. If there are any, and the payload is not JSON in which
             they could be found, all of it is withheld.
         total: bytes that the function returned, if `data` may be fewer.
-        budget: bytes of the largest preview, where nothing else is made of the payload: of a large one, no more may
-            be read than that takes.
     """
     total = len(data) if total is None else total
     if not data:
         return Payload(None, None, total=total, in_part=total > 0)
-    return _read_part(data, redact, total) if total > len(data) else _read_whole(data, redact, budget)
+    return _read_part(data, redact, total) if total > len(data) else _read_whole(data, redact)
 
 
 def preview(payload: Payload, budget: int, *, binary: int | None = None) -> PayloadView:
@@ -135,10 +113,8 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
             return PayloadView(shown.value, payload.format, truncated, summarize(shown.cuts, budget))
 
 
-def _read_whole(data: bytes, redact: Sequence[Pointer], budget: int | None) -> Payload:
+def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
     try:
-        if budget is not None and len(data) > _OUTLINED and not redact and (outlined := _read_outlined(data, budget)):
-            return outlined
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
         escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
@@ -147,43 +123,6 @@ def _read_whole(data: bytes, redact: Sequence[Pointer], budget: int | None) -> P
     redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
-
-
-class _SuspectError(Exception):
-    """There may be secrets in JSON, so that all of its value has to be searched."""
-
-
-def _read_outlined(data: bytes, budget: int) -> Payload | None:
-    """A payload of which no more is read than is shown; None where that won't do.
-
-    Raises:
-        ValueError: if it is not JSON.
-    """
-    read = partial(_outline, budget=budget)
-    try:
-        value = read(data)
-        holder = value.head if isinstance(value, Outline) else value
-        if isinstance(value, Outline) and isinstance(holder, dict) and value.total > len(holder) and _STATUS in data:
-            return None  # the members that say what it is may be among those that were not kept
-        response = decode_body(holder, (), read)
-    except _SuspectError:
-        return None
-    if response and response.unfolded and isinstance(holder, dict):
-        if response.unfolded.source == "base64":  # what it holds was not searched
-            return None
-        body: object = holder[BODY]
-        value = Outline(holder, len(holder), budget) if isinstance(body, Outline) else value
-    return Payload(value, "json", total=len(data), response=response)
-
-
-def _outline(data: bytes, budget: int) -> JsonValue | Outline:
-    """Read JSON that can't hold secrets, and no more of it than is shown, unless it is of an unusual form."""
-    if _has_needless_escapes(data) or suspicion(data):
-        raise _SuspectError
-    try:
-        return read_outline(data, budget)
-    except ValueError:
-        return parse_json(data)  # type: ignore[return-value]
 
 
 def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
@@ -221,27 +160,14 @@ def _encoded(data: bytes, response: Response | None, *, escaped: bool) -> bytes 
 
 
 def _check_escapes(value: JsonValue, data: bytes) -> bool:
-    """Whether JSON has escapes that it need not use.
+    """Whether JSON has escapes that it need not use: without them, it is as good as any for finding secrets in it.
 
     Raises:
         ValueError: if the value has lone surrogates, which no answer of ours can have.
     """
-    if not _has_needless_escapes(data):
-        return False
     if may_hold_surrogates(data):
-        try:
-            for _ in encoded_pieces(value):
-                pass
-        except ValueError:  # which may mean no more than deep nesting
-            json_bytes(value)
-    return True
-
-
-def _has_needless_escapes(data: bytes) -> bool:
-    if b"\\" not in data:
-        return False
-    texts = (window.decode("latin-1") for window in windows(data, 1))
-    return any(escape.holds(text) for text in texts for escape in _NEEDLESS)
+        json_bytes(value)
+    return b"\\u" in data or b"\\/" in data
 
 
 def _whole_characters(data: bytes) -> bytes:

@@ -25,6 +25,7 @@ from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
 from lambda_warden.jsontools.strict_json import json_bytes
+from lambda_warden.memory import turn_for
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
@@ -47,8 +48,6 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
     "text": "text/plain",
     "base64": "application/octet-stream",
 }
-_MARK_BYTES: Final = 32
-"""What stands for a secret is about so long, and may be longer than the secret."""
 UNKNOWN: Final = "no such result, or it has expired"
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
@@ -102,19 +101,17 @@ class KeptResults:
             room for it.
         """
 
-        def parts() -> Mapping[PartName, NewPart]:
-            new: dict[PartName, NewPart] = {}
-            if payload.format is not None:
-                data = _encoded(payload) if payload.redacted else returned
-                new["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
-            if log is not None:
-                new["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
-            return new
-
-        size = len(returned) + _MARK_BYTES * payload.redacted + (len(log.whole) if log else 0)
+        # Encoded now: what waits to be written are bytes, which take a fraction of the memory that a value does.
+        parts: dict[PartName, NewPart] = {}
+        if payload.format is not None:
+            data = _encoded(payload) if payload.redacted else returned
+            parts["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
+        if log is not None:
+            parts["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
+        size = sum(len(part.data) for part in parts.values())
         if not size:
             return None
-        expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), size, parts)
+        expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), size, lambda: parts)
         return None if expires_at is None else utc(expires_at)
 
     async def read(self, arguments: Mapping[str, Any], caller: Caller) -> ReadResult:
@@ -140,7 +137,9 @@ class KeptResults:
         self._store.close()
 
     def _read(self, wanted: ReadResultArguments, caller: Caller) -> ReadResult:
-        with self._part(wanted.invocation_id, wanted.part, caller) as (entry, part):
+        # Before it is opened, nobody knows how large it is; and while it is open, others wait for it.
+        turn = turn_for(0 if wanted.query is None else QUERY_BYTES)
+        with turn, self._part(wanted.invocation_id, wanted.part, caller) as (entry, part):
             if wanted.query is not None:
                 make = _queried(entry, part, wanted, wanted.query)
             else:
@@ -201,9 +200,9 @@ def query_value(entry: Entry, expression: str) -> JsonValue:
         raise ArgumentError("query", problem, "no query: read it page by page")
     # Read as invoke_function reads it, so that the same query finds the same, also in the body of a response.
     payload = read_payload(entry.read("payload", 0, part.size))
-    if payload.format != "json":
+    if payload.format != "json" or isinstance(payload.value, bytes):
         raise ResultError("the kept result is damaged, so it is not shown")
-    return apply_query(payload.whole_value(), expression)
+    return apply_query(payload.value, expression)
 
 
 def apply_query(value: JsonValue, expression: str) -> JsonValue:

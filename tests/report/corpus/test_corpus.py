@@ -11,6 +11,7 @@ another one; `$SECRET`, `$JWT` and the like are put together here, so that no sc
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -61,7 +62,14 @@ def returned(case: dict[str, Any]) -> Returned:
     if tail and case.get("cut"):
         tail = tail * (TAIL_LIMIT // len(tail) + 1)
     return Returned(
-        200, payload, case.get("error"), tail and tail[-TAIL_LIMIT:], "42", case.get("durable"), WORDS["ID"]
+        200,
+        payload,
+        case.get("error"),
+        tail and tail[-TAIL_LIMIT:],
+        "42",
+        case.get("durable"),
+        WORDS["ID"],
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
     )
 
 
