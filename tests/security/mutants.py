@@ -511,6 +511,13 @@ MUTANTS = [
         "tests/aws/test_invoke.py",
     ),
     Mutant(
+        "large answers are worked on all at once",
+        "memory.py",
+        "        with _turns:\n            yield\n",
+        "        yield\n",
+        "tests/invocation/test_memory.py",
+    ),
+    Mutant(
         "a result of any size",
         "report/fit.py",
         "        if size <= budget:\n",
