@@ -417,8 +417,13 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "invalid schema": (
         GOOD + "    payload:\n      schema:\n        type: objekt\n",
-        "FILE:10: functions[0].payload.schema: ",
+        "FILE:11: functions[0].payload.schema.type: ",
         "not a valid JSON Schema at $.type",
+    ),
+    "pattern that no linear engine matches": (
+        GOOD + "    payload:\n      schema:\n        properties:\n          id:\n            pattern: ^(?!x)\n",
+        "FILE:13: functions[0].payload.schema.properties.id.pattern: ",
+        "look-around",
     ),
     "schema of another dialect": (
         GOOD + '    payload:\n      schema: {$schema: "http://json-schema.org/draft-07/schema#"}\n',
@@ -428,7 +433,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "example that does not fit": (
         GOOD + "    payload: {schema: {required: [id]}}\n    examples:\n      - {id: 1}\n      - {orderId: 1}\n",
         "FILE:12: functions[0].examples[1]: ",
-        "does not fit the rule's own schema: $: 'id' is a required property",
+        'does not fit the rule\'s own schema: $: "id" is a required property',
     ),
 }
 
@@ -550,7 +555,7 @@ def test_an_example_is_held_against_a_schema_file_too(tmp_path: Path) -> None:
     (tmp_path / "refund.json").write_text(json.dumps(REFUND_SCHEMA))
     text = GOOD + "    payload: {schema: refund.json}\n    examples:\n      - {id: 1}\n"
     found = problem_of(written(tmp_path, text))
-    assert found.startswith("FILE:11: functions[0].examples[0]: does not fit the rule's own schema: $: 'orderId'")
+    assert found.startswith('FILE:11: functions[0].examples[0]: does not fit the rule\'s own schema: $: "orderId"')
 
 
 # The schema for editors

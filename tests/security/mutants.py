@@ -170,9 +170,30 @@ MUTANTS = [
     Mutant(
         "a schema that fails is passed",
         "guard/payload_schema.py",
-        'return [f"the schema can\'t be applied ({type(error).__name__})"]',
-        "return []",
+        'return f"$: the schema can\'t be applied ({type(error).__name__})"',
+        "return None",
+        "tests/guard/test_payload_schema.py",
+    ),
+    Mutant(
+        "payloads of any depth reach native code",
+        "guard/payload_schema.py",
+        "for _ in range(LEVELS + 1):",
+        "for _ in range(10**6):",
         "tests/security/test_bad_input.py",
+    ),
+    Mutant(
+        "patterns may backtrack",
+        "guard/payload_schema.py",
+        "pattern_options=RegexOptions()",
+        "pattern_options=None",
+        "tests/guard/test_payload_schema.py",
+    ),
+    Mutant(
+        "a schema may check nothing",
+        "guard/payload_schema.py",
+        "if id(part) in open_parts:",
+        "if False:",
+        "tests/guard/test_payload_schema.py",
     ),
     Mutant(
         "exact rules do not shadow patterns",

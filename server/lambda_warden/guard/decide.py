@@ -165,6 +165,6 @@ def _payload_schema(request: EncodedRequest, rule: Rule) -> Check:
         payload = parse_json(request.payload)
     except ValueError as error:
         return _failed("payload_schema", f"payload is not JSON: {error}")
-    if problems := rule.schema.problems(payload):
-        return _failed("payload_schema", "payload does not fit its schema: " + "; ".join(problems))
+    if problem := rule.schema.problem(payload):
+        return _failed("payload_schema", f"payload does not fit its schema: {problem}")
     return Check(name="payload_schema", passed=True, reason="the payload fits its schema")

@@ -1,74 +1,274 @@
-"""Payloads against the JSON Schema of their rule (2020-12), by the jsonschema library."""
+"""Payloads against the JSON Schema of their rule (2020-12), by the jsonschema-rs library.
+
+The library matches patterns in time that grows with the text alone, and stops at the first error. What its recursion
+in native code could not survive (deep nesting) is refused before it, since a crash there would end the server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Never
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, ValidationErrorKind
 
 JsonSchema = dict[str, Any]
+Path = Sequence[str | int]
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SHOWN = 5
-_MESSAGE_LIMIT = 200
+LEVELS: Final = 200
+"""Of nesting in a payload that is held to a schema. The library's recursion has no bound of its own on every way."""
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DESCRIBED_VALUES: Final = 10_000
+"""Of a payload with more, an error below `anyOf` and `oneOf` is not described: the library would collect all of them,
+which takes seconds and hundreds of megabytes."""
+_MESSAGE_LIMIT: Final = 200
+_VALUE_LIMIT: Final = 40
+_OPTIONS_SHOWN: Final = 3
+_MASK: Final = "\0value\0"
+_LISTS: Final = ("allOf", "anyOf", "oneOf")
+_SINGLE: Final = ("not", "if", "then", "else")
+
+
+class SchemaError(ValueError):
+    """A schema can't be used. `path` leads to what is wrong with it."""
+
+    def __init__(self, message: str, path: Path = ()) -> None:
+        self.path = tuple(path)
+        super().__init__(message)
 
 
 class PayloadSchema:
     """A compiled schema. Never reads a file or the network: a `$ref` outside the schema is an error.
 
     Raises:
-        ValueError: if the schema itself is not valid 2020-12, or refers to what it does not hold; the message says
-            where.
+        SchemaError: if the schema itself is not valid 2020-12, refers to what it does not hold, refers to itself
+            without looking into the payload, or has a pattern with look-around or backreferences, which no engine
+            matches in time that grows with the text alone. The message says where.
     """
 
     def __init__(self, schema: JsonSchema) -> None:
-        declared = schema.get("$schema", _DIALECT)
-        if declared != _DIALECT:
-            raise ValueError(f"$schema is {declared!r}; only {_DIALECT} is read")
         try:
-            Draft202012Validator.check_schema(schema)
-            _check_references(schema)
-        except SchemaError as error:
-            raise ValueError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
-        except RecursionError:
-            raise ValueError("the schema is nested too deeply") from None
+            _check_dialect(schema)
+            self._validator = Draft202012Validator(
+                schema, retriever=_refuse, pattern_options=RegexOptions(), mask=_MASK
+            )
+            _check_loops(schema)
+        except ValidationError as error:
+            raise _invalid(error) from None
+        except (SchemaError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
+            raise SchemaError(f"the schema can't be read: {_cut(str(error) or type(error).__name__)}") from None
         self.schema = schema
-        self._validator = Draft202012Validator(schema, registry=Registry())
 
-    def problems(self, payload: object) -> list[str]:
-        """What is wrong with a payload, the first few problems, each with its place; empty if it fits."""
+    def problem(self, payload: object) -> str | None:
+        """The first thing that is wrong with a payload and its place, or None if it fits.
+
+        Raises nothing: a payload that could not be checked does not fit.
+        """
         try:
-            errors = sorted(self._validator.iter_errors(payload), key=lambda error: error.json_path)
-        except Exception as error:  # noqa: BLE001 - a payload that could not be checked does not fit
-            return [f"the schema can't be applied ({type(error).__name__})"]
-        shown = [f"{_cut(error.json_path)}: {_cut(error.message)}" for error in errors[:_SHOWN]]
-        if len(errors) > _SHOWN:
-            shown.append(f"and {len(errors) - _SHOWN} more")
-        return shown
+            values = _measure(payload)
+            if self._validator.is_valid(payload):
+                return None
+            if values > _DESCRIBED_VALUES and _has_options(self.schema):
+                return f"$: {_shown(payload)} does not fit (it is too large to say where)"
+            self._validator.validate(payload)
+        except ValidationError as error:
+            return f"{_cut(json_path(error.instance_path))}: {_cut(_said(error))}"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except _UncheckedError as error:
+            return f"$: {error}"
+        except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception, and a doubt, too
+            return f"$: the schema can't be applied ({type(error).__name__})"
+        return "$: the schema can't be applied"
 
 
-def _check_references(schema: JsonSchema) -> None:
-    """Follow every reference once, so that one that leads nowhere is seen when the schema is loaded."""
-    root = DRAFT202012.create_resource(schema)
-    pending = [(root, Registry().resolver_with_root(root))]
+def json_path(path: Path) -> str:
+    """A place in a payload as a JSONPath (RFC 9535)."""
+    return "$" + "".join(
+        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{json.dumps(part, ensure_ascii=False)}]"
+        for part in path
+    )
+
+
+class _UncheckedError(Exception):
+    """A payload is not handed to the library."""
+
+
+def _refuse(uri: str) -> Never:
+    raise ValueError(f"{uri} is not in the schema")
+
+
+def _invalid(error: ValidationError) -> SchemaError:
+    """What is wrong with a schema, in words for whoever wrote it."""
+    path, kind = error.instance_path, error.kind
+    if isinstance(kind, ValidationErrorKind.Referencing):
+        return SchemaError(f"a $ref leads to no schema in the schema itself: {_cut(error.message)}")
+    where = f"not a valid JSON Schema at {_cut(json_path(path))}"
+    if isinstance(kind, ValidationErrorKind.Format) and kind.format == "regex":
+        pattern = _cut(str(error.instance))
+        what = f"{pattern!r} is no regular expression, or has look-around or backreferences, which are not read"
+        return SchemaError(f"{where}: {what}", path)
+    return SchemaError(f"{where}: {_cut(_said(error))}", path)
+
+
+def _check_dialect(root: JsonSchema) -> None:
+    """Refuse other dialects, also of a part: they read the same keywords in another way.
+
+    Raises:
+        SchemaError: if one is declared.
+    """
+    declared = [root["$schema"]] if "$schema" in root else []
+    declared += [part["$schema"] for part in _parts(root) if isinstance(part.get("$schema"), str)]
+    for dialect in declared:
+        if dialect != _DIALECT:
+            raise SchemaError(f"$schema is {dialect!r}; only {_DIALECT} is read")
+
+
+def _check_loops(root: JsonSchema) -> None:
+    """Refuse references that lead back to themselves without a step into the payload: they check nothing.
+
+    Raises:
+        SchemaError: if there is one.
+    """
+    anchors = {each["$anchor"]: each for each in _parts(root) if isinstance(each.get("$anchor"), str)}
+    anchors |= {each["$dynamicAnchor"]: each for each in _parts(root) if isinstance(each.get("$dynamicAnchor"), str)}
+    open_parts: set[int] = set()
+    done: set[int] = set()
+
+    def visit(part: object) -> None:
+        if not isinstance(part, dict) or id(part) in done:
+            return
+        if id(part) in open_parts:
+            raise SchemaError("a $ref leads back to itself, and so checks nothing")
+        open_parts.add(id(part))
+        for below in _in_place(part):
+            visit(below)
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(reference := part.get(key), str):
+                visit(_target(root, anchors, reference))
+        open_parts.discard(id(part))
+        done.add(id(part))
+
+    for part in _parts(root):
+        visit(part)
+
+
+def _parts(value: object) -> Iterator[JsonSchema]:
+    """Every object in a schema."""
+    pending = [value]
     while pending:
-        part, resolver = pending.pop()
-        reference = part.contents.get("$ref") if isinstance(part.contents, dict) else None
-        if isinstance(reference, str) and not _leads_to_schema(resolver.lookup, reference):
-            raise ValueError(f"$ref {reference!r} leads to no schema in the schema itself")
-        pending.extend((below, resolver.in_subresource(below)) for below in part.subresources())
+        each = pending.pop()
+        if isinstance(each, dict):
+            yield each
+            pending.extend(each.values())
+        elif isinstance(each, list):
+            pending.extend(each)
 
 
-def _leads_to_schema(lookup: Callable[[str], Any], reference: str) -> bool:
-    try:
-        return isinstance(lookup(reference).contents, dict | bool)
-    except (Unresolvable, ValueError):  # ValueError: a JSON pointer that names an array's item by a word
-        return False
+def _in_place(part: JsonSchema) -> Iterator[object]:
+    """The schemas that are applied to the same value as this one."""
+    yield from (part[key] for key in _SINGLE if key in part)
+    for key in _LISTS:
+        if isinstance(part.get(key), list):
+            yield from part[key]
+    if isinstance(part.get("dependentSchemas"), dict):
+        yield from part["dependentSchemas"].values()
+
+
+def _target(root: JsonSchema, anchors: Mapping[str, JsonSchema], reference: str) -> object:
+    """What a reference within a schema leads to; None for one by address, which the library has resolved."""
+    if not reference.startswith("#"):
+        return None
+    if not reference.startswith("#/"):
+        return root if reference == "#" else anchors.get(reference[1:])
+    found: object = root
+    for step in reference[2:].split("/"):
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _has_options(schema: JsonSchema) -> bool:
+    return any("anyOf" in part or "oneOf" in part for part in _parts(schema))
+
+
+def _measure(payload: object) -> int:
+    """How many values a payload holds.
+
+    Raises:
+        _UncheckedError: if it is nested too deeply, or holds a number that JSON does not have.
+    """
+    count, level = 1, [payload]
+    for _ in range(LEVELS + 1):
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise _UncheckedError("NaN and Infinity are no JSON numbers")
+        if not below:
+            return count
+        count += len(below)
+        level = below
+    raise _UncheckedError(f"is nested deeper than {LEVELS} levels, which is not held to a schema")
+
+
+def _said(error: ValidationError) -> str:
+    """One error: what the value is, and what would be right."""
+    kind, shown = error.kind, _shown(error.instance)
+    match kind:
+        case ValidationErrorKind.AnyOf() | ValidationErrorKind.OneOfNotValid():
+            firsts = [errors[0] for errors in kind.context[:_OPTIONS_SHOWN] if errors]
+            options = " or ".join(_said_below(first, error) for first in firsts)
+            more = ", …" if len(kind.context) > len(firsts) else ""
+            return f"{shown} fits none of {len(kind.context)} options ({options}{more})"
+        case ValidationErrorKind.OneOfMultipleValid():
+            return f"{shown} fits more than one option of oneOf"
+        case ValidationErrorKind.FalseSchema() if error.schema_path[-1:] == ["additionalProperties"]:
+            return "no keys are allowed here"
+        case ValidationErrorKind.FalseSchema():
+            return f"{shown} is not allowed here"
+        case ValidationErrorKind.Contains():
+            return f"{shown} does not hold as many items as it has to that fit {error.schema_path[-1]}"
+        case ValidationErrorKind.Constant():
+            return f"{shown} is not {_shown(kind.expected_value)}, which was expected"
+        case ValidationErrorKind.PropertyNames():
+            return f"a key is wrong: {error.message}"
+        case _:
+            return error.message.replace(_MASK, shown)
+
+
+def _said_below(error: ValidationError, parent: ValidationError) -> str:
+    """An error of one option: with its place, where that is deeper."""
+    deeper = error.instance_path[len(parent.instance_path) :]
+    text = error.message.replace(_MASK, _shown(error.instance))
+    return f"{json_path(deeper)[1:]}: {text}" if deeper else text
+
+
+def _shown(value: object) -> str:
+    """A short value as it stands, and of others their kind and size."""
+    match value:
+        case dict():
+            return f"an object with {_counted(len(value), 'key')}"
+        case list():
+            return f"an array of {_counted(len(value), 'item')}"
+        case str() if len(value) > _VALUE_LIMIT:
+            return f"a string of {len(value):,} characters"
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+            return text if len(text) <= 2 * _VALUE_LIMIT else "a number of many digits"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _cut(text: str) -> str:

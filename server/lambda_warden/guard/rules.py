@@ -6,14 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
+from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
-
-if TYPE_CHECKING:
-    from lambda_warden.guard.payload_schema import PayloadSchema
 
 _Place = tuple[str, str, str]
 """Partition, region and account."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from lambda_warden.errors import ManifestError
+from lambda_warden.guard.payload_schema import PayloadSchema, SchemaError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
@@ -27,9 +28,6 @@ from lambda_warden.model.manifest import (
     parse_deny_arn,
     parse_rule_arn,
 )
-
-if TYPE_CHECKING:
-    from lambda_warden.guard.payload_schema import PayloadSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,11 @@ class _Merged:
                 try:
                     schema = self._schema(spec, file.path.parent)
                 except ValueError as error:
-                    self.problems.append(file.document.at((*place, "payload", "schema"), str(error)))
+                    # Of a schema written out in the manifest, the very line; else that of its file's name.
+                    inner: Place = ()
+                    if isinstance(error, SchemaError) and isinstance(spec.payload.schema_, dict):
+                        inner = error.path
+                    self.problems.append(file.document.at((*place, "payload", "schema", *inner), str(error)))
                     continue
                 self.problems.extend(_unfit_examples(spec, schema, place, file.document))
                 yield Rule(spec, arn, file.document.source(place), schema)
@@ -167,9 +169,6 @@ class _Merged:
     def _schema(self, spec: FunctionRule, folder: Path) -> PayloadSchema | None:
         if spec.payload.schema_ is None:
             return None
-        # Imported here: jsonschema takes a while to load, and is not needed where no rule has a schema.
-        from lambda_warden.guard.payload_schema import PayloadSchema
-
         match spec.payload.schema_:
             case dict() as schema:
                 return PayloadSchema(schema)
@@ -232,7 +231,7 @@ def _unfit_examples(spec: FunctionRule, schema: PayloadSchema | None, place: Pla
     if schema is None:
         return []
     return [
-        document.at((*place, "examples", i), f"does not fit the rule's own schema: {problems[0]}")
+        document.at((*place, "examples", i), f"does not fit the rule's own schema: {problem}")
         for i, example in enumerate(spec.examples)
-        if (problems := schema.problems(example))
+        if (problem := schema.problem(example))
     ]
