@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run, may_retry
-from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.outcome import RawOutcome, Refused, Remedy, Returned, Unknown
 
 PASSES = Refused("TooManyRequestsException", "no", 429, retry_sensible=True)
 STAYS = Refused("ResourceNotFoundException", "no", 404)
@@ -58,6 +58,8 @@ class Run:
         *,
         until: float = float("inf"),
         given_up_in_pause: int = 0,
+        given_up_in_telling: bool = False,
+        telling_takes: float = 0,
     ) -> None:
         self.begun: list[float] = []
         self.told: list[tuple[int, Refused, float]] = []
@@ -72,14 +74,19 @@ class Run:
 
         def on_retry(number: int, refusal: Refused, pause: float) -> None:
             assert number == len(self.begun)
-            assert len(self.told) == len(self.handle.pauses), "a retry is told before its pause"
+            assert len(self.handle.pauses) == len(self.told) + 1, "a retry is told after its pause"
             self.told.append((number, refusal, pause))
+            clock.now += telling_takes
+            if given_up_in_telling:
+                self.handle.give_up("cancelled")
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lambda_warden.invocation.retry.time.monotonic", clock)
             self.raw, self.attempts = attempt_until_it_may_have_run(attempt, max_attempts, self.handle, on_retry)
         assert self.attempts == len(self.begun)
-        assert [pause for _, _, pause in self.told] == self.handle.pauses
+        assert [pause for _, _, pause in self.told] == self.handle.pauses[: len(self.told)]
+        if not (given_up_in_telling or telling_takes):
+            assert len(self.told) == self.attempts - 1, "what is told stands for an attempt that is made"
 
 
 @pytest.mark.parametrize("raw", [STAYS, RAN, LOST, Unknown("TooManyRequestsException", "no", 429)], ids=repr)
@@ -124,6 +131,64 @@ def test_nothing_is_attempted_beyond_the_deadline() -> None:
 def test_nothing_is_attempted_after_the_call_was_given_up_in_a_pause() -> None:
     run = Run([PASSES, PASSES, RAN], 10, given_up_in_pause=2)
     assert (run.raw, run.attempts) == (PASSES, 2)
+    assert [number for number, _, _ in run.told] == [1], "the attempt that is not made is not on record"
+
+
+def test_nothing_is_attempted_after_the_call_was_given_up_while_the_retry_was_recorded() -> None:
+    run = Run([PASSES, RAN], 10, given_up_in_telling=True)
+    assert (run.raw, run.attempts) == (PASSES, 1)
+
+
+def test_nothing_is_attempted_where_recording_the_retry_took_what_time_was_left() -> None:
+    run = Run([after(5), RAN], 3, until=20, telling_takes=20)
+    assert (run.raw, run.attempts) == (after(5), 1)
+    assert Run([after(5), RAN], 3, until=20, telling_takes=10).raw == RAN
+
+
+def test_a_pause_that_takes_longer_than_planned_is_followed_by_nothing_after_the_deadline() -> None:
+    class Slow(FakeSending):
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds + 30)
+
+    told: list[object] = []
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lambda_warden.invocation.retry.time.monotonic", clock)
+        ended = attempt_until_it_may_have_run(
+            lambda: PASSES, 10, Slow(clock, clock.now + 20), lambda *each: told.append(each)
+        )
+    assert (ended, told) == ((PASSES, 1), [])
+
+
+def removed(remedy: Remedy) -> Refused:
+    return Refused("X", "no", 403, remedy=remedy)
+
+
+@pytest.mark.parametrize("max_attempts", [1, 3])
+def test_a_refusal_whose_cause_was_removed_is_followed_by_one_more_attempt_at_once(max_attempts: int) -> None:
+    told: list[tuple[int, Refused, float]] = []
+
+    def run(*outcomes: RawOutcome) -> tuple[RawOutcome, int]:
+        left = iter(outcomes)
+        return attempt_until_it_may_have_run(
+            lambda: next(left), max_attempts, InvocationHandle(), lambda *each: told.append(each)
+        )
+
+    log_type, credentials = removed("log_type"), removed("credentials")
+    assert run(log_type, RAN) == (RAN, 2)
+    assert run(log_type, credentials, LOST) == (LOST, 3)
+    assert run(credentials, credentials) == (credentials, 2), "once for each kind"
+    assert run(credentials, log_type, credentials) == (credentials, 3)
+    assert run(credentials, STAYS) == (STAYS, 2)
+    assert {pause for _, _, pause in told} == {0.0}
+    assert len(told) == 1 + 2 + 1 + 2 + 1
+
+
+def test_a_call_that_was_given_up_is_not_attempted_again_although_the_cause_was_removed() -> None:
+    handle = InvocationHandle()
+    handle.give_up("cancelled")
+    refused = removed("log_type")
+    assert attempt_until_it_may_have_run(lambda: refused, 3, handle, lambda *_: None) == (refused, 1)
 
 
 def test_nothing_is_attempted_after_the_call_was_given_up_in_an_attempt() -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Remedy = Literal["log_type", "credentials"]
+"""What was changed after a refusal, so that another attempt may go through: the log is not asked for any more, or the
+credentials were read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Returned:
 class Refused:
     """The function certainly did not run: AWS or this machine refused the request before it could start.
 
-    `retry_sensible` says that the reason passes, and `retry_after_seconds` when, where AWS said so.
+    `retry_sensible` says that the reason passes, and `retry_after_seconds` when, where AWS said so. `remedy` says that
+    the reason was removed, so that one more attempt is sensible at once.
     """
 
     code: str
@@ -42,6 +48,7 @@ class Refused:
     request_id: str | None = None
     retry_sensible: bool = False
     retry_after_seconds: float | None = None
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, slots=True)
