@@ -7,18 +7,33 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from support import loopback_only
 from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 
 loopback_only.install()
-# How fast a machine is fails no test.
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any speed")
+# How fast a machine is fails no test; a test that takes a fixture says itself what it resets.
+_CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("small", deadline=None, suppress_health_check=_CHECKS, max_examples=30)
+settings.register_profile("slow", settings.get_profile("small"), max_examples=300)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are small unless the slow tests are asked for (before a test is imported, since it copies this)."""
+    settings.load_profile("slow" if config.option.markexpr == "slow" else "small")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`pytest -m slow` runs each property, too."""
+    if config.option.markexpr == "slow":
+        for item in items:
+            if is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.commands.records import records as command
@@ -275,7 +275,6 @@ def test_verify_fails_with_the_problems(path: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand", [["list"], ["list", "--json"], ["export"]])
-@settings(deadline=None)
 @given(texts=st.lists(st.text(st.characters(exclude_categories=[])), min_size=4, max_size=4))
 def test_recorded_text_reaches_no_terminal_raw(
     tmp_path_factory: pytest.TempPathFactory, subcommand: list[str], texts: list[str]

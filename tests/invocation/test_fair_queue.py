@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
@@ -319,5 +319,4 @@ class Queue(RuleBasedStateMachine):
         assert is_empty(self.slots)
 
 
-Queue.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 TestQueue = Queue.TestCase

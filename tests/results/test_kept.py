@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.errors import ArgumentError
@@ -58,7 +58,6 @@ payloads = (
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(payload=payloads, tail=st.binary(max_size=4096).filter(bytes.strip), max_bytes=st.integers(256, 1200))
 async def test_the_pages_joined_are_the_whole(
     tmp_path_factory: pytest.TempPathFactory, payload: bytes, tail: bytes, max_bytes: int
@@ -174,7 +173,6 @@ def test_a_query_that_can_not_be_applied_is_one_clear_error(query: str, expected
 
 
 @pytest.mark.filterwarnings("ignore:deprecated string literal syntax:PendingDeprecationWarning")
-@settings(deadline=None)
 @given(query=st.text("@&|!.*[]?{}()`'\"0a,:<=>-", max_size=20), value=json_values)
 def test_any_query_gives_json_or_an_argument_error(query: str, value: Any) -> None:
     with suppress(ArgumentError):
@@ -306,7 +304,6 @@ async def test_the_text_of_a_query_has_its_value_and_what_was_cut(results: KeptR
     assert f"{MARK}null" in text
 
 
-@settings(max_examples=60, deadline=None)
 @given(content=hostile_texts, query=st.booleans())
 def test_no_content_passes_for_our_own_words(content: str, query: bool) -> None:
     shown: dict[str, Any] = {"value": content} if query else {"content": content}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.logs import reader as orchestration
@@ -210,7 +210,6 @@ REQUESTS = st.fixed_dictionaries(
 ALLOWED = {("f", "live"), ("report-a", "7"), ("report-", "7")}
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=st.lists(REQUESTS, min_size=5, max_size=5))
 async def test_only_log_groups_of_functions_whose_rules_allow_it_are_asked_for(
     requests: list[dict[str, Any]], endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path

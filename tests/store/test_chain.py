@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.chain import GENESIS, Verification, link
@@ -58,7 +58,6 @@ def relink(db: sqlite3.Connection) -> None:
         db.execute("UPDATE records SET hash = ? WHERE seq = ?", (head, row[0]))
 
 
-@settings(deadline=None)
 @given(bodies)
 def test_what_was_only_appended_has_no_problem(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Field]]
@@ -76,7 +75,6 @@ def test_a_file_without_records_has_no_problem(tmp_path: Path) -> None:
     assert verify(some(tmp_path, 0)) == Verification(0, GENESIS)
 
 
-@settings(deadline=None)
 @given(bodies)
 def test_the_hashes_can_be_computed_from_what_is_documented(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Field]]
@@ -90,7 +88,6 @@ def test_the_hashes_can_be_computed_from_what_is_documented(
             assert record.hash == head
 
 
-@settings(deadline=None)
 @given(bodies, st.data())
 def test_any_byte_that_changed_is_found(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Field]], data: st.DataObject
@@ -106,7 +103,6 @@ def test_any_byte_that_changed_is_found(
     assert any(f"record {seq} does not fit its hash" in problem for problem in verify(path).problems)
 
 
-@settings(deadline=None)
 @given(counts, st.data())
 def test_a_number_that_changed_is_found(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject
@@ -119,7 +115,6 @@ def test_a_number_that_changed_is_found(
     assert verify(path).problems
 
 
-@settings(deadline=None)
 @given(counts, st.data())
 def test_records_that_are_missing_are_found_at_any_place(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject
@@ -133,7 +128,6 @@ def test_records_that_are_missing_are_found_at_any_place(
     assert any("missing" in problem for problem in verification.problems)
 
 
-@settings(deadline=None)
 @given(counts, st.data())
 def test_records_that_were_removed_and_the_rest_renumbered_are_found(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject
@@ -149,7 +143,6 @@ def test_records_that_were_removed_and_the_rest_renumbered_are_found(
     assert verify(path).problems
 
 
-@settings(deadline=None)
 @given(st.integers(2, 6), st.data())
 def test_records_that_changed_places_are_found(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject
@@ -162,7 +155,6 @@ def test_records_that_changed_places_are_found(
     assert verify(path).problems
 
 
-@settings(deadline=None)
 @given(counts, st.data())
 def test_a_record_that_was_inserted_is_found(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject

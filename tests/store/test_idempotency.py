@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -284,5 +283,4 @@ class Keys(RuleBasedStateMachine):
             self._folder.cleanup()
 
 
-Keys.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestKeys = Keys.TestCase

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.reading import Reader, verify
@@ -252,7 +252,6 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(
     st.builds(Bucket, st.just("a"), allowed, allowed, allowed),
     st.builds(Bucket, st.just("b"), allowed, allowed, allowed),

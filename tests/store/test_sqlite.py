@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.reading import verify
@@ -288,7 +288,6 @@ def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
 fields = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), fields), max_size=5))
 def test_any_fields_are_read_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, Field]]

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.records import RecordError
@@ -198,7 +198,6 @@ def test_what_is_larger_than_all_may_be_is_not_kept_and_removes_nothing(path: Pa
         assert ids(path) == ["call-3"]
 
 
-@settings(max_examples=20, deadline=None)
 @given(sizes=st.lists(st.integers(1, 4000), max_size=12), limit=st.integers(2000, 12_000))
 def test_the_newest_are_kept_as_far_as_there_is_room(
     tmp_path_factory: pytest.TempPathFactory, sizes: Sequence[int], limit: int
