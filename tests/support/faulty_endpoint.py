@@ -1,251 +1,326 @@
-"""A Lambda endpoint that fails as it is told, or as its seed draws, and keeps a ledger of what it knows of each call.
+"""A Lambda endpoint that meets each attempt of a call with a fault drawn by its seed, and knows what really ran.
 
-As a program (`python -m support.faulty_endpoint --seed N`, with tests/ on PYTHONPATH) it prints its URL as one line and
-serves until its standard input closes; `faulty_endpoint()` runs it and speaks to it. It serves Invoke,
-InvokeWithResponseStream, GetFunctionConfiguration and GetAlias on 127.0.0.1, and refuses the rest with 403.
-
-A function does what its name says. A name is made of parts, joined by `--`; a part whose first word is not one of
-these is a label, so `orders` echoes its payload and `fault-hang--orders` hangs. What begins like a part and is none is
-answered with 400, so that a mistyped name does not pass for an echo.
-
-    fault-NAME[-N]    a fault of `support.faulty.plan.FAULTS`, with its number: fault-slow-300, fault-429_retry_after-2
-    draw              each attempt's fault is drawn: `draw(seed, call, attempt, weights)`
-    sleep-MS          the function runs that long
-    bytes-SIZE        it answers with a JSON string of that many bytes: bytes-6000000, bytes-6mb, bytes-64kb; above
-                      Lambda's limit Invoke answers with Function.ResponseSizeTooLarge, as AWS does
-    stream-SIZE       the same, for names that are read beside InvokeWithResponseStream: stream-200mb
-    chunk-SIZE        bytes of one PayloadChunk, or of one piece of fault-drip: chunk-1
-    log-LINES         lines that it logs, for log tails above 4 KB
-    route-V_P-V_P     every alias leads to these versions with these percentages: route-7_90-8_10; otherwise to 1
-    timeout-SECONDS   its Timeout in GetFunctionConfiguration, which is 3 otherwise
-    durable           it has a DurableConfig; one DurableExecutionName then starts it once
-    metadata-FAULT    GetFunctionConfiguration and GetAlias meet this fault: metadata-403, metadata-hang
-
-A call is known by the member `call` (a string) of its payload, or else by its function's name: the ledger is kept by
-it, and faults and versions are drawn by it, so that the order in which parallel calls arrive changes nothing. A fault
-from before the body was read is in the ledger under the function's name if the name told it, since the endpoint has
-not seen the call; drawn ones have to read what they draw by, and drop it.
-
-The control API answers on every listener, and on one of its own that connection faults spare (`urls["control"]`):
-
-    GET  /_control/ledger          {call: entry}, see `support.faulty.ledger.Entry`
-    GET  /_control/counts          connections made since the reset, how many are open, most_open; requests
-    GET  /_control/urls            {"lambda", "control", "untrusted" and one for each connection fault: URL}
-    PUT  /_control/functions/NAME  attributes of `support.faulty.plan.Plan`, over what the name says
-    PUT  /_control/weights         {fault: weight} to draw from
-    PUT  /_control/connections     {"faults": [...]}: what the next connections meet, one each
-    POST /_control/release         answers all that `hold`
-    POST /_control/reset           forgets what was told and counted; the seed stays, and connections are not closed
-
-Listeners beside the first: one for each fault of `OF_CONNECTIONS`, which meets every connection there, and with
-`--untrusted CERT KEY` one behind TLS with that certificate.
+A call is known by the member `call` of its payload, and faults are drawn by it, so that the order in which parallel
+calls arrive changes nothing. Reading of configurations and aliases meets no fault. It runs in threads of this process.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import http.client
 import json
-import os
-import resource
-import ssl
-import subprocess
-import sys
-import tempfile
+import random
+import socket
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import BinaryIO, Final, NamedTuple
 
-from support.faulty.connection import Gate
-from support.faulty.lambda_service import LambdaService
-from support.faulty.plan import OF_CONNECTIONS
+from support import event_stream
 
-if TYPE_CHECKING:
-    from support.faulty.ledger import EntryDocument
+ERRORS: Final = {
+    "400": "InvalidParameterValueException",
+    "403": "AccessDeniedException",
+    "404": "ResourceNotFoundException",
+    "409": "ResourceConflictException",
+    "413": "RequestTooLargeException",
+    "429": "TooManyRequestsException",
+    "429_retry_after": "TooManyRequestsException",
+    "500_started": "ServiceException",
+    "500_not_started": "ServiceException",
+    "502": "",  # of a gateway, in HTML: it ran, and its answer is lost
+    "503": "ServiceUnavailableException",
+    "504": "",
+}
+INVOKE_FAULTS: Final = (
+    *("ok", "slow", "answer_late", "drip", "hang", "function_error", "stale", "stale_race"),
+    *("reset_before_reading", "close_before_reading", "reset_after_headers", "reset_after_body", "close_after_body"),
+    *("reset_mid_answer", "truncated_body", "wrong_length", "short_length", "malformed_error", "garbage"),
+    *("headers_only", "headers_hang", *ERRORS),
+)
+STREAM_FAULTS: Final = (
+    *INVOKE_FAULTS,
+    *("stream_error", "stream_exception", "stream_unmodeled", "stream_cut", "stream_cut_frame"),
+    *("stream_no_complete", "stream_bad_crc", "stream_hang", "stream_drip"),
+)
+NOT_STARTED: Final = {
+    *("reset_before_reading", "close_before_reading", "reset_after_headers"),
+    *ERRORS.keys() - {"500_started", "502", "504"},
+}
+"""Faults with which the function does not start."""
 
-_BACKLOG = 1024
-_START_SECONDS = 20.0
+_FUNCTION_ERROR: Final = json.dumps({"errorMessage": "told to fail", "errorType": "ToldToFailError"})
+_FORGED: Final = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"forged":true}'
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_SEEN_SECONDS: Final = 0.02
+"""Between a part of an answer and a reset, so that the client gets to read the part."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one call: its attempts, how many of them started the function, and the last one's fault."""
+
+    attempts: int = 0
+    started: int = 0
+    fault: str = ""
+
+
+class Answer(NamedTuple):
+    """What is sent, with a pause in seconds before each piece, and how the connection goes on."""
+
+    pieces: list[bytes]
+    ending: str = "keep"
+    pause: float = 0.0
+
+
+def draw(seed: int, call: str, attempt: int, weights: Mapping[str, float]) -> str:
+    """The fault of one attempt (from 1) of a call: the same for the same arguments, whatever else goes on."""
+    names = sorted(weights)
+    return random.Random(f"{seed}:{call}:{attempt}").choices(names, [weights[name] for name in names])[0]  # noqa: S311
 
 
 class FaultyEndpoint:
-    """A running endpoint, seen from a test.
+    """A running endpoint.
 
     Attributes:
         url: of the listener that serves Lambda.
-        urls: of all listeners, by what they are for.
-        ca_bundle: a file with the authority that its certificate is trusted by, if it is behind TLS.
+        urls: of listeners each of whose connections meets a fault: `reset_before_reading`, `close_before_reading`, and
+            `accept_hang`, where nothing is ever read.
+        ledger: what is known of each call.
+        open: how many connections of the first listener are open.
+        invoke_weights: what Invoke draws from: `ok` in about 4 of 10 calls, and everything else that befalls it.
+        stream_weights: the same for InvokeWithResponseStream.
     """
 
-    def __init__(self, url: str, ca_bundle: Path | None = None) -> None:
-        self.url = url
-        self.ca_bundle = ca_bundle
-        self.urls: dict[str, str] = {}
-        self.urls = self._ask("GET", "urls")
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.ledger: dict[str, Entry] = {}
+        self.open = 0
+        self.invoke_weights: Mapping[str, float] = {name: 20.0 if name == "ok" else 1.0 for name in INVOKE_FAULTS}
+        self.stream_weights: Mapping[str, float] = {name: 20.0 if name == "ok" else 1.0 for name in STREAM_FAULTS}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._listeners: list[socket.socket] = []
+        self.url = self._listen("")
+        self.urls = {
+            fault: self._listen(fault) for fault in ("reset_before_reading", "close_before_reading", "accept_hang")
+        }
 
-    def behave(self, function: str, **behaviour: Any) -> None:
-        """Set attributes of a function's Plan, over what its name says and instead of what was set before."""
-        self._ask("PUT", f"functions/{quote(function)}", behaviour)
+    def close(self) -> None:
+        """Listen no more, and let go of what is held open."""
+        self._closed.set()
+        for listener in self._listeners:
+            listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that accepts
+            listener.close()
 
-    def draw_from(self, weights: Mapping[str, float]) -> None:
-        """Set the weights of functions that draw and have none of their own."""
-        self._ask("PUT", "weights", dict(weights))
+    def _listen(self, fault: str) -> str:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listeners.append(listener)
+        threading.Thread(target=self._accept, args=(listener, fault), daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-    def next_connections(self, *faults: str) -> None:
-        """Let the next connections of the first listener meet these faults of OF_CONNECTIONS, one each."""
-        self._ask("PUT", "connections", {"faults": faults})
+    def _accept(self, listener: socket.socket, fault: str) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=self._meet, args=(connection, fault), daemon=True).start()
 
-    def release(self) -> None:
-        """Let all calls that `hold` have their answers."""
-        self._ask("POST", "release")
+    def _meet(self, connection: socket.socket, fault: str) -> None:
+        with connection:
+            match fault:
+                case "":
+                    self._serve(connection)
+                case "accept_hang":
+                    self._closed.wait()
+                case _:
+                    end(connection, "RST" if fault.startswith("reset") else "FIN")
 
-    def reset(self) -> None:
-        """Forget what was told and counted. Calls that are held are released."""
-        self._ask("POST", "reset")
-
-    def ledger(self) -> dict[str, EntryDocument]:
-        """What is known of each call."""
-        ledger: dict[str, EntryDocument] = self._ask("GET", "ledger")
-        return ledger
-
-    def counts(self) -> dict[str, int]:
-        """Connections, open ones, most open at once, and requests."""
-        counts: dict[str, int] = self._ask("GET", "counts")
-        return counts
-
-    def until(
-        self, condition: Callable[[dict[str, EntryDocument]], object], seconds: float = 20.0
-    ) -> dict[str, EntryDocument]:
-        """Wait until the ledger fulfils a condition.
-
-        Raises:
-            TimeoutError: if it does not in time.
-        """
-        end = time.monotonic() + seconds
-        while not condition(ledger := self.ledger()):
-            if time.monotonic() > end:
-                raise TimeoutError(f"the ledger stays at {ledger}")
-            time.sleep(0.01)
-        return ledger
-
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        url = urlsplit(self.urls.get("control", self.url))
-        assert url.hostname is not None
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=_START_SECONDS)
-        if url.scheme == "https":
-            context = ssl.create_default_context(cafile=self.ca_bundle)
-            connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=_START_SECONDS, context=context)
+    def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
         try:
-            connection.request(method, f"/_control/{path}", json.dumps(body) if body is not None else None)
-            answer = connection.getresponse()
-            text = answer.read()
+            with connection.makefile("rb") as reader, suppress(OSError):
+                ending = "keep"
+                while ending == "keep" and (request := read_request(reader)):
+                    answer = self._answer(*request)
+                    for piece in answer.pieces:
+                        time.sleep(answer.pause)
+                        connection.sendall(piece)
+                    ending = answer.ending
+                end(connection, ending)
         finally:
-            connection.close()
-        if answer.status != 200:
-            raise ValueError(text.decode())
-        return json.loads(text)
+            with self._lock:
+                self.open -= 1
+
+    def _answer(self, line: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if line.startswith("GET"):
+            about = {"Timeout": 3, "Version": "1", "Name": "live", "FunctionVersion": "1"}
+            return Answer([whole(200, json.dumps(about).encode())])
+        streaming = "response-streaming-invocations" in line
+        call = json.loads(body)["call"]
+        with self._lock:
+            entry = self.ledger.setdefault(call, Entry())
+            entry.attempts += 1
+            weights = self.stream_weights if streaming else self.invoke_weights
+            fault = entry.fault = draw(self.seed, call, entry.attempts, weights)
+            entry.started += fault not in NOT_STARTED
+        if fault in ERRORS:
+            return Answer([refusal(fault)])
+        if streaming:
+            return answer_of_stream(fault, body)
+        if headers.get("x-amz-invocation-type") == "Event":
+            return answer_of_invoke(fault, 202, b"")
+        return answer_of_invoke(fault, 200, body)
 
 
 @contextmanager
-def faulty_endpoint(*, seed: int = 0, tls: bool = False) -> Iterator[FaultyEndpoint]:
-    """Run an endpoint in a process of its own while the context lasts.
-
-    Args:
-        seed: what is drawn.
-        tls: whether it is behind TLS, with a certificate of `ca_bundle`'s; `urls["untrusted"]` has one of another's.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        options = ["--seed", str(seed)]
-        if tls:
-            options += ["--tls", *_certificate(folder, "trusted"), "--untrusted", *_certificate(folder, "untrusted")]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "support.faulty_endpoint", *options],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        try:
-            url = process.stdout.readline().strip()
-            yield FaultyEndpoint(url, folder / "trusted-ca.pem" if tls else None)
-        finally:
-            process.communicate()
+def faulty_endpoint(seed: int) -> Iterator[FaultyEndpoint]:
+    """An endpoint that runs while the context lasts."""
+    endpoint = FaultyEndpoint(seed)
+    try:
+        yield endpoint
+    finally:
+        endpoint.close()
 
 
-def _certificate(folder: Path, name: str) -> tuple[str, str]:
-    """Files with a certificate for 127.0.0.1 and its key, and beside them its authority's."""
-    import trustme  # only where TLS is wanted
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / f"{name}-ca.pem"))
-    issued = authority.issue_cert("127.0.0.1", "localhost")
-    certificate, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
-    issued.private_key_pem.write_to_path(str(key))
-    for index, pem in enumerate(issued.cert_chain_pems):
-        pem.write_to_path(str(certificate), append=index > 0)
-    return str(certificate), str(key)
+def read_request(reader: BinaryIO) -> tuple[str, dict[str, str], bytes] | None:
+    """The next request: its first line, its headers by name in lower case, and its body. None at the end."""
+    line, headers = reader.readline().decode(), {}
+    while field := reader.readline().decode().strip():
+        name, _, value = field.partition(":")
+        headers[name.lower()] = value.strip()
+    body = reader.read(int(headers.get("content-length", "0")))
+    return (line, headers, body) if line else None
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until standard input closes."""
-    parser = argparse.ArgumentParser(description="A Lambda endpoint for fault tests.")
-    parser.add_argument("--seed", type=int, default=0, help="what is drawn (default 0)")
-    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve Lambda behind TLS")
-    parser.add_argument("--untrusted", nargs=2, metavar=("CERT", "KEY"), help="another listener behind TLS")
-    options = parser.parse_args(arguments)
-    with suppress(OSError, ValueError):
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(_serve(options.seed, _context(options.tls), _context(options.untrusted)))
+def head(status: int, length: int | None, more: str = "") -> bytes:
+    """Status line and headers, for a body of this length, or in chunks."""
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    kind = event_stream.CONTENT_TYPE if length is None else "application/json"
+    phrase = HTTPStatus(status).phrase
+    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\n{framing}\r\n{more}\r\n".encode()
 
 
-async def _serve(seed: int, tls: ssl.SSLContext | None, untrusted: ssl.SSLContext | None) -> None:
-    loop = asyncio.get_running_loop()
-    service = LambdaService(seed)
-
-    async def listen(name: str, context: ssl.SSLContext | None, fault: str | None = None) -> None:
-        gate = partial(Gate, service, context, fault, told=name == "lambda", counted=name != "control")
-        server = await loop.create_server(gate, "127.0.0.1", 0, backlog=_BACKLOG)
-        servers.append(server)
-        secure = context is not None or name.startswith("tls_") or (fault is not None and tls is not None)
-        service.urls[name] = f"http{'s' if secure else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-    servers: list[asyncio.Server] = []
-    await listen("lambda", tls)
-    await listen("control", None)
-    if untrusted is not None:
-        await listen("untrusted", untrusted)
-    for fault in OF_CONNECTIONS:
-        await listen(fault, None, fault)
-    closed = asyncio.Event()
-    threading.Thread(target=_read_to_end, args=(loop, closed), daemon=True).start()
-    print(service.urls["lambda"], flush=True)
-    await closed.wait()
-    for server in servers:
-        server.close()
+def whole(status: int, body: bytes, more: str = "") -> bytes:
+    """An answer with a body."""
+    return head(status, len(body), more) + body
 
 
-def _read_to_end(loop: asyncio.AbstractEventLoop, closed: asyncio.Event) -> None:
-    # Not through sys.stdin, whose lock this thread would hold when the interpreter ends for another reason.
-    while os.read(0, 1024):
-        pass
-    loop.call_soon_threadsafe(closed.set)
+def refusal(fault: str) -> bytes:
+    """What Lambda, or a gateway before it, answers in place of the function."""
+    status, code = int(fault[:3]), ERRORS[fault]
+    if not code:
+        return whole(status, b"<html><body>no answer</body></html>")
+    more = "Retry-After: 1\r\n" if fault == "429_retry_after" else ""
+    body = json.dumps({"Type": "User" if status < 500 else "Service", "message": "told to fail"}).encode()
+    return whole(status, body, f"x-amzn-ErrorType: {code}\r\n{more}")
 
 
-def _context(files: Sequence[str] | None) -> ssl.SSLContext | None:
-    if files is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    return context
+def answer_of_invoke(fault: str, status: int, body: bytes) -> Answer:
+    """The answer, with what befalls it."""
+    version = "X-Amz-Executed-Version: 1\r\n"
+    answer, first = whole(status, body, version), head(status, len(body), version)
+    half = answer[: len(first) + len(body) // 2 if body else len(first) // 2]
+    match fault:
+        case "drip":
+            return Answer([answer[start : start + 20] for start in range(0, len(answer), 20)], pause=0.005)
+        case "function_error":
+            return Answer([whole(200, _FUNCTION_ERROR.encode(), f"{version}X-Amz-Function-Error: Unhandled\r\n")])
+        case "reset_mid_answer" | "truncated_body":
+            return Answer([half], "RST" if fault.startswith("reset") else "FIN")
+        case "wrong_length":
+            return Answer([answer + _FORGED])
+        case "short_length":
+            return Answer([head(status, len(body) // 2, version) + body])
+        case _:
+            return _answer_of_either(fault, [answer], first)
 
 
-if __name__ == "__main__":
-    main()
+def answer_of_stream(fault: str, body: bytes) -> Answer:
+    """The answer in four chunks. What befalls it, mostly befalls it in its middle."""
+    first, size = head(200, None, "X-Amz-Executed-Version: 1\r\n"), max(1, -(-len(body) // 4))
+    chunks = [chunked(event_stream.chunk(body[start : start + size])) for start in range(0, len(body), size)]
+    failed = chunked(event_stream.complete(code="Unhandled", details=_FUNCTION_ERROR)) + _LAST_CHUNK
+    complete = event_stream.complete()
+    frame = event_stream.chunk(b"the rest of this frame does not come")
+    half, half_frame = [first, *chunks[:2]], chunked(frame)[: len(frame) // 2]
+    match fault:
+        case "function_error":
+            return Answer([first, failed])
+        case "stream_drip":
+            return Answer([first, *chunks, chunked(complete) + _LAST_CHUNK], pause=0.02)
+        case "stream_error":
+            return Answer([*half, failed])
+        case "stream_exception":
+            return Answer([*half, chunked(event_stream.exception("ServiceException", "told to fail")) + _LAST_CHUNK])
+        case "stream_unmodeled":
+            return Answer([*half, chunked(event_stream.error("ServiceException", "told to fail")) + _LAST_CHUNK])
+        case "stream_bad_crc":
+            return Answer([*half, chunked(frame[:-1] + bytes([frame[-1] ^ 1])) + _LAST_CHUNK])
+        case "short_length":
+            return Answer([*half, chunked(frame[:-20]) + _LAST_CHUNK])
+        case "stream_no_complete":
+            return Answer([*half, _LAST_CHUNK])
+        case "stream_cut":
+            return Answer(half, "RST")
+        case "stream_cut_frame" | "reset_mid_answer":
+            return Answer([*half, half_frame], "RST")
+        case "truncated_body":
+            return Answer([*half, half_frame], "FIN")
+        case "stream_hang":
+            return Answer(half, "hang")
+        case "wrong_length":
+            return Answer([first, *chunks, chunked(complete + b"more") + _LAST_CHUNK])
+        case _:
+            return _answer_of_either(fault, [first, *chunks, chunked(complete) + _LAST_CHUNK], first)
+
+
+def _answer_of_either(fault: str, pieces: list[bytes], first: bytes) -> Answer:
+    match fault:
+        case "slow" | "drip":
+            return Answer(pieces, pause=0.2 / len(pieces))
+        case "answer_late":
+            return Answer(pieces, pause=1.0 / len(pieces))
+        case "stale" | "stale_race":
+            return Answer(pieces, fault)
+        case "hang":
+            return Answer([], "hang")
+        case "reset_before_reading" | "reset_after_headers" | "reset_after_body":
+            return Answer([], "RST")
+        case "close_before_reading" | "close_after_body":
+            return Answer([], "FIN")
+        case "malformed_error":
+            return Answer([whole(500, b'{"Type": "Service", "mess')])
+        case "garbage":
+            return Answer([b"\x00\x01\xfe\xffno HTTP at all\r\n\r\n\x00"], "FIN")
+        case "headers_only" | "headers_hang":
+            return Answer([first], "FIN" if fault == "headers_only" else "hang")
+        case _:
+            return Answer(pieces)
+
+
+def chunked(data: bytes) -> bytes:
+    """One chunk of a body that is sent in chunks."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def end(connection: socket.socket, ending: str) -> None:
+    """End a connection that is closed right afterwards."""
+    match ending:
+        case "stale_race":  # reset when it brings the next request
+            connection.recv(1)
+        case "stale":
+            time.sleep(0.005)
+        case "RST":
+            time.sleep(_SEEN_SECONDS)
+    if ending in ("RST", "stale_race"):  # lingering for no time makes the kernel send a reset
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return
+    with suppress(OSError):
+        if ending in ("FIN", "stale"):
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(1)  # closing with bytes unread would be a reset
+        while ending != "keep" and connection.recv(65_536):
+            pass
