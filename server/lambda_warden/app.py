@@ -216,7 +216,7 @@ class Warden:
             yield
         finally:
             timer.cancel()
-            # Whoever asked has gone, or was waited for: see serving.py.
+            # Whoever asked has gone, or was waited for: see transport/.
             if pipeline := self._pipeline.made:
                 with anyio.CancelScope(shield=True):
                     await pipeline.drain(0)

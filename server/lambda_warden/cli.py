@@ -286,7 +286,8 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
     _configure_logging(settings.log_level)
     # Imported here: only `serve` needs boto3 and the MCP SDK's server, which take most of the start-up time.
     from lambda_warden.app import Warden
-    from lambda_warden.serving import serve_http, serve_stdio
+    from lambda_warden.transport.http import serve_http
+    from lambda_warden.transport.stdio import serve_stdio
 
     try:
         warden = Warden(settings, loaded)

@@ -1,7 +1,7 @@
-"""stdin and stdout as files for the SDK's stdio transport, read and written by the event loop itself.
+"""stdin and stdout, read and written by the event loop itself: pipes, sockets, terminals and files.
 
-The SDK's own do each read, write and flush in a worker thread: three changes of threads for a call, which cost as much
-as a third of a call that does nothing, and a thread that waits for stdin and can't be stopped.
+The SDK's own transport does each read, write and flush in a worker thread: three changes of threads for a call, which
+cost as much as a third of a call that does nothing, and a thread that waits for stdin and can't be stopped.
 """
 
 from __future__ import annotations
@@ -22,19 +22,15 @@ _READ_BYTES: Final = 1 << 18
 
 
 @contextmanager
-def standard_streams() -> Iterator[tuple[Reader, Writer] | None]:
+def standard_streams(line_bytes: int) -> Iterator[tuple[Reader, Writer]]:
     """Take stdin and stdout over until the end of the context.
 
     Meanwhile descriptor 0 is at its end and descriptor 1 is stderr, as the SDK has it too: what a library prints does
     not get among the messages.
 
-    Yields:
-        What reads and what writes; or None where the event loop can't wait for these (files, terminals): then they
-        are left as they are.
+    Args:
+        line_bytes: how much of a line is kept, at the most and one byte more.
     """
-    if not (_can_be_waited_for(0) and _can_be_waited_for(1)):
-        yield None
-        return
     stdin, stdout = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (0, 1))
     writer = Writer(stdout)
     try:
@@ -42,7 +38,7 @@ def standard_streams() -> Iterator[tuple[Reader, Writer] | None]:
             os.dup2(nothing.fileno(), 0)
             # Where there was no stderr at the start, its number may be another file's by now.
             os.dup2(2 if sys.stderr is not None else nothing.fileno(), 1)
-        yield Reader(stdin), writer
+        yield Reader(stdin, line_bytes), writer
     finally:
         writer.close()
         os.dup2(stdin, 0)
@@ -52,14 +48,16 @@ def standard_streams() -> Iterator[tuple[Reader, Writer] | None]:
 
 
 class Reader:
-    """Reads lines. What is not UTF-8 in them becomes U+FFFD, and a last line needs no end.
+    """Reads lines, with the bytes that end them. A last line needs no end.
 
     Args:
-        descriptor: of a pipe or socket that nobody else reads.
+        descriptor: that nobody else reads.
+        line_bytes: of a longer line, its first bytes are kept, one more than these, and those that came with its end.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, line_bytes: int) -> None:
         self._descriptor = descriptor
+        self._line_bytes = line_bytes
         self._poll = _poll_for(descriptor, select.POLLIN)
         self._read = bytearray()
         self._searched = 0
@@ -68,13 +66,17 @@ class Reader:
     def __aiter__(self) -> Reader:
         return self
 
-    async def __anext__(self) -> str:
+    async def __anext__(self) -> bytes:
         while (end := self._read.find(b"\n", self._searched) + 1) == 0 and not self._ended:
+            del self._read[self._line_bytes + 1 :]
             self._searched = len(self._read)
             if not self._poll.poll(0):
                 loop = asyncio.get_running_loop()
                 await _until(self._descriptor, loop.add_reader, loop.remove_reader)
-            part = os.read(self._descriptor, _READ_BYTES)  # there is something, so this does not wait
+            try:
+                part = os.read(self._descriptor, _READ_BYTES)  # there is something, so this does not wait
+            except OSError:  # a reset connection, a terminal that was closed
+                part = b""
             self._ended = not part
             self._read += part
         if not self._read:
@@ -85,7 +87,7 @@ class Reader:
             del self._read[:end]
         else:  # nothing is behind it, so it is not copied
             self._read = bytearray()
-        return line.decode(errors="replace")
+        return bytes(line)
 
 
 class Writer:
@@ -94,27 +96,21 @@ class Writer:
     The descriptor is not made non-blocking: whoever else has it would find it so.
 
     Args:
-        descriptor: of a pipe or socket that nobody else writes to.
+        descriptor: that nobody else writes to.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._poll = _poll_for(descriptor, select.POLLOUT)
         self._socket = socket.socket(fileno=os.dup(descriptor)) if _is_socket(descriptor) else None
-        self._left = b""
 
     async def write(self, text: str) -> None:
-        """Take text, to be written by `flush`."""
-        self._left += text.encode()
-
-    async def flush(self) -> None:
-        """Write what was taken.
+        """Write a text. Only one at a time can be written.
 
         Raises:
             OSError: if nobody reads any more.
         """
-        rest = memoryview(self._left)
-        self._left = b""
+        rest = memoryview(text.encode())
         while rest:
             if not self._poll.poll(0):
                 loop = asyncio.get_running_loop()
@@ -145,14 +141,6 @@ def _poll_for(descriptor: int, events: int) -> select.poll:
 
 def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-
-
-def _can_be_waited_for(descriptor: int) -> bool:
-    """Whether it is open, and a pipe or socket."""
-    try:
-        return _is_socket(descriptor) or stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-    except OSError:
-        return False
 
 
 async def _until(

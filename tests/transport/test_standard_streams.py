@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -17,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.stdio import Reader, Writer
+from lambda_warden.transport.standard_streams import Reader, Writer
 
 pytestmark = pytest.mark.anyio
 
+LIMIT = 1 << 20
 Ends = tuple[int, int]
 """What is read from, and what is written to."""
 
@@ -43,16 +43,16 @@ def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
             os.close(descriptor)
 
 
-async def _lines(reader: Reader) -> list[str]:
+async def _lines(reader: Reader) -> list[bytes]:
     return [line async for line in reader]
 
 
 async def test_lines_arrive_whole_and_in_order(ends: Ends) -> None:
     read, write = ends
-    lines: list[str] = []
+    lines: list[bytes] = []
 
     async def collect() -> None:
-        lines.extend(await _lines(Reader(read)))
+        lines.extend(await _lines(Reader(read, LIMIT)))
 
     async with anyio.create_task_group() as group:
         group.start_soon(collect)
@@ -60,7 +60,7 @@ async def test_lines_arrive_whole_and_in_order(ends: Ends) -> None:
             os.write(write, part)
             await anyio.sleep(0.01)
         os.close(write)
-    assert lines == ['{"a": 1}\n', '{"b": "ä"}\n', "\n", "the end"]
+    assert lines == [b'{"a": 1}\n', '{"b": "ä"}\n'.encode(), b"\n", b"the end"]
 
 
 @given(
@@ -70,11 +70,11 @@ async def test_lines_arrive_whole_and_in_order(ends: Ends) -> None:
 def test_pieces_make_no_difference(lines: list[bytes], cuts: list[int]) -> None:
     data = b"".join(line + b"\n" for line in lines)
 
-    async def read_all() -> list[str]:
+    async def read_all() -> list[bytes]:
         read, write = os.pipe()
         try:
-            reader, start = Reader(read), 0
-            found: list[str] = []
+            reader, start = Reader(read, LIMIT), 0
+            found: list[bytes] = []
             for size in [*cuts, len(data)]:
                 os.write(write, data[start : start + size])
                 start += size
@@ -85,34 +85,44 @@ def test_pieces_make_no_difference(lines: list[bytes], cuts: list[int]) -> None:
         finally:
             os.close(read)
 
-    expected = [line.decode(errors="replace") + "\n" for line in lines]
-    assert anyio.run(read_all) == expected
+    assert anyio.run(read_all) == [line + b"\n" for line in lines]
 
 
-async def test_what_is_not_utf8_is_replaced(ends: Ends) -> None:
+@pytest.mark.parametrize(("size", "kept"), [(9, 9), (10, 10), (11, 11), (5_000, 11)])
+async def test_of_a_long_line_its_beginning_is_kept(size: int, kept: int, ends: Ends) -> None:
     read, write = ends
-    os.write(write, b"a\xff\n")
-    assert await anext(Reader(read)) == "a�\n"
+    reader = Reader(read, 10)
+
+    async def feed() -> None:
+        for _ in range(size):
+            os.write(write, b"x")
+            await anyio.sleep(0)
+        os.write(write, b"\nnext\n")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(feed)
+        line = await anext(reader)
+        assert line.startswith(b"x" * kept)
+        assert len(line) >= kept
+        assert len(line) <= max(10, kept) + size + 1
+    assert await anext(reader) == b"next\n"
 
 
 async def test_who_waits_for_a_line_can_be_cancelled(ends: Ends) -> None:
     read, write = ends
-    reader = Reader(read)
+    reader = Reader(read, LIMIT)
     os.write(write, b"half")
     with anyio.move_on_after(0.05):
         await anext(reader)
     os.write(write, b" a line\n")
-    assert await anext(reader) == "half a line\n"
+    assert await anext(reader) == b"half a line\n"
 
 
-async def test_text_is_written_when_it_is_flushed(ends: Ends) -> None:
+async def test_text_is_written_as_utf8(ends: Ends) -> None:
     read, write = ends
     writer = Writer(write)
     await writer.write("ä ")
     await writer.write("b\n")
-    assert select.select([read], [], [], 0)[0] == []
-    await writer.flush()
-    await writer.flush()
     assert os.read(read, 100) == "ä b\n".encode()
     writer.close()
 
@@ -122,13 +132,12 @@ async def test_a_slow_reader_keeps_only_its_writer_waiting(ends: Ends) -> None:
     writer, text = Writer(write), "x" * 3_000_000
     received = bytearray()
 
-    async def flush() -> None:
+    async def write_all() -> None:
         await writer.write(text)
-        await writer.flush()
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(flush)
+        group.start_soon(write_all)
         for _ in range(10):  # nobody reads, and the loop goes on
             await anyio.sleep(0.001)
         assert not group.cancel_scope.cancel_called
@@ -145,28 +154,22 @@ async def test_a_reader_that_has_left_is_an_error(ends: Ends) -> None:
     read, write = ends
     os.close(read)
     writer = Writer(write)
-    await writer.write("x")
     with pytest.raises(OSError, match="Broken pipe"):
-        await writer.flush()
+        await writer.write("x")
     writer.close()
 
 
 TAKE_OVER = """
     import anyio, os, sys
-    from lambda_warden.stdio import standard_streams
+    from lambda_warden.transport.standard_streams import standard_streams
 
     async def main():
-        with standard_streams() as streams:
-            if streams is None:
-                print("left as they are")
-                return
-            reader, writer = streams
+        with standard_streams(1000) as (reader, writer):
             print("a stray line")
             sys.stdout.flush()
             assert os.read(0, 10) == b"", "a child would read messages"
             async for line in reader:
-                await writer.write(line.upper())
-                await writer.flush()
+                await writer.write(line.decode().upper())
         print("after", flush=True)
 
     anyio.run(main)
@@ -190,8 +193,20 @@ def test_a_server_without_stderr_serves_all_the_same() -> None:
     assert run.stdout == "ONE\nafter\n"
 
 
-def test_files_are_left_to_the_sdk(tmp_path: Path) -> None:
-    path = tmp_path / "messages"
-    path.write_text("one\n")
-    with path.open() as file:
-        assert _run(stdin=file, stdout=subprocess.PIPE).stdout == "left as they are\n"
+def test_files_are_read_and_written_too(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_text("one\ntwo")
+    with source.open() as stdin, target.open("w") as stdout:
+        _run(stdin=stdin, stdout=stdout)
+    assert target.read_text() == "ONE\nTWOafter\n"
+
+
+def test_a_terminal_is_read_and_written_too() -> None:
+    controller, terminal = os.openpty()
+    try:
+        os.write(controller, b"one\n\x04")
+        _run(stdin=terminal, stdout=terminal)
+        assert b"ONE\r\nafter\r\n" in os.read(controller, 1000)
+    finally:
+        os.close(controller)
+        os.close(terminal)
