@@ -57,13 +57,16 @@ class Warden:
     Args:
         settings: the operator's.
         loaded: the manifests.
+        authentic: whether it is known who its clients are, as over stdio. Without that no rule that needs approval
+            lets a call pass: anybody could give the person's answer.
 
     Raises:
         SettingsError: if the settings don't fit the manifests, the AWS configuration or the machine.
     """
 
-    def __init__(self, settings: Settings, loaded: LoadedManifest) -> None:
+    def __init__(self, settings: Settings, loaded: LoadedManifest, *, authentic: bool = True) -> None:
         self._settings = settings
+        self._authentic = authentic
         self._policy = make_policy(settings, loaded.rules)
         try:
             self._records = SqliteRecords(settings.records)
@@ -144,7 +147,8 @@ class Warden:
     def _make_directory(self) -> Catalog:
         from lambda_warden.listing.catalog import Catalog
 
-        return Catalog(self._current, self._settings.output_bytes)
+        settings = self._settings
+        return Catalog(self._current, settings.output_bytes, approvals=self._authentic)
 
     def _make_logs(self) -> Logs:
         from lambda_warden.logs.reader import Logs
@@ -155,7 +159,7 @@ class Warden:
     def _approver(self, context: Context[Any, Any]) -> ClientApprover:
         from lambda_warden.approvals.client import ClientApprover
 
-        return ClientApprover(context, self._records, self._settings.approval_timeout)
+        return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=self._authentic)
 
     def _make_server(self) -> MCPServer[None]:
         principal = self._settings.principal

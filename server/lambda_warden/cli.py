@@ -203,7 +203,7 @@ def main() -> None:
     type=click.Choice(["stdio", "streamable-http"]),
     default="stdio",
     show_default=True,
-    help="streamable-http listens on 127.0.0.1 only: it has no authentication.",
+    help="streamable-http has no authentication: it listens on 127.0.0.1 only, and nothing can be approved over it.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
 @_settings_options
@@ -290,7 +290,7 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
     from lambda_warden.transport.stdio import serve_stdio
 
     try:
-        warden = Warden(settings, loaded)
+        warden = Warden(settings, loaded, authentic=transport == "stdio")
     except SettingsError as error:
         raise _Problems(str(error)) from None
     with _reloading(Watcher(manifests, loaded, warden.apply)):

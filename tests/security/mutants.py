@@ -294,6 +294,20 @@ MUTANTS = [
         "tests/security/test_approval.py",
     ),
     Mutant(
+        "over HTTP anybody approves",
+        "approvals/client.py",
+        "        if not self._authentic:\n",
+        "        if False:\n",
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
+        "HTTP passes for authentic",
+        "cli.py",
+        'authentic=transport == "stdio"',
+        "authentic=True",
+        "tests/security/test_approval.py",
+    ),
+    Mutant(
         "any answer is a yes",
         "approvals/client.py",
         'return "approved" if isinstance(form, Approval) and form.approve is True else "declined"',

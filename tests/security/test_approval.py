@@ -9,12 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp import Client
 from mcp.client.session import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, InputRequiredResult
 
 from support.scripted_endpoint import ScriptedEndpoint
-from support.warden import Warden, allow, arn, check_of, structured, warden
+from support.servers import serve_http
+from support.warden import Warden, allow, arn, check_of, structured, warden, write_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +108,34 @@ async def test_a_client_that_can_ask_nobody_gets_a_denial_that_says_so(
     assert asked["would_invoke"] is False
     assert check_of(asked, "approval")["passed"] is False
     assert endpoint.connections == 0
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_over_http_anybody_could_be_the_person_so_nothing_is_approved(
+    mode: str, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    person = Person(YES)
+    manifest = write_manifest(tmp_path, endpoint.url, [REFUND, allow("lookup", effect="read")])
+    records = tmp_path / "records.sqlite3"
+    with serve_http(manifest, tmp_path, "--records", str(records)) as url:
+        async with Client(url, mode=mode, elicitation_callback=person) as client:
+            running = Warden(client, records)
+            result = await running.invoke("refund:live", payload=PAYLOAD)
+            asked = await running.dry_run("refund:live", payload=PAYLOAD)
+            listed = await running.list_functions()
+            read = await running.list_functions(effect="read")
+            other = await running.invoke("lookup:live", payload=PAYLOAD)
+    for told in (result, asked):
+        assert check_of(told, "approval")["passed"] is False
+        assert "HTTP without authentication" in check_of(told, "approval")["reason"]
+        assert "over stdio" in check_of(told, "approval")["reason"]
+    assert (result["outcome"], asked["would_invoke"]) == ("denied", False)
+    assert any("over stdio" in note for note in listed["notes"])
+    assert not any("over stdio" in note for note in read.get("notes", []))
+    assert other["outcome"] == "succeeded"
+    assert person.questions == []
+    assert len(endpoint.started) == 1
+    assert running.kinds() == ["approval", "denial", "denial", "intent", "outcome"]
 
 
 async def test_nobody_answering_in_time_is_a_denial_of_its_own_kind(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.guard.decide import decide
-from lambda_warden.invocation.execution import CompletedCall, Execution
-from lambda_warden.invocation.stages import Allowed
+from lambda_warden.invocation.execution import Execution
+from lambda_warden.invocation.stages import AllowedCall, CompletedCall
 from lambda_warden.model.manifest import Target
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
@@ -30,9 +30,6 @@ from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 
 def execution(records: Records, url: str, results: KeptResults | None = None) -> Callable[[str], CompletedCall]:
     """What carries out calls of a function at a URL that nothing speaks against."""
-    made = Execution(
-        records, results, principal="local", record_payloads=False, read_timeout=960.0, output_bytes=75_000
-    )
 
     def carry_out(name: str) -> CompletedCall:
         function = ref(name)
@@ -41,7 +38,10 @@ def execution(records: Records, url: str, results: KeptResults | None = None) ->
         assert ruling.rule is not None
         policy = Policy(Settings(records=Path("unused"), sign_requests=False), known)
         call = Call(uuid4().hex, function, "RequestResponse")
-        step = Allowed(call, ruling.decision, function, request(b"{}"), ruling.rule, policy)
+        made = Execution(
+            lambda: policy, records, results, record_payloads=False, read_timeout=960.0, output_bytes=75_000
+        )
+        step = AllowedCall(call, ruling.decision, function, request(b"{}"), ruling.rule, policy)
         ending = made.carry_out("invoke_function", step, InvocationHandle())
         assert isinstance(ending, CompletedCall)
         return ending
@@ -55,7 +55,7 @@ def main(url: str, folder: Path, calls: int) -> None:
         closing(ResultStore(folder / "results.sqlite3", ttl_seconds=3600, max_bytes=1 << 30)) as store,
         ThreadPoolExecutor(calls) as pool,
     ):
-        endings = list(pool.map(execution(records, url, KeptResults(store, "local")), [NAME] * calls))
+        endings = list(pool.map(execution(records, url, KeptResults(store)), [NAME] * calls))
     print(*{f"{ending.result.outcome} {ending.result.payload_bytes}" for ending in endings})
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 

@@ -16,8 +16,8 @@ class Approver(Protocol):
     """How a person is asked. The model has no part in it."""
 
     @property
-    def can_ask(self) -> bool:
-        """Whether there is anybody to ask."""
+    def unable(self) -> ApprovalDecision | None:
+        """Why nobody can be asked, or None."""
 
     async def ask(self, request: ApprovalRequest) -> ApprovalDecision:
         """Get a person's decision on exactly this request.

@@ -53,19 +53,27 @@ class ClientApprover:
         context: the call's.
         records: where open questions are kept.
         timeout_seconds: how long an answer is waited for, in either era.
+        authentic: whether it is known who the client is. Else any process could give the person's answer.
     """
 
-    def __init__(self, context: Context[Any, Any], records: Records, timeout_seconds: float) -> None:
+    def __init__(
+        self, context: Context[Any, Any], records: Records, timeout_seconds: float, *, authentic: bool
+    ) -> None:
+        self._authentic = authentic
         self._context = context
         self._records = records
         self._timeout = timeout_seconds
 
     @property
-    def can_ask(self) -> bool:
-        """Whether the client says that it can put a form to a person."""
+    def unable(self) -> ApprovalDecision | None:
+        """Why nobody can be asked: the client has to be known, and say that it can put a form to a person."""
+        if not self._authentic:
+            return "unauthenticated"
         capabilities = self._context.client_capabilities
         elicitation = capabilities.elicitation if capabilities is not None else None
-        return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+        if elicitation is not None and (elicitation.form is not None or elicitation.url is None):
+            return None
+        return "unavailable"
 
     async def ask(self, question: ApprovalRequest) -> ApprovalDecision:
         """Get an answer for exactly this question.
@@ -74,8 +82,8 @@ class ClientApprover:
             ApprovalQuestion: if the question has to go out as the call's result.
             RecordError: if the question can't be kept, so that its answer could be used twice.
         """
-        if not self.can_ask:
-            return "unavailable"
+        if unable := self.unable:
+            return unable
         version = self._context.protocol_version
         if version is not None and is_version_at_least(version, _INPUT_REQUIRED):
             return await self._ask_by_result(question)

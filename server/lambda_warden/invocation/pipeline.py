@@ -283,8 +283,8 @@ async def _could_approve(step: AllowedCall, approver: Approver) -> AllowedCall |
     """Whether somebody could be asked, where somebody has to be."""
     if not _needs_approval(step):
         return step
-    reason = "a person will be asked first" if approver.can_ask else REASONS["unavailable"]
-    return step.checked(Check(name="approval", passed=approver.can_ask, reason=reason))
+    reason = "a person will be asked first" if approver.unable is None else REASONS[approver.unable]
+    return step.checked(Check(name="approval", passed=approver.unable is None, reason=reason))
 
 
 def _read_alias(step: AllowedCall) -> frozenset[str] | str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
@@ -20,6 +21,8 @@ from lambda_warden.policy import Policy
 from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 from lambda_warden.report.text import list_text
+
+_NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {REASONS['unauthenticated']}."
 
 Place = tuple[str, str]
 """An account and a region."""
@@ -41,9 +44,16 @@ class _Item:
 
 
 class Catalog:
-    """Lists what may be invoked."""
+    """Lists what may be invoked.
 
-    def __init__(self, policy: Callable[[], Policy], output_bytes: int) -> None:
+    Args:
+        policy: gives what is in force.
+        output_bytes: of a result and its text together.
+        approvals: whether a person can be asked here.
+    """
+
+    def __init__(self, policy: Callable[[], Policy], output_bytes: int, *, approvals: bool = True) -> None:
+        self._approvals = approvals
         self._output_bytes = output_bytes
         self._policy = policy
 
@@ -80,6 +90,7 @@ class Catalog:
         ]
         notes = distinct(
             [
+                *([_NO_APPROVALS] if not self._approvals and any(item.rule.spec.asks for item in page) else []),
                 *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
                 *(problem for detail in details.values() for problem in detail.problems),
             ]

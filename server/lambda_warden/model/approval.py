@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-ApprovalDecision = Literal["approved", "declined", "cancelled", "timed_out", "unavailable", "replayed"]
-"""approved is the only one that lets a call go on. unavailable: the client can't ask anybody. replayed: the answer was
-given for a call that was made already."""
+ApprovalDecision = Literal[
+    "approved", "declined", "cancelled", "timed_out", "unavailable", "unauthenticated", "replayed"
+]
+"""approved is the only one that lets a call go on. unavailable: the client can't ask anybody. unauthenticated: nobody
+knows who would answer. replayed: the answer was given for a call that was made already."""
 
 REASONS: dict[ApprovalDecision, str] = {
     "approved": "a person approved this call",
@@ -14,5 +16,7 @@ REASONS: dict[ApprovalDecision, str] = {
     "cancelled": "the question was dismissed without an answer",
     "timed_out": "nobody answered in time",
     "unavailable": "this call has to be approved by a person, and this client can't ask one (MCP elicitation)",
+    "unauthenticated": "this call has to be approved by a person, and over HTTP without authentication any process on "
+    "this machine could answer for them; it can be approved where the operator serves lambda-warden over stdio",
     "replayed": "the approval was used already, and it is good for one call",
 }

@@ -1,4 +1,4 @@
-"""CompletedCall by a signal: what is under way has its time after the first one, a second one ends the process at once."""
+"""Ending by a signal: what is under way has its time after the first one, a second one ends the process at once."""
 
 from __future__ import annotations
 
