@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from lambda_warden import __version__
@@ -18,6 +20,7 @@ from lambda_warden.guard.iam_policy import policies
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.settings import Settings
 from security.mutants import MUTANTS, PACKAGE, Mutant
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +97,40 @@ def test_the_readme_names_every_option_and_every_key_of_a_rule() -> None:
     assert {"--no-verify-ssl", "--no-sign-request"} <= named
     for key in FunctionRule.model_fields:
         assert f"`{key}" in README
+
+
+def test_the_readmes_table_of_settings_is_made_of_the_settings() -> None:
+    """After a change of a setting: `UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py`."""
+    path, table = ROOT / "README.md", settings_table()
+    before, rest = README.split(SETTINGS_HEAD)
+    written = before + table + rest[rest.index("\n\n") :]
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(written)
+    assert path.read_text() == written
+
+
+SETTINGS_HEAD = "| option | meaning | if not given |\n|---|---|---|\n"
+
+
+def settings_table() -> str:
+    options = [option for option in serve_command().params if option.name in Settings.model_fields]
+    return SETTINGS_HEAD + "\n".join(["| `--manifest` | the allowlist | required |", *map(_settings_row, options)])
+
+
+def _settings_row(option: click.Parameter) -> str:
+    assert isinstance(option, click.Option)
+    default = option.show_default if isinstance(option.show_default, str) else option.default
+    flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
+    if isinstance(default, bool):
+        default = "yes" if default else "no"
+    return f"| {flags} | {Settings.model_fields[str(option.name)].description} | {default} |"
+
+
+def test_the_settings_have_a_json_schema() -> None:
+    printed = json.loads(CliRunner().invoke(main, ["schema", "settings"]).stdout)
+    Draft202012Validator.check_schema(printed)
+    assert printed["properties"].keys() == Settings.model_fields.keys()
+    assert all(setting["description"] for setting in printed["properties"].values())
 
 
 def test_links_into_the_project_lead_somewhere() -> None:

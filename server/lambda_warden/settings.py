@@ -1,11 +1,18 @@
-"""What the operator sets beside the manifest: by flags and LAMBDA_WARDEN_* variables (see `cli.py`)."""
+"""What the operator sets beside the manifest. Each setting is declared here, once.
+
+From the fields of `Settings` follow the options of `lambda-warden serve` and their LAMBDA_WARDEN_* variables
+(`commands/options.py`), the table in the README (`UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py` writes it anew) and the
+JSON Schema that `lambda-warden schema settings` prints.
+"""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambda_warden.model.caller import LOCAL
@@ -13,20 +20,28 @@ from lambda_warden.model.manifest import PRINCIPAL
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
-READ_TIMEOUT_SECONDS = 960.0
-"""Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost."""
-CONNECT_TIMEOUT_SECONDS = 10.0
-CONCURRENCY = 64
-QUEUE = 1024
-OUTPUT_TOKENS = 25_000
-"""What common hosts pass on of one result."""
 TOKEN_BYTES = 3
 """Taken for a token: JSON and logs have three to four, so that this errs on the safe side."""
-SHUTDOWN_GRACE_SECONDS = 10.0
-IDEMPOTENCY_TTL_SECONDS = 86_400.0
-APPROVAL_TIMEOUT_SECONDS = 300.0
-RESULTS_TTL_SECONDS = 86_400.0
-RESULTS_MAX_BYTES = 1024**3
+OUTPUT_TOKENS = 25_000
+"""What common hosts pass on of one result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a setting is shown on the command line, where its field does not say.
+
+    Attributes:
+        flag: its option without the dashes; the field's name, if None.
+        default: what holds if it is not given, in words; the field's default, if None.
+    """
+
+    flag: str | None = None
+    default: str | None = None
+
+
+def state_file(name: str) -> Path:
+    """A file in the folder where this user's programs keep their state."""
+    return platformdirs.user_state_path("lambda-warden") / name
 
 
 class Settings(BaseModel):
@@ -34,40 +49,78 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    records: Path = Field(description="The SQLite file that every decision and outcome is recorded in.")
-    record_payloads: bool = Field(default=False, description="Whether payloads are kept in the records, redacted.")
-    results: Path | None = Field(
-        default=None, description="The SQLite file that results are kept in; beside the records, if not given."
+    profile: Annotated[str | None, Option(default="boto3's choice")] = Field(
+        default=None, description="profile of the AWS config files, for targets that name none"
     )
-    results_ttl: float = Field(default=RESULTS_TTL_SECONDS, ge=0, description="Seconds; 0 keeps none.")
-    results_max_bytes: int = Field(default=RESULTS_MAX_BYTES, ge=0, description="Of all kept results together.")
-    results_key_file: Path | None = Field(default=None, description="Holds the key that kept results are sealed with.")
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
-    ca_bundle: Path | None = None
-    verify_ssl: bool = True
-    sign_requests: bool = True
-    connect_timeout: float = Field(default=CONNECT_TIMEOUT_SECONDS, gt=0, description="Seconds.")
-    read_timeout: float = Field(default=READ_TIMEOUT_SECONDS, gt=0, description="Seconds.")
-    concurrency: int = Field(default=CONCURRENCY, ge=1, le=1024, description="Invocations at once.")
-    queue: int = Field(default=QUEUE, ge=0, description="Calls that may wait for a slot; more are denied at once.")
-    shutdown_grace: float = Field(
-        default=SHUTDOWN_GRACE_SECONDS, ge=0, le=960, description="Seconds that calls under way may still take."
+    region: Annotated[str | None, Option(default="AWS's configuration")] = Field(
+        default=None, description="region of names without one, where the manifest has several; adds none"
     )
-    idempotency_ttl: float = Field(
-        default=IDEMPOTENCY_TTL_SECONDS, ge=960, description="Seconds that an idempotency key is kept."
+    endpoint_url: Annotated[str | None, Option(default="AWS's own")] = Field(
+        default=None, description="another endpoint than AWS's own, for targets that name none"
+    )
+    ca_bundle: Annotated[Path | None, Option(default="the system's")] = Field(
+        default=None, description="CA certificates to check AWS's with"
+    )
+    verify_ssl: bool = Field(default=True, description="check certificates")
+    connect_timeout: float = Field(default=10, gt=0, description="seconds to wait for a connection")
+    # Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost.
+    read_timeout: float = Field(
+        default=960, gt=0, description="seconds to wait for an answer; nothing waits longer, and Lambda takes up to 900"
+    )
+    sign_requests: Annotated[bool, Option(flag="sign-request")] = Field(
+        default=True, description="sign requests; emulators need none"
     )
     principal: str = Field(
-        default=LOCAL, pattern=f"^{PRINCIPAL.pattern}$", description="Who asks, for all calls of this server."
+        default=LOCAL,
+        pattern=f"^{PRINCIPAL.pattern}$",
+        description="who asks: the name that rules, limits and records go by",
     )
     approval_timeout: float = Field(
-        default=APPROVAL_TIMEOUT_SECONDS, gt=0, le=570, description="Seconds to wait for a person's answer."
+        default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )
+    concurrency: int = Field(
+        default=64, ge=1, le=1024, description="invocations under way at once; more wait, and functions take turns"
+    )
+    queue: int = Field(default=1024, ge=0, description="calls that may wait for their turn; more are denied at once")
     output_tokens: int = Field(
-        default=OUTPUT_TOKENS, ge=2_000, le=1_000_000, description="What one result may take of a model's context."
+        default=OUTPUT_TOKENS,
+        ge=2_000,
+        le=1_000_000,
+        description=f"what one result may take of a model's context, at {TOKEN_BYTES} bytes a token",
     )
-    log_level: LogLevel = "WARNING"
+    shutdown_grace: float = Field(
+        default=10,
+        ge=0,
+        le=960,
+        description="seconds that calls under way may still take when stdin closes or a signal stops the server; then "
+        "they are given up, and that is on record",
+    )
+    idempotency_ttl: float = Field(
+        default=86_400,
+        ge=960,
+        description="seconds that an idempotency_key belongs to the call that had it first, 960 or more",
+    )
+    records: Annotated[Path, Option(default="records.sqlite3 in the user's state folder")] = Field(
+        default_factory=lambda: state_file("records.sqlite3"),
+        description="SQLite file that every decision and outcome is recorded in",
+    )
+    record_payloads: bool = Field(
+        default=False, description="keep payloads in the records, redacted and up to 64 KB, beside their digests"
+    )
+    results: Annotated[Path | None, Option(default="results.sqlite3 beside the records")] = Field(
+        default=None,
+        description="SQLite file that results are kept in for a while, redacted, so that they can be read in full",
+    )
+    results_ttl: float = Field(default=86_400, ge=0, description="seconds that a result is kept; 0 keeps none")
+    results_max_bytes: int = Field(
+        default=1024**3, ge=0, description="what all kept results may take together; the oldest make room"
+    )
+    results_key_file: Annotated[Path | None, Option(default="not encrypted")] = Field(
+        default=None,
+        description="file with the key that kept results are encrypted with (AES-256-GCM): openssl rand -base64 32 "
+        "prints one",
+    )
+    log_level: LogLevel = Field(default="WARNING", description="what goes to stderr")
 
     @property
     def output_bytes(self) -> int:

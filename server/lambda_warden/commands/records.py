@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, get_args
 
 import click
-import platformdirs
 
+from lambda_warden.commands.options import setting_option
 from lambda_warden.report.text import visible
 from lambda_warden.store.chain import Record
 from lambda_warden.store.reading import Entry, Reader, verify
@@ -76,20 +76,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON line
 
 
 @click.group()
-@click.option(
-    "--records",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=lambda: platformdirs.user_state_path("lambda-warden") / "records.sqlite3",
-    show_default="records.sqlite3 in the user's state folder",
-    envvar="LAMBDA_WARDEN_RECORDS",
-    show_envvar=True,
-    help="The file to read. A server may be writing to it.",
-)
+@setting_option("records", show_envvar=True, help="The file to read. A server may be writing to it.")
 @click.pass_context
-def records(context: click.Context, path: Path) -> None:
+def records(context: click.Context, records: Path) -> None:
     """Read the records of every decision and outcome, and check that none was changed."""
-    context.obj = path
+    context.obj = records
 
 
 @records.command("list")

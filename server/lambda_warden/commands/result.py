@@ -12,56 +12,37 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
-import platformdirs
 
+from lambda_warden.commands.options import setting_option
 from lambda_warden.errors import ArgumentError
-from lambda_warden.model.caller import LOCAL
 from lambda_warden.report.text import visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
+from lambda_warden.settings import state_file
 from lambda_warden.store.results.entry import PartName, ResultError
 from lambda_warden.store.results.reading import Entry, ResultsReader
-
-_PATH = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
 @click.argument("invocation_id", metavar="ID")
 @click.option("--part", type=click.Choice(["payload", "log"]), default="payload", show_default=True, help="Which part.")
 @click.option("--query", help="Print what a JMESPath expression finds in the payload, as JSON, and not the whole.")
-@click.option(
-    "--results",
-    "path",
-    type=_PATH,
-    default=lambda: platformdirs.user_state_path("lambda-warden") / "results.sqlite3",
+@setting_option(
+    "results",
+    default=lambda: state_file("results.sqlite3"),
     show_default="results.sqlite3 in the user's state folder",
-    envvar="LAMBDA_WARDEN_RESULTS",
     show_envvar=True,
     help="The file to read. A server may be writing to it.",
 )
-@click.option(
-    "--principal",
-    default=LOCAL,
-    show_default=True,
-    envvar="LAMBDA_WARDEN_PRINCIPAL",
-    show_envvar=True,
-    help="Who made the call.",
-)
-@click.option(
-    "--results-key-file",
-    "key_file",
-    type=_PATH,
-    envvar="LAMBDA_WARDEN_RESULTS_KEY_FILE",
-    show_envvar=True,
-    help="Holds the key, where results are encrypted.",
-)
+@setting_option("principal", show_envvar=True, help="Who made the call.")
+@setting_option("results_key_file", show_envvar=True, help="Holds the key, where results are encrypted.")
 @click.option("--force", is_flag=True, help="Write the bytes as they are to a terminal, too.")
 def result(
     invocation_id: str,
     part: PartName,
     query: str | None,
-    path: Path,
+    results: Path,
     principal: str,
-    key_file: Path | None,
+    results_key_file: Path | None,
     force: bool,
 ) -> None:
     """Write what the call ID returned, or logged, to standard output.
@@ -71,7 +52,7 @@ def result(
     """
     if query is not None and part != "payload":
         raise click.UsageError("--query searches the payload alone")
-    with _reading(path, key_file, invocation_id, principal) as entry:
+    with _reading(results, results_key_file, invocation_id, principal) as entry:
         if part not in entry.about.parts:
             raise ResultError(f"this call left no {part}")
         if query is not None:

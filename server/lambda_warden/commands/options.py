@@ -1,0 +1,84 @@
+"""Options of the command line, made of the settings: names, variables, types, limits, defaults and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from lambda_warden.settings import Option, Settings
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def setting_option(name: str, **attributes: Any) -> Callable[[_F], _F]:
+    """The option of one setting, which is also a LAMBDA_WARDEN_* variable.
+
+    Args:
+        name: the setting's.
+        attributes: of the `click.option`, where a command wants another than `serve` (a help text, a default).
+    """
+    field = Settings.model_fields[name]
+    shown = next((note for note in field.metadata if isinstance(note, Option)), Option())
+    flag = shown.flag or name.replace("_", "-")
+    help_text = field.description or ""
+    if field.default_factory is not None:
+        attributes.setdefault("default", field.default_factory)
+    elif field.default is not None:
+        attributes.setdefault("default", field.default)
+    return click.option(
+        f"--{flag}/--no-{flag}" if field.annotation is bool else f"--{flag}",
+        name,
+        **{
+            "type": _type_of(field),
+            "envvar": "LAMBDA_WARDEN_" + flag.replace("-", "_").upper(),
+            "show_default": shown.default or True,
+            "help": help_text[:1].upper() + help_text[1:] + ".",
+        }
+        | attributes,
+    )
+
+
+def settings_options(command: _F) -> _F:
+    """Give a command an option for each setting."""
+    for name in reversed(Settings.model_fields):
+        command = setting_option(name)(command)
+    return command
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """The settings that options say.
+
+    Raises:
+        click.UsageError: for the first one that is wrong.
+    """
+    try:
+        return Settings.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise click.UsageError(f"{option}: {first['msg']}") from None
+
+
+def _type_of(field: FieldInfo) -> Any:
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+    if get_origin(field.annotation) is Literal:
+        return click.Choice(kinds, case_sensitive=False)
+    if kinds == [Path]:
+        return click.Path(path_type=Path, dir_okay=False)
+    limits = {key: value for note in field.metadata for key, value in _limit(note).items()}
+    if kinds == [int]:
+        return click.IntRange(**limits)
+    return click.FloatRange(**limits) if kinds == [float] else kinds[0]
+
+
+def _limit(note: object) -> dict[str, Any]:
+    """A bound of a field, as click's ranges take it."""
+    for bound, names in {"ge": ["min"], "gt": ["min", "min_open"], "le": ["max"]}.items():
+        if (value := getattr(note, bound, None)) is not None:
+            return dict(zip(names, (value, True), strict=False))
+    return {}
