@@ -8,34 +8,31 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.tools import Tool
 
 from lambda_warden import __version__
+from lambda_warden.approvals.client import ClientApprover
 from lambda_warden.errors import SettingsError
-from lambda_warden.lazy import Lazy
+from lambda_warden.invocation.pipeline import Pipeline
+from lambda_warden.listing.catalog import Catalog
+from lambda_warden.logs.reader import Logs
 from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.policy import Policy, make_policy
+from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings
 from lambda_warden.store.records import RecordError
+from lambda_warden.store.results.entry import ResultError
+from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.sqlite import SqliteRecords
-from lambda_warden.tools.dry_run import dry_run_tool
-from lambda_warden.tools.invoke_function import annotations_for, invoke_function_tool
-from lambda_warden.tools.list_functions import list_functions_tool
-from lambda_warden.tools.read_logs import read_logs_tool
-from lambda_warden.tools.read_result import read_result_tool
+from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
-
-if TYPE_CHECKING:
-    from lambda_warden.approvals.client import ClientApprover
-    from lambda_warden.invocation.pipeline import Pipeline
-    from lambda_warden.listing.catalog import Catalog
-    from lambda_warden.logs.reader import Logs
-    from lambda_warden.results.kept import KeptResults
+from lambda_warden.tools.tool import ToolDeclaration, served
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -72,17 +69,15 @@ class Warden:
             self._records = SqliteRecords(settings.records)
         except RecordError as error:
             raise SettingsError(str(error)) from error
-        self._results = self._open_results()
-        self._pipeline = Lazy(self._make_pipeline)
-        self._invoke_tool = invoke_function_tool(
-            self._pipeline, self._approver, settings.principal, annotations_for(self._policy.rules)
-        )
+        self.results = _open_results(settings)
+        self._pipeline = self._make_pipeline()
+        self._tools = self._make_tools()
         self._prepared = False
         self.server = self._make_server()
         self.server.middleware.append(self._prepare_after_list)
 
     def apply(self, loaded: LoadedManifest) -> None:
-        """Put newly loaded manifests into force. Calls under way end under the policy they began with.
+        """Put newly loaded manifests into force. A call that waits is decided on again before it is sent.
 
         Raises:
             SettingsError: if the settings don't fit them; then nothing changes.
@@ -93,12 +88,8 @@ class Warden:
         except RecordError as error:
             raise SettingsError(str(error)) from error
         self._policy = policy
-        self._invoke_tool.annotations = annotations_for(policy.rules)
-
-    @property
-    def results(self) -> KeptResults | None:
-        """The results that are kept, if any are."""
-        return self._results.get() if self._results else None
+        for declaration, tool in self._tools:
+            tool.annotations = declaration.annotations(policy.rules)
 
     @property
     def shutdown_grace(self) -> float:
@@ -107,8 +98,7 @@ class Warden:
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
-        if pipeline := self._pipeline.made:
-            await pipeline.drain(grace)
+        await self._pipeline.drain(grace)
 
     @property
     def log_level(self) -> str:
@@ -118,16 +108,12 @@ class Warden:
     def _current(self) -> Policy:
         return self._policy
 
-    # What only a call needs is imported where it is made: a server that starts answers tools/list first.
-
     def _make_pipeline(self) -> Pipeline:
-        from lambda_warden.invocation.pipeline import Pipeline
-
         settings = self._settings
         return Pipeline(
             self._current,
             self._records,
-            self._kept_results(),
+            self.results,
             record_payloads=settings.record_payloads,
             read_timeout=settings.read_timeout,
             concurrency=settings.concurrency,
@@ -136,48 +122,30 @@ class Warden:
             output_bytes=settings.output_bytes,
         )
 
-    def _kept_results(self) -> KeptResults | None:
-        try:
-            return self.results
-        except SettingsError as error:
-            # Calls go on: they have their answers, and what they say of the rest stays true.
-            logger.error("no results are kept: %s", error)
-            return None
-
-    def _make_directory(self) -> Catalog:
-        from lambda_warden.listing.catalog import Catalog
-
+    def _make_tools(self) -> list[tuple[ToolDeclaration[Any], Tool]]:
         settings = self._settings
-        return Catalog(self._current, settings.output_bytes, approvals=self._authentic)
-
-    def _make_logs(self) -> Logs:
-        from lambda_warden.logs.reader import Logs
-
-        settings = self._settings
-        return Logs(self._current, self._records, settings.records, settings.output_bytes)
+        declared = declared_tools(
+            Catalog(self._current, settings.output_bytes, approvals=self._authentic),
+            self._pipeline,
+            Logs(self._current, self._records, settings.records, settings.output_bytes),
+            self.results,
+            self._approver,
+        )
+        return [(tool, served(tool, settings.principal, self._policy.rules)) for tool in declared]
 
     def _approver(self, context: Context[Any, Any]) -> ClientApprover:
-        from lambda_warden.approvals.client import ClientApprover
-
         return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=self._authentic)
 
     def _make_server(self) -> MCPServer[None]:
-        principal = self._settings.principal
         return ServerWithResults(
             "lambda-warden",
-            results=self._results,
-            principal=principal,
+            results=self.results,
+            principal=self._settings.principal,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
             instructions=INSTRUCTIONS,
             version=__version__,
-            tools=[
-                list_functions_tool(Lazy(self._make_directory), principal),
-                dry_run_tool(self._pipeline, self._approver, principal),
-                self._invoke_tool,
-                read_logs_tool(Lazy(self._make_logs), principal),
-                *([read_result_tool(self._results, principal)] if self._results else []),
-            ],
+            tools=[tool for _, tool in self._tools],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
             cache_hints={
@@ -187,32 +155,6 @@ class Warden:
             subscriptions=False,
         )
 
-    def _open_results(self) -> Lazy[KeptResults] | None:
-        settings = self._settings
-        if not settings.results_ttl or not settings.results_max_bytes:
-            return None
-        results = Lazy(self._make_results)
-        if settings.results is not None or settings.results_key_file is not None:
-            results.get()  # what the operator named is looked at now, and not at the first call
-        return results
-
-    def _make_results(self) -> KeptResults:
-        from lambda_warden.results.kept import KeptResults, seal_from
-        from lambda_warden.store.results.entry import ResultError
-        from lambda_warden.store.results.keeper import ResultStore
-
-        settings = self._settings
-        try:
-            store = ResultStore(
-                settings.results_file,
-                ttl_seconds=settings.results_ttl,
-                max_bytes=settings.results_max_bytes,
-                seal=seal_from(settings.results_key_file),
-            )
-        except ResultError as error:
-            raise SettingsError(str(error)) from error
-        return KeptResults(store, settings.output_bytes)
-
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:
         timer = asyncio.get_running_loop().call_later(_PREPARE_AFTER_SECONDS, self._prepare)
@@ -221,14 +163,9 @@ class Warden:
         finally:
             timer.cancel()
             # Whoever asked has gone, or was waited for: see transport/.
-            if pipeline := self._pipeline.made:
-                with anyio.CancelScope(shield=True):
-                    await pipeline.drain(0)
-                pipeline.close()
-            else:
-                self._records.close()
-                if self._results and (results := self._results.made):
-                    results.close()
+            with anyio.CancelScope(shield=True):
+                await self._pipeline.drain(0)
+            self._pipeline.close()
             self._policy.close()
 
     async def _prepare_after_list(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -245,7 +182,30 @@ class Warden:
 
     def _prepare_now(self) -> None:
         try:
-            self._pipeline.get()
             self._policy.prepare()
         except Exception as error:  # noqa: BLE001 - the first call will end with it, and say so
             logger.warning("no client for AWS: %s", error)
+
+
+def _open_results(settings: Settings) -> KeptResults | None:
+    """Kept results, if any are kept.
+
+    Raises:
+        SettingsError: if a file that the operator named can't be used.
+    """
+    if not settings.results_ttl or not settings.results_max_bytes:
+        return None
+    try:
+        store = ResultStore(
+            settings.results_file,
+            ttl_seconds=settings.results_ttl,
+            max_bytes=settings.results_max_bytes,
+            seal=seal_from(settings.results_key_file),
+        )
+    except ResultError as error:
+        if settings.results is not None or settings.results_key_file is not None:
+            raise SettingsError(str(error)) from error
+        # Calls go on: they have their answers, and what they say of the rest stays true.
+        logger.error("no results are kept: %s", error)
+        return None
+    return KeptResults(store, settings.output_bytes)

@@ -15,13 +15,22 @@ import anyio
 import click
 
 from lambda_warden import __version__
-from lambda_warden.commands.lazy_group import LazyGroup
+from lambda_warden.app import Warden
+from lambda_warden.commands.explain import explain
+from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.options import settings_of, settings_options
+from lambda_warden.commands.records import records
+from lambda_warden.commands.result import result
 from lambda_warden.errors import ManifestError, SettingsError
+from lambda_warden.local.console import print_manifest
+from lambda_warden.local.demo import demo_environment, run_demo
+from lambda_warden.local.endpoint import EndpointError
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.settings import LogLevel, Settings
+from lambda_warden.transport.http import serve_http
+from lambda_warden.transport.stdio import serve_stdio
 
 _PATHS = click.Path(path_type=Path)
 
@@ -34,13 +43,7 @@ class _Problems(click.ClickException):
 
 
 @click.group(
-    cls=LazyGroup,
-    lazy={
-        "explain": "lambda_warden.commands.explain:explain",
-        "iam-policy": "lambda_warden.commands.iam_policy:iam_policy",
-        "records": "lambda_warden.commands.records:records",
-        "result": "lambda_warden.commands.result:result",
-    },
+    commands=[explain, iam_policy, records, result],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)
@@ -77,8 +80,6 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
     if demo == bool(manifests):
         raise click.UsageError("give either --manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo")
     if demo:
-        from lambda_warden.local.demo import demo_environment
-
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
             _serve([environment.manifest], settings_of(options), transport, port)
@@ -90,16 +91,12 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
 @click.argument("manifests", type=_PATHS, nargs=-1, required=True, metavar="MANIFEST…")
 def check(manifests: tuple[Path, ...]) -> None:
     """Check MANIFESTs, read as one, and show what they allow."""
-    from lambda_warden.local.console import print_manifest
-
     print_manifest(_load(manifests))
 
 
 @main.command()
 def demo() -> None:
     """Start a Lambda endpoint on this machine, and walk an MCP client through the guard."""
-    from lambda_warden.local.demo import run_demo
-
     with _problems_of_the_endpoint():
         anyio.run(run_demo)
 
@@ -121,8 +118,6 @@ def _load(paths: Sequence[Path]) -> LoadedManifest:
 
 @contextmanager
 def _problems_of_the_endpoint() -> Iterator[None]:
-    from lambda_warden.local.endpoint import EndpointError
-
     try:
         yield
     except EndpointError as error:
@@ -132,11 +127,6 @@ def _problems_of_the_endpoint() -> Iterator[None]:
 def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
     loaded = _load(manifests)
     _configure_logging(settings.log_level)
-    # Imported here: only `serve` needs boto3 and the MCP SDK's server, which take most of the start-up time.
-    from lambda_warden.app import Warden
-    from lambda_warden.transport.http import serve_http
-    from lambda_warden.transport.stdio import serve_stdio
-
     try:
         warden = Warden(settings, loaded, authentic=transport == "stdio")
     except SettingsError as error:

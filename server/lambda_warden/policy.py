@@ -14,7 +14,7 @@ from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:
-    from lambda_warden.aws.clients import Clients
+    from lambda_warden.aws.api import Aws
     from lambda_warden.aws.configuration import Configuration
 
 
@@ -29,22 +29,22 @@ class Policy:
         self.configurations = Configurations(self._read_configuration)
         self._settings = settings
         self._lock = threading.Lock()
-        self._clients: Clients | None = None
+        self._aws: Aws | None = None
         self._targets = {(target.account, region): target for target in rules.targets for region in target.regions}
 
     @property
-    def clients(self) -> Clients:
-        """The clients. Making them loads boto3.
+    def aws(self) -> Aws:
+        """What asks AWS. The first use loads boto3.
 
         Raises:
             SettingsError: if a profile does not exist or an AWS config file can't be read.
         """
         with self._lock:
-            if self._clients is None:
-                from lambda_warden.aws.clients import Clients
+            if self._aws is None:
+                from lambda_warden.aws.api import Aws
 
-                self._clients = Clients(self._settings, self.rules.targets)
-            return self._clients
+                self._aws = Aws(self._settings, self.rules.targets)
+            return self._aws
 
     def prepare(self) -> None:
         """Load boto3 and make the client of the first target, so that no call has to wait for that.
@@ -52,33 +52,29 @@ class Policy:
         Raises:
             Exception: whatever the first call would end with.
         """
-        from lambda_warden.aws import invoke as _invoke  # noqa: F401 - loaded here, and called later
-
         for account, region in list(self._targets)[:1]:
-            self.clients.for_invoking(account, region)
+            self.aws.clients.for_invoking(account, region)
 
     def close(self) -> None:
         """Close the connections that wait to be used again."""
         with self._lock:
-            if self._clients is not None:
-                self._clients.close()
+            if self._aws is not None:
+                self._aws.clients.close()
 
     @cached_property
     def default_region(self) -> str | None:
         """The region for names without one: the settings', or that of the AWS configuration where it matters."""
         if self._settings.region is not None or len({region for _, region in self._targets}) < 2:
             return self._settings.region
-        return self.clients.default_region()
+        return self.aws.clients.default_region()
 
     def target(self, ref: FunctionRef) -> Target | None:
         """The target that a function is reached by."""
         return self._targets.get((ref.account, ref.region))
 
     def _read_configuration(self, ref: FunctionRef) -> Configuration | str:
-        from lambda_warden.aws.configuration import read_configuration
-
         try:
-            return read_configuration(self.clients, ref)
+            return self.aws.read_configuration(ref)
         except SettingsError as error:
             return str(error)
 
@@ -95,5 +91,5 @@ def make_policy(settings: Settings, rules: Rules) -> Policy:
         raise SettingsError(f"region {settings.region!r} is in no target of the manifest. Expected one of: {known}")
     policy = Policy(settings, rules)
     if settings.names_profile or any(target.profile for target in rules.targets):
-        _ = policy.clients  # a profile that does not exist is told now, and not at the first call
+        _ = policy.aws  # a profile that does not exist is told now, and not at the first call
     return policy

@@ -13,8 +13,8 @@ import pytest
 from lambda_warden import __version__
 from lambda_warden.aws import logs as aws_logs
 from lambda_warden.aws.clients import Clients
-from lambda_warden.aws.logs import Events, Span, find_request, read_stream
-from lambda_warden.model.log_event import LogEvent
+from lambda_warden.aws.logs import Events, find_request, read_stream
+from lambda_warden.model.log_event import LogEvent, Span
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
 from lambda_warden.settings import Settings

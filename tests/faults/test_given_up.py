@@ -129,7 +129,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_a_slot_is_on_record_a
 ) -> None:
     async with warden(tmp_path, endpoint.url, RULE, concurrency=1) as running:
         assert running.inside is not None
-        slots = running.inside._pipeline.get()._dispatcher._slots
+        slots = running.inside._pipeline._dispatcher._slots
         async with anyio.create_task_group() as group:
             group.start_soon(running.invoke, "f:live")
             await anyio.to_thread.run_sync(held.wait_for)
@@ -166,7 +166,7 @@ async def test_the_servers_end_breaks_off_what_is_under_way_and_waits_for_its_re
 async def _until_under_way(running: Warden) -> None:
     assert running.inside is not None
     with anyio.fail_after(30):
-        while not running.inside._pipeline.get()._dispatcher.under_way:
+        while not running.inside._pipeline._dispatcher.under_way:
             await anyio.sleep(0.01)
 
 
@@ -286,7 +286,7 @@ async def test_no_more_calls_are_under_way_than_there_are_slots(
 ) -> None:
     async with warden(tmp_path, endpoint.url, RULE, concurrency=2) as running:
         assert running.inside is not None
-        slots = running.inside._pipeline.get()._dispatcher._slots
+        slots = running.inside._pipeline._dispatcher._slots
         async with anyio.create_task_group() as group:
             for number in range(5):
                 group.start_soon(_invoke, running, number)

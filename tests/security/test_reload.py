@@ -121,7 +121,7 @@ async def test_what_a_reload_denies_while_a_call_waits_for_its_turn_is_not_sent(
         group.start_soon(invoke)
         assert running.inside is not None
         with anyio.fail_after(30):
-            while not running.inside._pipeline.get()._dispatcher._slots.queued:
+            while not running.inside._pipeline._dispatcher._slots.queued:
                 await anyio.sleep(0.01)
         reload(running, endpoint, tmp_path)
         held.release()

@@ -93,7 +93,7 @@ class Warden:
     async def until_free(self) -> None:
         """Wait until no call has a slot."""
         assert self.inside is not None
-        dispatcher = self.inside._pipeline.get()._dispatcher
+        dispatcher = self.inside._pipeline._dispatcher
         with anyio.fail_after(30):
             while dispatcher.under_way or dispatcher._slots.under_way or dispatcher._slots.queued:
                 await anyio.sleep(0.01)

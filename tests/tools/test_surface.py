@@ -17,7 +17,6 @@ from mcp import Client
 from lambda_warden.app import Warden
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
-from lambda_warden.tools.schemas import made_of_the_models, schemas
 from support.warden import allow, write_manifest
 
 pytestmark = pytest.mark.anyio
@@ -32,11 +31,6 @@ async def test_the_tools_are_as_in_the_snapshots(tmp_path: Path) -> None:
         for name, text in seen.items():
             (SNAPSHOTS / f"{name}.json").write_text(text)
     assert seen == {path.stem: path.read_text() for path in SNAPSHOTS.glob("*.json")}
-
-
-def test_the_filed_schemas_are_those_of_the_models() -> None:
-    """If not: python -m lambda_warden.tools.schemas"""
-    assert schemas() == made_of_the_models()
 
 
 @pytest.mark.parametrize(

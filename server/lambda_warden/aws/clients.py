@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore
+from aws_assume_role_lib import assume_role
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -157,8 +158,6 @@ class Clients:
             return self._sessions[profile]
         key = (profile, target.role_arn, target.external_id, target.role_session_name)
         if key not in self._role_sessions:
-            from aws_assume_role_lib import assume_role  # only where roles are used
-
             parent = self._sessions[profile]
             if parent.region_name is None:
                 # STS is asked in a region, too.

@@ -11,32 +11,23 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.log_event import LogEvent
+from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import REQUEST_ID_PATTERN
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsRequestTypeDef, GetLogEventsRequestTypeDef
 
-BYTES_LIMIT: Final = 4 * 1024 * 1024
-"""Of the messages that one search or one stream gives."""
 _PAGES: Final = 40
 
 _REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN.strip("^$"), re.ASCII)
-
-
-class Span(NamedTuple):
-    """When events may have happened: milliseconds since the epoch, the last one included. None: until now."""
-
-    first: int
-    last: int | None
 
 
 @dataclass(frozen=True, slots=True)

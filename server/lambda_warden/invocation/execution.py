@@ -164,7 +164,6 @@ class Execution:
 
     def _attempt(self, step: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
-        from lambda_warden.aws.invoke import invoke
 
         last: tuple[RawOutcome, int] | None = None
 
@@ -174,7 +173,7 @@ class Execution:
             self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
 
         try:
-            attempt = partial(invoke, step.policy.clients, step.ref, step.request, handle)
+            attempt = partial(step.policy.aws.invoke, step.ref, step.request, handle)
             return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, handle, record_retry)
         except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
             logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)

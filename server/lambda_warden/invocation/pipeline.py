@@ -288,10 +288,7 @@ async def _could_approve(step: AllowedCall, approver: Approver) -> AllowedCall |
 
 
 def _read_alias(step: AllowedCall) -> frozenset[str] | str:
-    # Imported here: it loads boto3, which a server that starts does not need.
-    from lambda_warden.aws.alias import read_alias
-
-    return read_alias(step.policy.clients, step.ref)
+    return step.policy.aws.read_alias(step.ref)
 
 
 def _slot_request(step: AllowedCall) -> SlotRequest:

@@ -116,16 +116,11 @@ def _may_call(rule: Rule, caller: Caller) -> bool:
 
 
 def _list_place(policy: Policy, place: Place) -> FunctionList:
-    # Imported here, as below: it loads boto3, which a server that starts does not need.
-    from lambda_warden.aws.catalog import list_functions
-
-    return list_functions(policy.clients, *place)
+    return policy.aws.list_functions(*place)
 
 
 def _describe_item(policy: Policy, item: _Item) -> FunctionDetails:
-    from lambda_warden.aws.catalog import describe
-
-    return describe(policy.clients, item.rule.arn.account, item.rule.arn.region, item.function, item.qualifiers[0])
+    return policy.aws.describe(item.rule.arn.account, item.rule.arn.region, item.function, item.qualifiers[0])
 
 
 async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, FunctionList]:

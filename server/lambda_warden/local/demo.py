@@ -16,7 +16,6 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
 
-from lambda_warden.aws.clients import Clients
 from lambda_warden.local.console import Stage
 from lambda_warden.local.deploy import FUNCTIONS, deploy
 from lambda_warden.local.endpoint import ACCOUNT, REGION, embedded_endpoint
@@ -50,6 +49,8 @@ def demo_environment() -> Iterator[DemoEnvironment]:
         with embedded_endpoint(run) as url:
             target = Target(account=ACCOUNT, regions=[REGION], endpoint_url=url)
             settings = Settings(records=folder / "records.sqlite3", sign_requests=False)
+            from lambda_warden.aws.clients import Clients  # loads boto3
+
             deploy(Clients(settings, [target]).for_reading(ACCOUNT, REGION), ACCOUNT)
             yield DemoEnvironment(folder, _write_manifest(folder, url), url)
 

@@ -21,8 +21,6 @@ import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from lambda_warden.aws.configuration import read_configuration
-from lambda_warden.aws.logs import BYTES_LIMIT, Span, find_request, read_stream
 from lambda_warden.defects import log_defect
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
@@ -32,7 +30,7 @@ from lambda_warden.guard.resolve import resolve
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.log_event import LogEvent
+from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, LogsRule
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import REQUEST_ID_PATTERN, ReadLogsArguments, RequestedInvocationType
@@ -154,7 +152,7 @@ class Logs:
         except RecordError as error:
             logger.error("%s not read: %s", read.read_id, error)
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
-        configuration = await self._in_thread(partial(read_configuration, policy.clients, ref))
+        configuration = await self._in_thread(partial(policy.aws.read_configuration, ref))
         if isinstance(configuration, str):
             return report_logs_refusal(read, Refused(configuration, "GetFunctionConfiguration failed"))
         checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
@@ -197,9 +195,7 @@ class Logs:
     ) -> LogFound | Refused:
         """What is in the log now."""
         request_id, deadline = wanted.request_id or "", time.monotonic() + _SEARCH_SECONDS
-        named = await self._in_thread(
-            partial(find_request, policy.clients, ref, group, request_id, wanted.span, deadline)
-        )
+        named = await self._in_thread(partial(policy.aws.find_request, ref, group, request_id, wanted.span, deadline))
         if isinstance(named, Refused):
             return named
         by_stream = naming(named.events, request_id)
@@ -212,7 +208,7 @@ class Logs:
                 break
             marks = select(by_stream[stream], request_id)
             span = _span_of(by_stream[stream], marks.complete, wanted.span)
-            events = await self._in_thread(partial(read_stream, policy.clients, ref, group, stream, span, deadline))
+            events = await self._in_thread(partial(policy.aws.read_stream, ref, group, stream, span, deadline))
             if isinstance(events, Refused):
                 return events
             selection = await self._in_thread(partial(select, events.events, request_id, concurrent=concurrent))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import filetype
+
 _HEAD: Final = 8192
 # "MIME Sniffing Standard", section 7.1, for the markup that functions answer with.
 _MARKUP: Final = re.compile(
@@ -15,8 +17,6 @@ _MARKUP_TYPES: Final = {"html": "text/html", "xml": "application/xml", "svg": "i
 
 def media_type_of_bytes(data: bytes) -> str | None:
     """The media type of bytes that are no text, or None if they begin like nothing that is known."""
-    import filetype  # here, because few answers need it and every start would pay for it
-
     found: str | None = filetype.guess_mime(data[:_HEAD])
     return found
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio.to_thread
 from pydantic import JsonValue
@@ -37,9 +37,7 @@ from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.results.reading import Entry
-
-if TYPE_CHECKING:
-    from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results.seal import Seal, read_key
 
 logger = logging.getLogger(__name__)
 
@@ -175,8 +173,6 @@ def seal_from(key_file: Path | None) -> Seal | None:
     """
     if key_file is None:
         return None
-    from lambda_warden.store.results.seal import Seal, read_key  # the library is loaded only where it is used
-
     return Seal(read_key(key_file))
 
 

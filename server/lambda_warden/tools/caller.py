@@ -1,19 +1,35 @@
-"""Who calls, read from the request of a tool call."""
+"""Who makes a request, as far as its context tells."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from mcp.server.mcpserver import Context
+from opentelemetry.trace import format_trace_id, get_current_span
 
 from lambda_warden.model.caller import Caller
 
+_SHOWN: Final = 100
+"""Characters that are taken of what a client says of itself."""
 
-def caller_of(context: Context[Any, Any], principal: str) -> Caller:  # noqa: ARG001
-    """The caller of one request.
+
+def caller_of(context: Context[Any, Any], principal: str) -> Caller:
+    """The caller of one request. Clients name themselves in the handshake, or from 2026-07-28 on in each request.
 
     Args:
         context: of the request.
-        principal: of the server.
+        principal: whom it is made for.
     """
-    return Caller(principal)
+    parameters = context.session.client_params
+    span = get_current_span().get_span_context()
+    return Caller(
+        principal,
+        client_name=_printable(parameters.client_info.name) if parameters else None,
+        client_version=_printable(parameters.client_info.version) if parameters else None,
+        trace_id=format_trace_id(span.trace_id) if span.is_valid else None,
+    )
+
+
+def _printable(text: str) -> str | None:
+    """Its first printable characters, or None if it has none."""
+    return "".join(character for character in text[: 4 * _SHOWN] if character.isprintable())[:_SHOWN] or None

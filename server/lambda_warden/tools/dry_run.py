@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.tools import Tool
-from mcp.types import CallToolResult, ToolAnnotations
 
-from lambda_warden.lazy import Lazy
-from lambda_warden.tools.caller import caller_of
-from lambda_warden.tools.tool import ApproverOf, make_tool, tool_result
-
-if TYPE_CHECKING:
-    from lambda_warden.invocation.pipeline import Pipeline
+from lambda_warden.invocation.pipeline import Pipeline
+from lambda_warden.model.caller import Caller
+from lambda_warden.model.request import InvokeArguments
+from lambda_warden.model.result import DryRunResult
+from lambda_warden.report.text import dry_run_text
+from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
 DESCRIPTION = """\
 Check a Lambda invocation without running it: takes the arguments of invoke_function and answers every check with \
@@ -22,22 +20,23 @@ its reason (name, the operator's rule, qualifier, invocation type, payload size 
 Use it before a call that changes something, or to learn why one was denied."""
 
 
-def dry_run_tool(pipeline: Lazy[Pipeline], approver: ApproverOf, principal: str) -> Tool:
+def dry_run_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclaration[DryRunResult]:
     """The tool. A negative answer is an answer; only arguments that can't be read are an error."""
 
-    async def dry_run(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult:
-        from lambda_warden.report.text import dry_run_text
+    async def handle(arguments: Mapping[str, Any], caller: Caller, context: Context[Any, Any]) -> DryRunResult:
+        return await pipeline.dry_run(arguments, caller, approver(context))
 
-        result = await (await pipeline.ready()).dry_run(arguments, caller_of(context, principal), approver(context))
-        unreadable = any(check.name in ("arguments", "resolve") and check.passed is False for check in result.checks)
-        return tool_result(result, dry_run_text(result), is_error=unreadable)
-
-    return make_tool(
-        dry_run,
+    return ToolDeclaration(
         name="dry_run",
         title="Check a Lambda invocation",
         description=DESCRIPTION,
-        annotations=ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-        ),
+        arguments=InvokeArguments,
+        result=DryRunResult,
+        text=dry_run_text,
+        is_error=_is_unreadable,
+        handler=handle,
     )
+
+
+def _is_unreadable(result: DryRunResult) -> bool:
+    return any(check.name in ("arguments", "resolve") and check.passed is False for check in result.checks)

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp.types import InputRequiredResult, ResourceTemplate
+from mcp.types import InputRequiredResult, ResourceTemplate, ServerCapabilities
 from pydantic import AnyUrl
 
-from lambda_warden.lazy import Lazy
 from lambda_warden.model.caller import Caller
-
-if TYPE_CHECKING:
-    from lambda_warden.results.kept import Contents, KeptResults
-    from lambda_warden.store.results.entry import PartName
+from lambda_warden.model.result import OUTSIDE_DATA
+from lambda_warden.results.kept import MEDIA_TYPES, Contents, KeptResults, UnknownResultError
+from lambda_warden.store.results.entry import PartName, ResultError
+from lambda_warden.tools.caller import caller_of
 
 RESOURCE_BYTES: Final = 75_000
 _PARTS: Final[dict[str, PartName]] = {"payload": "payload", "log": "log"}
@@ -44,10 +43,22 @@ class ServerWithResults(MCPServer[None]):
         options: those of `MCPServer`.
     """
 
-    def __init__(self, name: str, *, results: Lazy[KeptResults] | None, principal: str, **options: Any) -> None:
+    def __init__(self, name: str, *, results: KeptResults | None, principal: str, **options: Any) -> None:
         super().__init__(name, **options)
+        self._announce_what_there_is(results is not None)
         self._results = results
         self._principal = principal
+
+    def _announce_what_there_is(self, resources: bool) -> None:
+        """The SDK announces prompts and resources of every server, since it can answer for any number of them."""
+        lowlevel = self._lowlevel_server
+        announced = lowlevel.get_capabilities
+
+        def get_capabilities(*args: Any, **options: Any) -> ServerCapabilities:
+            none = {"prompts": None} if resources else {"prompts": None, "resources": None}
+            return announced(*args, **options).model_copy(update=none)
+
+        lowlevel.get_capabilities = get_capabilities  # type: ignore[method-assign]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """One template for each part of a result."""
@@ -67,7 +78,7 @@ class ServerWithResults(MCPServer[None]):
     async def read_resource(
         self,
         uri: AnyUrl | str,
-        context: Context[None, Any] | None = None,  # noqa: ARG002
+        context: Context[None, Any] | None = None,
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """A kept part.
 
@@ -78,14 +89,10 @@ class ServerWithResults(MCPServer[None]):
         named = _URI.fullmatch(str(uri))
         if self._results is None or named is None:
             raise ResourceNotFoundError(f"Unknown resource: {uri}")
-        from lambda_warden.results.kept import UnknownResultError
-        from lambda_warden.store.results.entry import ResultError
-
         part = _PARTS[named[2]]
+        caller = Caller(self._principal) if context is None else caller_of(context, self._principal)
         try:
-            contents = await (await self._results.ready()).contents(
-                named[1], part, RESOURCE_BYTES, Caller(self._principal)
-            )
+            contents = await self._results.contents(named[1], part, RESOURCE_BYTES, caller)
         except UnknownResultError as error:
             raise ResourceNotFoundError(str(error)) from None
         except ResultError as error:
@@ -94,9 +101,6 @@ class ServerWithResults(MCPServer[None]):
 
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:
-    from lambda_warden.model.result import OUTSIDE_DATA
-    from lambda_warden.results.kept import MEDIA_TYPES
-
     meta = {
         "lambda-warden/outside-data": OUTSIDE_DATA,
         "lambda-warden/total-bytes": contents.total_bytes,

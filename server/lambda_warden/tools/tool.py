@@ -1,4 +1,4 @@
-"""A tool whose arguments and results are pydantic models of our own, served by the SDK's `MCPServer`.
+"""What a tool is: one declaration, which the SDK's `MCPServer` serves.
 
 The SDK derives a tool from a function's signature. Three of its habits don't fit a guard, so the tool is put
 together by hand: it reads JSON out of strings (a payload would not arrive as it was sent), it drops arguments
@@ -9,7 +9,8 @@ a structured result.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
@@ -17,64 +18,93 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel
 
-from lambda_warden.tools.schemas import schemas
+from lambda_warden.approvals.approver import Approver
+from lambda_warden.errors import ArgumentError
+from lambda_warden.guard.rules import Rules
+from lambda_warden.model.caller import Caller
+from lambda_warden.tools.caller import caller_of
+from lambda_warden.tools.schema import schema_of
 
-if TYPE_CHECKING:
-    from lambda_warden.approvals.approver import Approver
+_Result = TypeVar("_Result", bound=BaseModel)
 
-ApproverOf = Callable[[Context[Any, Any]], "Approver"]
+ApproverOf = Callable[[Context[Any, Any]], Approver]
 """Gives the approver of one call."""
 
-Handler = Callable[[Mapping[str, Any], Context[Any, Any]], Awaitable[CallToolResult | InputRequiredResult]]
+
+def reads(_: Rules) -> ToolAnnotations:
+    """The hints of a tool that changes nothing, and asks AWS."""
+    return ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolDeclaration(Generic[_Result]):
+    """One tool, whole.
+
+    Attributes:
+        name: as clients call it.
+        title: as people see it.
+        description: as the model reads it.
+        annotations: hints for the host, which may follow from the rules in force.
+        arguments: what it takes.
+        result: what it gives.
+        text: the result for hosts that show the model text alone.
+        is_error: whether a result is an error.
+        errors: what `handler` may raise instead of giving a result. Its message is the answer then, as an error.
+        handler: does the work, with the arguments as the client sent them: whoever decides on them checks them. It
+            gives a result, or a question to answer first.
+    """
+
+    name: str
+    title: str
+    description: str
+    annotations: Callable[[Rules], ToolAnnotations] = reads
+    arguments: type[BaseModel]
+    result: type[_Result]
+    text: Callable[[_Result], str]
+    is_error: Callable[[_Result], bool] = lambda _: False
+    errors: tuple[type[Exception], ...] = (ArgumentError,)
+    handler: Callable[[Mapping[str, Any], Caller, Context[Any, Any]], Awaitable[_Result | InputRequiredResult]]
 
 
 class _AsSent(FuncMetadata):
-    """Hands the arguments to the handler untouched; the pipeline checks them."""
+    """Hands the arguments to the handler untouched."""
 
     def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
         return {"arguments": arguments_to_validate}
 
 
-def make_tool(
-    handler: Handler,
-    *,
-    name: str,
-    title: str,
-    description: str,
-    annotations: ToolAnnotations,
-) -> Tool:
-    """Put a tool together.
+def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
+    """A tool as the SDK serves it.
 
     Args:
-        handler: takes the arguments as the client sent them, and the context of the call; returns a result that fits
-            the tool's output schema, or a question to answer first.
-        name: as clients call it, and as its schemas are filed.
-        title: as people see it.
-        description: as the model reads it.
-        annotations: hints for the host.
+        tool: its declaration.
+        principal: whom its calls are made for.
+        rules: those in force.
     """
+
+    async def call(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
+        try:
+            result = await tool.handler(arguments, caller_of(context, principal), context)
+        except tool.errors as error:
+            # The SDK would put `Error executing tool NAME:` before a raised one.
+            return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
+        if isinstance(result, InputRequiredResult):
+            return result
+        return CallToolResult(
+            content=[TextContent(type="text", text=tool.text(result))],
+            # Fields that have their default are left out, as the schema allows.
+            structured_content=result.model_dump(mode="json", exclude_defaults=True),
+            is_error=tool.is_error(result),
+        )
+
     return Tool(
-        fn=handler,
-        name=name,
-        title=title,
-        description=description,
-        parameters=schemas()[name]["input"],
-        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schemas()[name]["output"]),
+        fn=call,
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        parameters=schema_of(tool.arguments, "validation"),
+        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schema_of(tool.result, "serialization")),
         is_async=True,
         context_kwarg="context",
-        annotations=annotations,
+        annotations=tool.annotations(rules),
     )
-
-
-def tool_result(result: BaseModel, text: str, *, is_error: bool = False) -> CallToolResult:
-    """A structured result beside its text. Fields that have their default are left out, as the schema allows."""
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)],
-        structured_content=result.model_dump(mode="json", exclude_defaults=True),
-        is_error=is_error,
-    )
-
-
-def tool_error(message: str) -> CallToolResult:
-    """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
-    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)

@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lambda_warden.store.results.entry import NewPart, Owner, PartName, ResultError, is_result_id
 from lambda_warden.store.results.reading import Entry, ResultsReader
+from lambda_warden.store.results.seal import Seal
 from lambda_warden.store.results.writing import OVERHEAD_BYTES, ResultsFile
-
-if TYPE_CHECKING:
-    from lambda_warden.store.results.seal import Seal
 
 logger = logging.getLogger(__name__)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lambda_warden.store.results.entry import PartName, ResultError
+from lambda_warden.store.results.seal import Seal
 from lambda_warden.store.sqlite import write_ahead
-
-if TYPE_CHECKING:
-    from lambda_warden.store.results.seal import Seal
 
 COLUMNS: Final = ("seq", "id", "principal", "expires_at", "bytes", "key_id", "about")
 

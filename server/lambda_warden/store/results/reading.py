@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from lambda_warden.store.results.entry import About, Part, PartName, ResultError, chunk_size, is_result_id
 from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_read, key_id_of
-
-if TYPE_CHECKING:
-    from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results.seal import Seal
 
 _DAMAGED = "the kept result is damaged, so it is not shown"
 _FIND = "SELECT seq, expires_at, key_id, about FROM results WHERE id = ? AND principal = ? AND expires_at > ?"

@@ -7,13 +7,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lambda_warden.store.results.entry import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of
-
-if TYPE_CHECKING:
-    from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results.seal import Seal
 
 OVERHEAD_BYTES: Final = 1024
 """What a result counts beside its contents, so that many small ones are bounded, too."""
