@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "server" / "lambda_warden"
 
 
 def test_imports_go_the_ways_that_are_stated(tmp_path: Path) -> None:
@@ -17,3 +20,32 @@ def test_imports_go_the_ways_that_are_stated(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+INNER = {
+    "lambda_warden.stdio": "not on Windows",
+    "ministack.app": "an extra, and in a process of its own",
+    "uvicorn": "for HTTP alone",
+    "sse_starlette.sse": "for HTTP alone",
+    "lambda_warden.guard.payload_schema": "for rules with a schema alone",
+    "tenacity": "for calls with a second attempt alone",
+}
+
+
+def test_imports_stand_at_the_top_but_for_what_loads_boto3() -> None:
+    inner = {
+        module
+        for path in PACKAGE.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names])
+        if not (module.startswith("lambda_warden.aws") or "functions" in path.parts)
+    }
+    assert inner <= INNER.keys()
+
+
+def test_a_start_does_not_load_boto3() -> None:
+    look = "import sys, lambda_warden.cli; print(sorted({'boto3', 'botocore', 'ministack'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -14,8 +14,8 @@ from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.alias import needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.guard.decide import decide, denied
-from lambda_warden.guard.encode import encode
+from lambda_warden.guard.decide import decide, denied, match_rule
+from lambda_warden.guard.encode import encode, settle
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
@@ -115,6 +115,8 @@ def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: st
         request = encode(parsed)
         reached = "resolve"
         ref = resolve(parsed.function, parsed.qualifier, rules.targets, region)
+        reached = "arguments"
+        request = settle(request, match_rule(ref, rules, principal))
     except ArgumentError as error:
         return _Answer(call, denied(reached, str(error)))
     ruling = decide(ref, request, rules, principal)

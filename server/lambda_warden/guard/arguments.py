@@ -27,13 +27,21 @@ _SUBJECT = re.compile(r"^(Input|String|Value) should ")  # how pydantic's messag
 
 
 def parse_arguments(model: type[_Model], arguments: Mapping[str, Any]) -> _Model:
-    """Check a tool's arguments against its model, strictly: a string is not taken for a number or an object.
+    """Check a tool's arguments against its model, strictly: a string is not taken for a number.
+
+    Null and the empty string mean that an optional argument is not given: many hosts send one of them for each.
 
     Raises:
         ArgumentError: for the first argument that is unknown, missing or of the wrong form.
     """
+    fields = model.model_fields
+    given = {
+        name: value
+        for name, value in arguments.items()
+        if not (value is None or value == "") or name not in fields or fields[name].is_required()
+    }
     try:
-        return model.model_validate(arguments, strict=True)
+        return model.model_validate(given, strict=True)
     except ValidationError as error:
         raise _argument_error(model, error) from None
 

@@ -156,6 +156,8 @@ def _payload_size(request: EncodedRequest, rule: Rule) -> Check:
 
 
 def _payload_schema(request: EncodedRequest, rule: Rule) -> Check:
+    if request.payload_text is not None:
+        return _failed("payload_schema", "it is in doubt whether the payload is a string or the JSON that it holds")
     if rule.schema is None:
         return Check(name="payload_schema", passed=True, reason="the rule sets no schema")
     if request.payload is None:

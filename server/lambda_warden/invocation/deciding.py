@@ -10,8 +10,8 @@ from typing import Any, Final
 from lambda_warden.defects import log_defect
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.guard.decide import decide, denied
-from lambda_warden.guard.encode import encode
+from lambda_warden.guard.decide import decide, denied, match_rule
+from lambda_warden.guard.encode import encode, settle
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.invocation.stages import AllowedCall, DeniedCall
@@ -74,7 +74,10 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
     principal = call.caller.principal
     payload_bytes = len(request.payload or b"")
     try:
+        request = settle(request, match_rule(resolved.ref, policy.rules, principal))
         decided = decide(resolved.ref, request, policy.rules, principal)
+    except ArgumentError as error:
+        return DeniedCall(call, denied("arguments", str(error)), payload_bytes)
     except Exception as error:  # noqa: BLE001 - as above
         return DeniedCall(call, could_not_decide(error), payload_bytes)
     if decided.rule is None or not decided.decision.allowed:

@@ -1,12 +1,16 @@
-"""What the tools take: the arguments of `aws lambda invoke`, checked before anything looks at them."""
+"""What the tools take: the arguments of `aws lambda invoke`, checked before anything looks at them.
+
+The descriptions are all that a model reads of an argument besides its type, so they name its default, too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema, field_validator
 
+from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.manifest import WAIT_LIMIT, Effect
 
 RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
@@ -15,6 +19,9 @@ QUERY_LIMIT = 1000
 """Characters of a JMESPath expression."""
 CLIENT_CONTEXT_LIMIT = 3583
 """Bytes of base64 that Invoke's ClientContext may have (Lambda API reference, Invoke)."""
+
+_Cursor = Annotated[str | None, Field(description="next_cursor of the page before.")]
+_OBJECT = WithJsonSchema({"type": "object"})
 
 
 class _Arguments(BaseModel):
@@ -26,46 +33,41 @@ class InvokeArguments(_Arguments):
 
     function: Annotated[
         str,
-        Field(
-            min_length=1,
-            description="Function name (orders-refund), partial ARN (123456789012:function:orders-refund) or "
-            "full ARN, as list_functions shows it. May end in :ALIAS or :VERSION.",
-        ),
+        Field(min_length=1, description="Name (orders-refund), partial or full ARN; may end in :ALIAS or :VERSION."),
     ]
     qualifier: Annotated[
         str | None,
         Field(
-            description="Alias or version to run, if `function` does not name it. Without one, Lambda runs the "
-            "unpublished code, $LATEST, which most functions here do not allow."
+            description="Alias or version. Without one, Lambda runs unpublished code, $LATEST, which most functions "
+            "here do not allow."
         ),
     ] = None
     payload: Annotated[
         JsonValue,
-        # Named types, not `{}`: hosts send JSON text in a string where a schema leaves the type open.
-        WithJsonSchema({"type": ["object", "array", "string", "number", "boolean", "null"]}),
-        Field(
-            description="The event: any JSON value, given as JSON and not as a string of JSON text. Absent or "
-            "null sends no payload."
-        ),
+        # A type that every host takes: some fail on several types, some on none. Other values are taken all the same.
+        _OBJECT,
+        Field(description="The event, an object. Without one, no payload is sent."),
+    ] = None
+    payload_json: Annotated[
+        str | None, Field(description="Instead of payload, for any other JSON value: its JSON text.")
     ] = None
     payload_base64: Annotated[
-        str | None,
-        Field(description="Instead of `payload`: the exact bytes to send, in base64. Only for what is not JSON."),
+        str | None, Field(description="Instead of payload, for what is not JSON: its bytes in base64.")
     ] = None
     invocation_type: Annotated[
         RequestedInvocationType,
         Field(
-            description="RequestResponse waits for the answer. Event queues the call and gives no answer. DryRun "
-            "only asks AWS whether the call would be permitted."
+            description="RequestResponse (default) waits for the answer. Event queues the call and gives none. DryRun "
+            "only asks AWS whether it would be permitted."
         ),
     ] = "RequestResponse"
     log_type: Annotated[
         Literal["Tail", "None"],
-        Field(description="Tail returns the last 4 KB of the function's log (RequestResponse only)."),
+        Field(description="Tail (default) gives the last 4 KB of the log; RequestResponse only."),
     ] = "Tail"
     client_context: Annotated[
-        Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})] | None,
-        Field(description="Data for the function's context object, up to 3,583 bytes encoded. Not with Event."),
+        Annotated[dict[str, JsonValue], _OBJECT] | None,
+        Field(description="For the function's context object, up to 3,583 bytes encoded. Not with Event."),
     ] = None
     tenant_id: Annotated[
         str | None,
@@ -73,7 +75,7 @@ class InvokeArguments(_Arguments):
             min_length=1,
             max_length=256,
             pattern=r"^[a-zA-Z0-9._:/=+\-@ ]+$",
-            description="Tenant, for functions with tenant isolation.",
+            description="For functions with tenant isolation.",
         ),
     ] = None
     durable_execution_name: Annotated[
@@ -82,7 +84,7 @@ class InvokeArguments(_Arguments):
             min_length=1,
             max_length=64,
             pattern=r"^[a-zA-Z0-9_-]+$",
-            description="For durable functions: AWS runs one execution for each name.",
+            description="For durable functions: AWS runs one execution a name.",
         ),
     ] = None
     timeout_seconds: Annotated[
@@ -90,8 +92,7 @@ class InvokeArguments(_Arguments):
         Field(
             ge=1,
             le=WAIT_LIMIT,
-            description="How long to wait for the answer. A function that takes longer is not stopped: its "
-            "outcome is then unknown.",
+            description="How long to wait. A function that takes longer runs on: its outcome is then unknown.",
         ),
     ] = None
     query: Annotated[
@@ -99,8 +100,8 @@ class InvokeArguments(_Arguments):
         Field(
             min_length=1,
             max_length=QUERY_LIMIT,
-            description="JMESPath, as --query of the AWS CLI: what to show of a JSON answer. Applied to the whole "
-            "answer, before anything is cut.",
+            description="JMESPath, as --query of the AWS CLI: what to show of a JSON answer. Applied to the whole, "
+            "before anything is cut.",
         ),
     ] = None
     idempotency_key: Annotated[
@@ -109,10 +110,19 @@ class InvokeArguments(_Arguments):
             min_length=1,
             max_length=128,
             pattern=r"^[A-Za-z0-9._:/=+@-]+$",
-            description="A name of your own for this call, such as an order number. Another call with the same key and "
-            "the same arguments starts nothing and gets the result of the first.",
+            description="Your name for this call, such as an order number. The same key and arguments again start "
+            "nothing and give the first call's result.",
         ),
     ] = None
+
+    @field_validator("client_context", mode="before")
+    @classmethod
+    def _read_text(cls, given: object) -> object:
+        """The object, where a host sends it as JSON text."""
+        try:
+            return parse_json(given.encode()) if isinstance(given, str) else given
+        except ValueError:
+            return given
 
 
 class ListArguments(_Arguments):
@@ -121,11 +131,11 @@ class ListArguments(_Arguments):
     name_contains: Annotated[str | None, Field(max_length=64, description="Part of the function's name.")] = None
     account: Annotated[str | None, Field(pattern=r"^[0-9]{12}$", description="AWS account id, 12 digits.")] = None
     region: Annotated[
-        str | None, Field(pattern=r"^[a-z]+(-[a-z]+)+-[0-9]+$", description="AWS region, for example us-east-1.")
+        str | None, Field(pattern=r"^[a-z]+(-[a-z]+)+-[0-9]+$", description="AWS region, such as us-east-1.")
     ] = None
     effect: Annotated[Effect | None, Field(description="Only functions with this effect.")] = None
-    limit: Annotated[int, Field(ge=1, le=50, description="Functions a page.")] = 20
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Functions a page (20).")] = 20
+    cursor: _Cursor = None
 
 
 LOG_WAIT_LIMIT = 60
@@ -140,39 +150,34 @@ class ReadLogsArguments(_Arguments):
 
     invocation_id: Annotated[
         str | None,
-        Field(
-            pattern="^[0-9a-f]{32}$",
-            description="Of a call made here: the invocation_id that invoke_function gave. It is enough.",
-        ),
+        Field(pattern="^[0-9a-f]{32}$", description="Of a call made here, as invoke_function gave it. It is enough."),
     ] = None
     function: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="Instead of invocation_id, where the operator allows the logs of any invocation: the function, "
-            "as for invoke_function.",
+            description="Instead, where the operator allows the logs of any invocation: as for invoke_function, with "
+            "request_id.",
         ),
     ] = None
-    qualifier: Annotated[str | None, Field(description="The alias or version, if `function` does not name it.")] = None
+    qualifier: Annotated[str | None, Field(description="If function does not name it.")] = None
     request_id: Annotated[
-        str | None, Field(pattern=REQUEST_ID_PATTERN, description="With `function`: the AWS request id, a UUID.")
+        str | None, Field(pattern=REQUEST_ID_PATTERN, description="With function: the AWS request id, a UUID.")
     ] = None
     hours_back: Annotated[
-        int, Field(ge=1, le=HOURS_BACK_LIMIT, description="With `request_id`: how long ago it may have begun.")
+        int, Field(ge=1, le=HOURS_BACK_LIMIT, description="With request_id: how long ago it may have begun (3).")
     ] = 3
     wait_seconds: Annotated[
         int,
         Field(
             ge=0,
             le=LOG_WAIT_LIMIT,
-            description="How long to wait for the end of the log: logs come some seconds late, and an Event when it is "
-            "its turn. Not with `cursor`.",
+            description="How long to wait for the log's end (10): logs come late, and an Event has its turn. Not with "
+            "cursor.",
         ),
     ] = 10
-    max_bytes: Annotated[
-        int | None, Field(ge=256, description="How much to give at once, at most what the operator allows.")
-    ] = None
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+    max_bytes: Annotated[int | None, Field(ge=256, description="Of a page; at most what the operator allows.")] = None
+    cursor: _Cursor = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,8 @@ class EncodedRequest:
     """An invocation's parameters as AWS takes them. What is decided on is what is sent.
 
     `payload` is None where none is sent; `client_context` is base64 of JSON; `log_tail` asks for LogType=Tail;
-    `response_stream` sends it as InvokeWithResponseStream.
+    `response_stream` sends it as InvokeWithResponseStream. `payload_text` is there while it is in doubt whether the
+    payload is a string or the JSON that it holds: see `guard/encode.py`.
     """
 
     invocation_type: RequestedInvocationType
@@ -191,26 +197,27 @@ class EncodedRequest:
     durable_execution_name: str | None
     timeout_seconds: int | None
     response_stream: bool = False
+    payload_text: bytes | None = None
 
 
 class ReadResultArguments(_Arguments):
     """The arguments of `read_result`."""
 
-    invocation_id: Annotated[str, Field(min_length=1, description="invocation_id of the call, as its result gave it.")]
+    invocation_id: Annotated[str, Field(min_length=1, description="Of the call, as its result gave it.")]
     part: Annotated[
         Literal["payload", "log"],
-        Field(description="payload: what the function returned. log: the end of its log, up to 4 KB."),
+        Field(description="payload (default): what the function returned. log: the end of its log, up to 4 KB."),
     ] = "payload"
     query: Annotated[
         str | None,
         Field(
             min_length=1,
             max_length=QUERY_LIMIT,
-            description="JMESPath expression, as --query of the AWS CLI, over the whole payload, which must be JSON: "
-            "items[?price > `10`].id. Gives `value` instead of a page.",
+            description="JMESPath over the whole payload, which must be JSON: items[?price > `10`].id. Gives `value` "
+            "instead of a page.",
         ),
     ] = None
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before, to get the next one.")] = None
+    cursor: _Cursor = None
     max_bytes: Annotated[
-        int, Field(ge=256, le=1024 * 1024, description="Size of a page, or of what is shown of a query's value.")
+        int, Field(ge=256, le=1024 * 1024, description="Of a page, or of what is shown of `value` (16384).")
     ] = 16384

@@ -1,4 +1,9 @@
-"""JSON Schemas of the tools, in the words that every host and model takes, and none that cost tokens for nothing."""
+"""JSON Schemas of the tools, in a plain subset of JSON Schema.
+
+What a model's service does not take makes it refuse the whole request: OpenAI an array without `items`, and under
+`strict` most keywords; google-genai `additionalProperties`. So the schema of arguments says what a model needs to write
+them (types, descriptions, choices, bounds of numbers), and the models of `model/request.py` check the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +14,32 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 
 class _PlainSchema(GenerateJsonSchema):
-    """Without a title for each field, and without null where a field may be left out."""
+    """Without what tells a model nothing, and without null where a field may be left out."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         """No field has one."""
         return False
 
+    def str_schema(self, schema: Any) -> dict[str, Any]:
+        """The schema of a string: whoever gets it wrong is told what would be right."""
+        return {"type": "string"} if self.mode == "validation" else super().str_schema(schema)
+
     def default_schema(self, schema: Any) -> dict[str, Any]:
         """The schema of a field with a default."""
-        inner = schema["schema"]
-        if self.mode == "serialization" and inner["type"] == "nullable" and schema.get("default", ...) is None:
-            # A result leaves out what has its default (see `tool_result`), so that this is there and not null, or not.
+        inner, is_argument = schema["schema"], self.mode == "validation"
+        if inner["type"] == "nullable" and schema.get("default", ...) is None:
+            # A result leaves out what has its default (see `served`), so that this is there and not null, or not.
             return self.generate_inner(inner["schema"])
-        return super().default_schema(schema)
+        return self.generate_inner(inner) if is_argument else super().default_schema(schema)
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """The schema of a model. Its own name and docstring are for those who read the code."""
+        made = super().model_schema(schema)
+        return {key: value for key, value in made.items() if key not in ("title", "additionalProperties")}
 
 
 def schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     """The schema of a tool's arguments (`validation`) or of its result (`serialization`)."""
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
-    for definition in schema.get("$defs", {}).values():
-        definition.pop("title", None)
-    return {key: value for key, value in schema.items() if key not in ("title", "description")}
+    schema.pop("description", None)
+    return schema
