@@ -26,6 +26,7 @@ from security.mutants import MUTANTS, PACKAGE, Mutant
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = ROOT / "manifests" / "example.yaml"
+SLOW_TESTS = "uv run --extra local --group test pytest -m slow"
 SNIPPETS = sorted((ROOT / "manifests" / "clients").glob("*.json"))
 
 
@@ -38,11 +39,14 @@ def serve_command() -> click.Command:
     return main.commands["serve"]
 
 
-def test_the_two_commands_come_first_and_ci_runs_the_second() -> None:
+def test_the_two_commands_come_first_and_ci_runs_the_tests() -> None:
     demo, test = (block.strip() for block in blocks("sh"))
     assert demo == "pip install uv && uv run --extra local lambda-warden demo"
     assert test == "pip install uv && uv run --extra local --group test pytest"
-    assert test in (ROOT / ".ci" / "run").read_text().splitlines()
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert contributing.index(test) < contributing.index(SLOW_TESTS)
+    ran = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert ran.index(test) + 1 == ran.index(SLOW_TESTS)
 
 
 def test_the_readmes_manifest_is_valid(tmp_path: Path) -> None:

@@ -66,7 +66,15 @@ async def test_serve_demo_opens_nothing_beyond_this_machine_and_ends_with_its_cl
     assert _left_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "end",
+    [
+        signal.SIGTERM,
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_however_serve_demo_ends_the_endpoint_ends_with_it(end: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--demo"],

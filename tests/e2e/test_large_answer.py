@@ -24,10 +24,10 @@ ROWS = [
         "total": number * 1.25,
         "lines": [{"sku": f"sku-{number % 97}", "note": "é" * 20}] * 3,
     }
-    for number in range(20_000)
+    for number in range(6_000)
 ]
 ANSWER = json.dumps({"region": "eu-west-1", "orders": ROWS, "next": None}, ensure_ascii=False, indent=1).encode()
-QUERY = "orders[?total > `24900`].{id: id, sku: lines[0].sku}"
+QUERY = "orders[?total > `7400`].{id: id, sku: lines[0].sku}"
 
 
 async def test_a_large_answer_is_seen_queried_paged_and_written_to_a_file(
@@ -60,7 +60,7 @@ async def test_a_large_answer_is_seen_queried_paged_and_written_to_a_file(
             cursor = page.get("next_cursor")
             if cursor is None:
                 break
-        assert len(pages) > 100  # however much was asked for, one page is no larger than a host passes on
+        assert len(pages) > 30  # however much was asked for, one page is no larger than a host passes on
         assert "".join(pages).encode() == ANSWER
 
         command = [sys.executable, "-m", "lambda_warden", "result", seen["invocation_id"]]

@@ -25,10 +25,12 @@ from support import wire
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 from support.warden import Rule, allow, check_of, stdio, structured, write_manifest
 
-WAIT = 30.0
+WAIT = 60.0
 """Seconds that nothing takes, unless a test fails."""
 RULES: tuple[Rule, ...] = (allow("f", timeout_seconds=900), allow("quick", timeout_seconds=900))
-ERAS = pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "handshake"])
+ERAS = pytest.mark.parametrize(
+    "legacy", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["2026-07-28", "handshake"]
+)
 
 
 @pytest.fixture
@@ -141,10 +143,10 @@ def opening(legacy: bool) -> bytes:
 # Standard input ends: what was read is answered.
 
 
-@ERAS
+@pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "handshake"])
 def test_what_was_piped_in_is_answered(legacy: bool, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """As `printf … | lambda-warden serve` does: all requests are there at once, and then there is nobody."""
-    with served(tmp_path, endpoint.url) as server:
+    with served(tmp_path, endpoint.url, "--shutdown-grace", "60") as server:
         calls = [wire.invoke(number, legacy=legacy, function="quick:live", payload=number) for number in range(1, 9)]
         server.send(opening(legacy), wire.request(9, "tools/list", {}, legacy=legacy), *calls)
         server.close_stdin()
@@ -160,7 +162,7 @@ def test_what_was_piped_in_is_answered(legacy: bool, endpoint: ScriptedEndpoint,
 def test_a_slow_call_is_answered_after_stdin_has_closed(
     legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    with served(tmp_path, endpoint.url) as server:
+    with served(tmp_path, endpoint.url, "--shutdown-grace", "60") as server:
         server.send(opening(legacy), wire.invoke(1, legacy=legacy, function="f:live", payload=1))
         held.wait_for()
         server.close_stdin()

@@ -63,8 +63,14 @@ async def test_what_may_have_run_is_unknown_and_was_sent_once(
     assert len(endpoint.started) == 1
 
 
-@pytest.mark.parametrize("max_attempts", [1, 3, 5])
-@pytest.mark.parametrize(("behaviour", "passes"), DID_NOT_RUN.values(), ids=DID_NOT_RUN)
+@pytest.mark.parametrize(
+    ("behaviour", "passes", "max_attempts"),
+    [
+        *((*row, 2) for row in DID_NOT_RUN.values()),
+        *((*DID_NOT_RUN["429"], max_attempts) for max_attempts in (1, 5)),
+    ],
+    ids=[*DID_NOT_RUN, "429 once", "429 five times"],
+)
 async def test_what_did_not_run_is_refused_and_tried_again_only_if_the_reason_passes(
     behaviour: Behaviour, passes: bool, max_attempts: int, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:

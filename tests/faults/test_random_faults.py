@@ -104,7 +104,7 @@ def check(call: str, result: Mapping[str, Any], entry: Entry | None) -> None:
     match outcome:
         case "succeeded" | "function_error" | "accepted":
             assert started == 1, (call, outcome, fault)
-        case "refused":
+        case "refused" | "denied":
             assert started == 0, (call, outcome, error, fault)
         case "unknown":
             given_up = error in ("Cancelled", "DeadlineExceeded")
@@ -150,9 +150,13 @@ async def test_what_is_said_of_calls_is_what_the_endpoint_knows(calls: int, tmp_
         outcomes[result["outcome"]] += 1
         check(call, result, ledger.get(call))
         kinds = [kind for kind, _ in found[result["invocation_id"]]]
-        assert kinds[0] == "intent", (call, kinds)
-        assert kinds[-1] == "outcome", (call, kinds)
-        assert kinds[1:-1] == ["retry"] * (result.get("attempts", 1) - 1), (call, kinds, result)
+        if result["outcome"] == "denied":  # a slot that calls of clients who left still had
+            assert (result["reason"]["check"], kinds) == ("busy", ["denial"]), (call, kinds, result)
+            continue
+        attempts = result.get("attempts", 1)
+        # A retry is on record before it is made, and on a slow machine its deadline can pass in between.
+        assert len(kinds) - 1 in (attempts, attempts + 1), (call, kinds, result)
+        assert kinds == ["intent", *["retry"] * (len(kinds) - 2), "outcome"], (call, kinds, result)
         assert found[result["invocation_id"]][-1][1]["outcome"] == result["outcome"]
     for records_of in found.values():  # also of those whose client left, some before it was their turn
         kind, body = records_of[-1]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from lambda_warden.errors import ArgumentError
-from lambda_warden.guard.decide import Found
+from lambda_warden.guard.decide import RuleMatch
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.manifest import ASYNC_PAYLOAD_LIMIT, SYNC_PAYLOAD_LIMIT
@@ -44,7 +44,7 @@ def encode(arguments: InvokeArguments) -> EncodedRequest:
     )
 
 
-def settle(request: EncodedRequest, found: Found) -> EncodedRequest:
+def settle(request: EncodedRequest, found: RuleMatch) -> EncodedRequest:
     """Decide what a payload is that came as a string which holds a JSON object or array: some hosts send objects so.
 
     It is the string if only that fits the rule's schema, and what the string holds if the string does not fit.
@@ -60,7 +60,7 @@ def settle(request: EncodedRequest, found: Found) -> EncodedRequest:
     if text is None or found.rule is None or not all(check.passed for check in found.checks):
         return request
     schema = found.rule.schema
-    if schema is not None and schema.problems(text.decode()):
+    if schema is not None and schema.problem(text.decode()):
         return replace(request, payload=text, payload_text=None)
     if schema is not None and not _fits(text, schema):
         return replace(request, payload_text=None)
@@ -74,7 +74,7 @@ def settle(request: EncodedRequest, found: Found) -> EncodedRequest:
 
 def _fits(text: bytes, schema: PayloadSchema) -> bool:
     try:
-        return not schema.problems(parse_json(text))
+        return not schema.problem(parse_json(text))
     except ValueError:
         return False
 
