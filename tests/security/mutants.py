@@ -754,7 +754,7 @@ def _is_killed(mutant: Mutant, copy: Path) -> bool:
     path.write_text(text.replace(mutant.old, mutant.new))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()],
+            [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()],
             cwd=copy,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(copy / "server"), os.environ.get("PYTHONPATH", "")])},
             capture_output=True,

@@ -23,6 +23,9 @@ def encode(arguments: InvokeArguments) -> EncodedRequest:
     Raises:
         ArgumentError: for a payload given twice, not base64, not JSON or over Lambda's limit (6 MB, 1 MB for
             Event), and for a client context over its limit or with Event.
+
+    >>> encode(InvokeArguments(function="orders", payload={"name": "Zoë"})).payload.decode()
+    '{"name":"Zoë"}'
     """
     payload = _payload(arguments)
     limit = ASYNC_PAYLOAD_LIMIT if arguments.invocation_type == "Event" else SYNC_PAYLOAD_LIMIT

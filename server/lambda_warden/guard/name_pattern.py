@@ -53,6 +53,10 @@ def common_name(first: str, second: str) -> str | None:
     Args:
         first: a pattern, not empty, `*` standing for any characters of a name, also none.
         second: another.
+
+    >>> common_name("report-*", "*-daily")
+    'report-daily'
+    >>> common_name("report-*", "order-*")
     """
     # shortest[i][j]: the shortest text that takes the first pattern to position i and the second to position j.
     shortest: list[list[str | None]] = [[None] * (len(second) + 1) for _ in range(len(first) + 1)]

@@ -32,6 +32,12 @@ def resolve(
 
     Raises:
         ArgumentError: if the name is malformed, contradicts `qualifier`, or could mean several functions.
+
+    >>> targets = [Target(account="123456789012", regions=["us-east-1"])]
+    >>> resolve("orders", "live", targets).qualified_arn
+    'arn:aws:lambda:us-east-1:123456789012:function:orders:live'
+    >>> resolve("123456789012:function:orders", None, targets).qualifier
+    '$LATEST'
     """
     spelling = parse_function(function)
     return FunctionRef(

@@ -124,6 +124,11 @@ def parse_function(text: str, argument: str = "function") -> FunctionSpelling:
 
     Raises:
         ArgumentError: naming what is wrong and the right form.
+
+    >>> parse_function("orders:live")
+    FunctionSpelling(name='orders', partition=None, region=None, account=None, qualifier='live')
+    >>> parse_function("arn:aws:lambda:us-east-1:123456789012:function:orders").region
+    'us-east-1'
     """
     if len(text) > SPELLING_LIMIT:
         raise ArgumentError(argument, f"is {len(text)} characters long", f"at most {SPELLING_LIMIT} characters")
