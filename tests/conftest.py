@@ -17,7 +17,7 @@ loopback_only.install()
 # How fast a machine is fails no test; a test that takes a fixture says itself what it resets.
 _CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("small", deadline=None, suppress_health_check=_CHECKS, max_examples=30)
-settings.register_profile("slow", settings.get_profile("small"), max_examples=300)
+settings.register_profile("slow", settings.get_profile("small"), max_examples=200)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
