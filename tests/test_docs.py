@@ -84,7 +84,7 @@ def test_a_clients_snippet_starts_the_server_with_options_it_has(path: Path) -> 
     command, *arguments = server["args"]
     assert command == "serve"
     parsed = serve_command().make_context("serve", arguments)
-    assert [path.name for path in parsed.params["manifests"]] == ["manifest.yaml"]
+    assert parsed.params["manifests"] == (Path.home() / ".config" / "lambda-warden" / "manifest.yaml",)
     assert path.name in README
 
 
@@ -97,8 +97,8 @@ def test_the_readme_names_every_option_and_every_key_of_a_rule() -> None:
     # The demo's options and the transport's stand in the text, the others in the table of settings.
     options = {option for parameter in serve_command().params for option in parameter.opts if option != "--port"}
     named = set(re.findall(r"--(?:no-)?[a-z-]+", README))
-    assert options <= named | {"--verify-ssl", "--sign-request"}
-    assert {"--no-verify-ssl", "--no-sign-request"} <= named
+    assert options <= named | {"--verify-ssl", "--sign-request", "--reload"}
+    assert {"--no-verify-ssl", "--no-sign-request", "--no-reload"} <= named
     for key in FunctionRule.model_fields:
         assert f"`{key}" in README
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
@@ -32,7 +33,7 @@ from lambda_warden.store.results.keeper import ResultStore
 from lambda_warden.store.sqlite import SqliteRecords
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
-from lambda_warden.tools.tool import ToolDeclaration, served
+from lambda_warden.tools.tool import ToolDeclaration, served, tool_error
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -74,7 +75,8 @@ class Warden:
         self._tools = self._make_tools()
         self._prepared = False
         self.server = self._make_server()
-        self.server.middleware.append(self._prepare_after_list)
+        self.server.middleware.extend([self._prepare_after_list, self._decide_by_current_manifests])
+        self._until_current: Callable[[], Awaitable[bool]] | None = None
 
     def apply(self, loaded: LoadedManifest) -> None:
         """Put newly loaded manifests into force. A call that waits is decided on again before it is sent.
@@ -90,6 +92,14 @@ class Warden:
         self._policy = policy
         for declaration, tool in self._tools:
             tool.annotations = declaration.annotations(policy.rules)
+
+    def look_before_calls(self, until_current: Callable[[], Awaitable[bool]]) -> None:
+        """Have each call wait until what the manifests' files say is in force.
+
+        Args:
+            until_current: waits for that; False if the files don't come to rest, and then calls are not decided on.
+        """
+        self._until_current = until_current
 
     @property
     def shutdown_grace(self) -> float:
@@ -173,6 +183,19 @@ class Warden:
         if ctx.method == "tools/list":
             asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._prepare)
         return result
+
+    async def _decide_by_current_manifests(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        if ctx.method != "tools/call" or self._until_current is None or await self._until_current():
+            return await call_next(ctx)
+        reason = "the manifests go on changing"
+        logger.error("a call was not decided on: %s", reason)
+        body = {"principal": self._settings.principal, "check": "manifest_changed", "reason": reason}
+        await anyio.to_thread.run_sync(self._records.append, "denial", uuid.uuid4().hex, body)
+        return tool_error(
+            "Nothing was sent: the operator is changing the manifest. Wait some seconds, then call again."
+        )
 
     def _prepare(self) -> None:
         """Load boto3 and make the first client, once, in a thread that keeps no process alive."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from lambda_warden import __version__
 from lambda_warden.app import Warden
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
-from lambda_warden.commands.options import settings_of, settings_options
+from lambda_warden.commands.options import UserPath, settings_of, settings_options
 from lambda_warden.commands.records import records
 from lambda_warden.commands.result import result
 from lambda_warden.errors import ManifestError, SettingsError
@@ -32,7 +33,7 @@ from lambda_warden.settings import LogLevel, Settings
 from lambda_warden.transport.http import serve_http
 from lambda_warden.transport.stdio import serve_stdio
 
-_PATHS = click.Path(path_type=Path)
+_PATHS = UserPath(path_type=Path)
 
 
 class _Problems(click.ClickException):
@@ -70,8 +71,15 @@ def main() -> None:
     help="streamable-http has no authentication: it listens on 127.0.0.1 only, and nothing can be approved over it.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
+@click.option(
+    "--reload/--no-reload",
+    "reloads",
+    default=True,
+    show_default=True,
+    help="Whether a changed manifest, or SIGHUP, holds for the next call. Without, SIGHUP does nothing.",
+)
 @settings_options
-def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **options: Any) -> None:
+def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, reloads: bool, **options: Any) -> None:
     """Serve MCP: on stdin and stdout, or over HTTP on this machine.
 
     Every option is also an environment variable: --endpoint-url is LAMBDA_WARDEN_ENDPOINT_URL.
@@ -82,9 +90,10 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
     if demo:
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
-            _serve([environment.manifest], settings_of(options), transport, port)
+            _serve([environment.manifest], settings_of(options), transport, port, reloads)
     else:
-        _serve(manifests, settings_of(options), transport, port)
+        _warn_of_manifests_in(Path.cwd(), manifests)
+        _serve(manifests, settings_of(options), transport, port, reloads)
 
 
 @main.command()
@@ -124,14 +133,28 @@ def _problems_of_the_endpoint() -> Iterator[None]:
         raise _Problems(str(error)) from None
 
 
-def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
+def _warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
+    """Hosts start servers in the folder that their agent works on; some in the root, which says nothing."""
+    if folder == Path(folder.anchor):
+        return
+    for path in manifests:
+        # A link can be replaced where it lies, and what it leads to where that is.
+        if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
+            click.echo(
+                f"Warning: the manifest {path} lies in the working folder {folder}: an agent that may edit files there "
+                "could allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/.",
+                err=True,
+            )
+
+
+def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int, reloads: bool) -> None:
     loaded = _load(manifests)
     _configure_logging(settings.log_level)
     try:
         warden = Warden(settings, loaded, authentic=transport == "stdio")
     except SettingsError as error:
         raise _Problems(str(error)) from None
-    with _reloading(Watcher(manifests, loaded, warden.apply)):
+    with _reloading(Watcher(manifests, loaded, warden.apply), warden) if reloads else _hangup_ignored():
         if transport == "stdio":
             anyio.run(serve_stdio, warden)
         else:
@@ -139,8 +162,18 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
 
 
 @contextmanager
-def _reloading(watcher: Watcher) -> Iterator[None]:
-    """Reload on SIGHUP, unless something else answers it, and on a change of the files."""
+def _hangup_ignored() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
+def _reloading(watcher: Watcher, warden: Warden) -> Iterator[None]:
+    """Reload on SIGHUP, unless something else answers it, and on a change of the files, before the next call."""
+    warden.look_before_calls(watcher.until_current)
     answered = signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
     if not answered:
         signal.signal(signal.SIGHUP, lambda *_: watcher.reload())

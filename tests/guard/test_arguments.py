@@ -50,7 +50,7 @@ def test_every_argument_is_taken_as_it_stands() -> None:
     assert parse_arguments(InvokeArguments, given_arguments).model_dump() == given_arguments
 
 
-MODELS = [InvokeArguments, ListArguments, ReadLogsArguments, ReadResultArguments]
+MODELS: list[type[BaseModel]] = [InvokeArguments, ListArguments, ReadLogsArguments, ReadResultArguments]
 OPTIONAL = [(model, name) for model in MODELS for name, field in model.model_fields.items() if not field.is_required()]
 REQUIRED = [(InvokeArguments, "function"), (ReadResultArguments, "invocation_id")]
 NEEDED = {"function": "f", "invocation_id": "0" * 32}

@@ -5,18 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
+from lambda_warden.manifests import watch
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from support.scripted_endpoint import ScriptedEndpoint
-from support.warden import Warden, allow, check_of, stdio, structured, warden, write_manifest
+from support.servers import serve_http
+from support.warden import Warden, allow, check_of, stdio, structured, text_of, warden, write_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +125,90 @@ async def test_a_changed_schema_file_comes_into_force(endpoint: ScriptedEndpoint
         await until(lambda: any(kind == "reload" for kind, _, _ in running.records()))
         assert (await running.invoke("f:live", payload=1))["outcome"] == "succeeded"
         watcher.stop()
+
+
+async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
+    endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        assert running.inside is not None
+        path = tmp_path / "manifest.yaml"
+        watcher = Watcher([path], load_manifests([path]), running.inside.apply, poll_seconds=60, still_seconds=0.02)
+        running.inside.look_before_calls(partial(watcher.until_current, 20))
+        watcher.start()
+        assert (await running.invoke("f:live"))["outcome"] == "succeeded"
+        write_manifest(tmp_path, endpoint.url, [allow("g")])
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        path.write_text("functions: [")
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded", "what is broken changes nothing"
+        with monkeypatch.context() as patch:
+            looks = count()
+            patch.setattr(watch, "stamp_of", lambda path: (0, 0, next(looks)))
+            running.inside.look_before_calls(partial(watcher.until_current, 0.1))
+            result = await running.call("invoke_function", function="g:live")
+        assert result.is_error
+        assert "is changing the manifest" in text_of(result)
+        running.inside.look_before_calls(partial(watcher.until_current, 20))
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        await anyio.to_thread.run_sync(watcher.stop)
+    assert len(endpoint.started) == 4
+
+
+@pytest.mark.parametrize("transport", ["stdio", "streamable-http"])
+async def test_the_next_call_is_decided_on_by_the_changed_manifest(
+    transport: str, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    records = ["--records", str(tmp_path / "records.sqlite3")]
+    with ExitStack() as stack:
+        server: Any = stdio(path, tmp_path, *records)
+        if transport != "stdio":
+            server = stack.enter_context(serve_http(path, tmp_path, *records))
+        async with Client(server) as client:
+            for name, other in (("g", "f"), ("f", "g"), ("g", "f")):
+                write_manifest(tmp_path, endpoint.url, [allow(name)])
+                allowed = structured(await client.call_tool("invoke_function", {"function": f"{name}:live"}))
+                denied = structured(await client.call_tool("invoke_function", {"function": f"{other}:live"}))
+                assert (allowed["outcome"], denied["outcome"]) == ("succeeded", "denied")
+
+
+async def test_without_reload_nothing_changes_and_sighup_ends_nothing(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    async with Client(stdio(path, tmp_path, "--no-reload")) as client:
+        await client.list_tools()
+        write_manifest(tmp_path, endpoint.url, [allow("g")])
+        os.kill(_server_pid(path), signal.SIGHUP)
+        for name, outcome in (("g", "denied"), ("f", "succeeded")):
+            result = await client.call_tool("invoke_function", {"function": f"{name}:live"})
+            assert structured(result)["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("place", "warned"), [(".", True), ("work/a/b", True), ("../elsewhere", False), ("work/link", True)]
+)
+def test_serve_warns_of_a_manifest_that_an_agent_could_edit(place: str, warned: bool, tmp_path: Path) -> None:
+    """A link counts where it lies, since it can be replaced, and where it leads to."""
+    working, elsewhere = tmp_path / "working", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (working / "work").mkdir(parents=True)
+    (working / "work" / "link").symlink_to(elsewhere)
+    folder = working / place
+    folder.mkdir(parents=True, exist_ok=True)
+    path = write_manifest(folder, "http://127.0.0.1:9", [allow("f")])
+    command = stdio(path, tmp_path)
+    done = subprocess.run(
+        [command.command, *command.args],
+        env=os.environ | (command.env or {}),
+        cwd=working,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("could allow itself anything" in done.stderr) == warned
 
 
 async def test_sighup_reloads_a_running_server(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

@@ -609,6 +609,27 @@ MUTANTS = [
         "tests/transport/test_any_line.py",
     ),
     Mutant(
+        "a call is decided on by what was in force",
+        "app.py",
+        "self._until_current is None or await self._until_current():",
+        "True:",
+        "tests/manifests/test_watch.py",
+    ),
+    Mutant(
+        "a manifest is read while it is written",
+        "manifests/watch.py",
+        "look != self._seen and look == last",
+        "look != self._seen",
+        "tests/manifests/test_watch.py",
+    ),
+    Mutant(
+        "nobody is warned of a manifest in the working folder",
+        "cli.py",
+        "    if folder == Path(folder.anchor):\n",
+        "    if True:\n",
+        "tests/manifests/test_watch.py",
+    ),
+    Mutant(
         "the server listens everywhere",
         "transport/http.py",
         'HOST: Final = "127.0.0.1"',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -13,6 +14,14 @@ from pydantic.fields import FieldInfo
 from lambda_warden.settings import Option, Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class UserPath(click.Path):
+    """A path in which ~ is the user's folder: no shell has seen what a host's configuration says."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 - which fails without a home
 
 
 def setting_option(name: str, **attributes: Any) -> Callable[[_F], _F]:
@@ -69,7 +78,7 @@ def _type_of(field: FieldInfo) -> Any:
     if get_origin(field.annotation) is Literal:
         return click.Choice(kinds, case_sensitive=False)
     if kinds == [Path]:
-        return click.Path(path_type=Path, dir_okay=False)
+        return UserPath(path_type=Path, dir_okay=False)
     limits = {key: value for note in field.metadata for key, value in _limit(note).items()}
     if kinds == [int]:
         return click.IntRange(**limits)

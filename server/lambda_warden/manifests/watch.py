@@ -1,20 +1,27 @@
-"""Watching manifests: a change, or SIGHUP, puts a new policy into force, whole or not at all."""
+"""Watching manifests: a change, or SIGHUP, puts a new policy into force, whole or not at all, before the next call."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
+
 from lambda_warden.errors import ManifestError, SettingsError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
-from lambda_warden.manifests.stamp import stamp_of
+from lambda_warden.manifests.stamp import Stamp, stamp_of
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
+STILL_SECONDS: Final = 0.25
+"""How long files have to look the same before they are read."""
+WAIT_SECONDS: Final = 10.0
+"""How long a call waits for files that go on changing."""
 
 
 class Watcher:
@@ -27,7 +34,8 @@ class Watcher:
         paths: as given to `load_manifests`.
         loaded: what they said when they were last read.
         apply: puts newly loaded manifests into force; SettingsError if they can't be.
-        poll_seconds: how often the files are looked at.
+        poll_seconds: how often the files are looked at where no call comes.
+        still_seconds: how far apart the two looks are.
     """
 
     def __init__(
@@ -36,14 +44,17 @@ class Watcher:
         loaded: LoadedManifest,
         apply: Callable[[LoadedManifest], None],
         poll_seconds: float = POLL_SECONDS,
+        still_seconds: float = STILL_SECONDS,
     ) -> None:
         self._paths = paths
         self._apply = apply
         self._poll_seconds = poll_seconds
+        self._still_seconds = still_seconds
         self._seen = dict(loaded.stamps)
-        self._last_look = self._seen
-        self._asked = threading.Event()
-        self._ended = False
+        self._wake = threading.Event()
+        self._asked = False
+        self._ending = threading.Event()
+        self._settled = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="manifest-watcher", daemon=True)
 
     def start(self) -> None:
@@ -52,27 +63,56 @@ class Watcher:
 
     def stop(self) -> None:
         """Stop watching, and wait until a reload under way has ended."""
-        self._ended = True
-        self._asked.set()
+        self._ending.set()
+        self._wake.set()
         self._thread.join()
 
     def reload(self) -> None:
         """Read the files again soon, changed or not. Safe to call from a signal handler."""
-        self._asked.set()
+        self._asked = True
+        self._wake.set()
+
+    async def until_current(self, seconds: float = WAIT_SECONDS) -> bool:
+        """Wait until what is in force is what the files say now, or is known to be all that can be in force.
+
+        Args:
+            seconds: at the most.
+
+        Returns:
+            False if the files went on changing all the time.
+        """
+        return self._is_current() or await anyio.to_thread.run_sync(self._wait_until_current, seconds)
+
+    def _is_current(self) -> bool:
+        seen = self._seen
+        return _look(seen) == seen
+
+    def _wait_until_current(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        with self._settled:
+            while not self._is_current():
+                self._wake.set()
+                if (left := end - time.monotonic()) <= 0 or self._ending.is_set():
+                    return False
+                self._settled.wait(min(left, self._still_seconds))
+        return True
 
     def _run(self) -> None:
-        while True:
-            asked = self._asked.wait(self._poll_seconds)
-            if self._ended:
-                return
-            self._asked.clear()
-            look = {path: stamp_of(path) for path in self._seen}
-            if asked or (look != self._seen and look == self._last_look):
-                self._seen = look
-                self._load()
-            self._last_look = look
+        last: dict[Path, Stamp] = {}
+        while not self._ending.is_set():
+            look = _look(self._seen)
+            if self._asked or (look != self._seen and look == last):
+                self._asked = False
+                self._load(look)
+            last = look
+            if look != self._seen and not self._asked:
+                self._ending.wait(self._still_seconds)
+            else:
+                self._wake.wait(self._poll_seconds)
+                self._wake.clear()
 
-    def _load(self) -> None:
+    def _load(self, look: dict[Path, Stamp]) -> None:
+        seen = look
         try:
             loaded = load_manifests(self._paths)
             self._apply(loaded)
@@ -82,5 +122,12 @@ class Watcher:
             logger.exception("the manifest was not reloaded, and what was in force stays in force")
         else:
             # Taken before the files were read: what was changed since then is seen at the next look.
-            self._seen = dict(loaded.stamps)
+            seen = dict(loaded.stamps)
             logger.warning("the manifest was reloaded: %s rules", len(loaded.rules.all))
+        with self._settled:  # not before: a call would be decided on by what is not in force yet
+            self._seen = seen
+            self._settled.notify_all()
+
+
+def _look(paths: dict[Path, Stamp]) -> dict[Path, Stamp]:
+    return {path: stamp_of(path) for path in paths}

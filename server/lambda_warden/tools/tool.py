@@ -73,6 +73,11 @@ class _AsSent(FuncMetadata):
         return {"arguments": arguments_to_validate}
 
 
+def tool_error(message: str) -> CallToolResult:
+    """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
+    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
+
+
 def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
     """A tool as the SDK serves it.
 
@@ -86,8 +91,7 @@ def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
         try:
             result = await tool.handler(arguments, caller_of(context, principal), context)
         except tool.errors as error:
-            # The SDK would put `Error executing tool NAME:` before a raised one.
-            return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
+            return tool_error(str(error))
         if isinstance(result, InputRequiredResult):
             return result
         return CallToolResult(
