@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ from lambda_warden.transport.stdio import serve_stdio
 _PATHS = UserPath(path_type=Path)
 
 
+class _Commands(click.Group):
+    """The commands. What the encoding of stdout or stderr has no characters for is written as escapes."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run one."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
+
+
 class _Problems(click.ClickException):
     """Problems for the operator, one line each, on stderr."""
 
@@ -44,6 +56,7 @@ class _Problems(click.ClickException):
 
 
 @click.group(
+    cls=_Commands,
     commands=[explain, iam_policy, records, result],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -195,7 +195,7 @@ def test_bad_options_are_one_clear_error(path: Path, arguments: list[str], expec
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("subcommand", ["list", "follow", "export", "verify"])
+@pytest.mark.parametrize("subcommand", ["follow", "export", "verify"])
 def test_a_file_that_is_not_there_is_named_and_not_made(path: Path, subcommand: str) -> None:
     result = run(path, subcommand)
     assert result.exit_code == 1

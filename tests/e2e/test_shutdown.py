@@ -313,9 +313,9 @@ def test_a_server_that_is_killed_leaves_an_intent_that_shows_as_unknown(
 
 @contextmanager
 def serving_http(folder: Path, url: str, *options: str) -> Iterator[tuple[Server, str]]:
-    options = ("--transport", "streamable-http", "--port", "0", "--log-level", "INFO", *options)
+    options = ("--transport", "streamable-http", "--port", "0", *options)
     with served(folder, url, *options) as server:
-        until(lambda: re.search(r"http://127\.0\.0\.1:\d+", server.stderr))
+        until(lambda: re.search(r"http://127\.0\.0\.1:\d+/mcp\n", server.stderr))
         found = re.search(r"http://127\.0\.0\.1:\d+", server.stderr)
         assert found is not None
         yield server, f"{found[0]}/mcp"

@@ -17,7 +17,7 @@ from support.warden import stdio
 @contextmanager
 def serve_http(manifest: Path, home: Path, *arguments: str) -> Iterator[str]:
     """Run a server over HTTP, and give its URL."""
-    server = stdio(manifest, home, "--transport", "streamable-http", "--port", "0", "--log-level", "INFO", *arguments)
+    server = stdio(manifest, home, "--transport", "streamable-http", "--port", "0", *arguments)
     process = subprocess.Popen(
         [server.command, *server.args],
         env=os.environ | (server.env or {}),
@@ -28,7 +28,7 @@ def serve_http(manifest: Path, home: Path, *arguments: str) -> Iterator[str]:
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if found := re.search(r"http://[\d.]+:(?P<port>\d+)", line):
+            if found := re.search(r"serving http://[\d.]+:(?P<port>\d+)/mcp", line):
                 yield f"http://127.0.0.1:{found['port']}/mcp"
                 break
         else:

@@ -108,6 +108,9 @@ def list_records(
 
     A call that has not ended is running, or unknown once it must have ended.
     """
+    if not path.exists() or not path.stat().st_size:
+        click.echo(f"Nothing is recorded yet: {path} is written once a server runs.", err=True)
+        return
     with _reading(path) as reader:
         now = datetime.now(UTC)
         rows = (_row(entry, now) for entry in reader.entries(kinds or _CALLS, since, invocation))
@@ -117,10 +120,13 @@ def list_records(
             if (function is None or function in str(row.function or "")) and outcome in (None, row.outcome)
         )
         found = list(islice(wanted, limit))[::-1]
+        has_any = reader.last() > 0
     if as_json:
         for row in found:
             click.echo(row.json())
         return
+    if not found:
+        click.echo("No such records." if has_any else "Nothing is recorded yet.", err=True)
     table = [row.cells() for row in found]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:

@@ -111,9 +111,9 @@ def _write_manifest(folder: Path, url: str) -> Path:
     source = resources.files("lambda_warden.local")
     schemas = folder / "schemas"
     schemas.mkdir()
-    (schemas / "order-refund.json").write_text(source.joinpath("schemas/order-refund.json").read_text())
+    (schemas / "order-refund.json").write_text(source.joinpath("schemas/order-refund.json").read_text("utf-8"), "utf-8")
     manifest = folder / "manifest.yaml"
-    manifest.write_text(source.joinpath("manifest.yaml").read_text().replace("ENDPOINT_URL", url))
+    manifest.write_text(source.joinpath("manifest.yaml").read_text("utf-8").replace("ENDPOINT_URL", url), "utf-8")
     return manifest
 
 

@@ -24,7 +24,7 @@ def deploy(client: LambdaClient, account: str) -> None:
     """Create the sample functions, publish a version of each, and point the alias `live` at the newest."""
     for name, timeout in FUNCTIONS.items():
         module = name.replace("-", "_")
-        source = resources.files("lambda_warden.local.functions").joinpath(f"{module}.py").read_text()
+        source = resources.files("lambda_warden.local.functions").joinpath(f"{module}.py").read_text("utf-8")
         version = client.create_function(
             FunctionName=name,
             Description=source.splitlines()[0].strip('"'),
