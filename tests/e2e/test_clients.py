@@ -45,17 +45,14 @@ async def test_streamable_http(mode: str, revision: str, http_url: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
-async def test_a_person_is_asked_through_the_client(
-    transport: str, mode: str, demo: DemoEnvironment, http_url: str, tmp_path: Path
-) -> None:
+async def test_a_person_is_asked_through_the_client(mode: str, demo: DemoEnvironment, tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         asked.append(params.message)
         return ElicitResult(action="accept", content={"approve": len(asked) == 1})
 
-    server = stdio(demo.manifest, tmp_path) if transport == "stdio" else http_url
+    server = stdio(demo.manifest, tmp_path)
     refund = {"function": "order-refund:live", "payload": {"orderId": "A-1001", "amount": 1}}
     async with Client(server, mode=mode, elicitation_callback=person) as client:
         approved = structured(await client.call_tool("invoke_function", refund))

@@ -143,12 +143,14 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
         path.write_text("functions: [")
         assert (await running.invoke("g:live"))["outcome"] == "succeeded", "what is broken changes nothing"
         with monkeypatch.context() as patch:
-            looks = count()
+            looks, read = count(), list[object]()
             patch.setattr(watch, "stamp_of", lambda path: (0, 0, next(looks)))
+            patch.setattr(watch, "load_manifests", read.append)
             running.inside.look_before_calls(partial(watcher.until_current, 0.1))
             result = await running.call("invoke_function", function="g:live")
         assert result.is_error
         assert "is changing the manifest" in text_of(result)
+        assert read == [], "a file is not read while it is written"
         running.inside.look_before_calls(partial(watcher.until_current, 20))
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"
         await anyio.to_thread.run_sync(watcher.stop)
