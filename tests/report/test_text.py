@@ -24,6 +24,7 @@ from lambda_warden.model.result import (
     Report,
 )
 from lambda_warden.report.invocation import report_outcome
+from lambda_warden.report.log import read_log
 from lambda_warden.report.text import PAYLOAD_LIMIT, dry_run_text, invocation_text, list_text, visible
 from support.results import CALL, MARK, REF, hostile_texts, json_values, own_lines
 
@@ -228,8 +229,9 @@ def test_a_cold_start_is_said(cold: bool | None, shown: bool) -> None:
 
 def test_a_log_does_not_repeat_the_stack_trace() -> None:
     frames = ["Traceback (most recent call last):", '  File "app.py", line 3\n    raise KeyError(1)', "KeyError: 1"]
-    log = "working\n" + "\n".join(frames) + "\n    ^^^^^^\n"
-    lines = outside_lines(invocation_text(failed("KeyError", "1", frames, log)))
+    read = read_log(("working\n" + "\n".join(frames) + "\n    ^^^^^^\n").encode())
+    assert read is not None
+    lines = outside_lines(invocation_text(failed("KeyError", "1", frames, read.log.text)))
 
     assert lines.count("    raise KeyError(1)") == 1
     assert lines[-2:] == ["working", "INFO the end"]

@@ -27,6 +27,11 @@ ErrorCause = Literal[
     "permission_denied",
     "throttled",
     "network",
+    "capacity",
+    "storage",
+    "credentials",
+    "configuration",
+    "database",
     "invalid_input",
     "invalid_response",
     "response_too_large",
@@ -59,19 +64,33 @@ class Report(_Result):
     error_type: str | None = None
 
 
+class CausedBy(_Result):
+    """An error behind the error."""
+
+    type: str | None = None
+    message: str | None = None
+    code: str | None = None
+    host: str | None = None
+    stack_trace: list[str] = []
+
+
 class LogError(_Result):
     """An error that the log tells of."""
 
     level: str | None = Field(default=None, description="As logged; null: an exception without a level.")
     message: str
+    code: str | None = None
+    host: str | None = None
     stack: list[str] = []
+    caused_by: list[CausedBy] = []
 
 
 class Log(_Result):
     """The end of the function's log, up to 4 KB."""
 
     text: str = Field(
-        description="Without the lines in which Lambda says that the call began and ended; `report` has their numbers."
+        description="Without the lines in which Lambda says that the call began and ended; `report` has their numbers. "
+        "Stacks stand in `errors` and `function_error`."
     )
     format: Literal["text", "json"] = Field(default="text", description="json: each line is a JSON object.")
     truncated: bool = Field(description="True if the log is longer than what AWS returns: its beginning is missing.")
@@ -82,14 +101,6 @@ class Log(_Result):
     more_errors: int = Field(default=0, description="How many other errors stand in `text` before those.")
     other_requests: int = Field(default=0, description="Lines of other invocations, which are left out.")
     report: Report | None = None
-
-
-class CausedBy(_Result):
-    """An error behind the error."""
-
-    type: str | None = None
-    message: str | None = None
-    stack_trace: list[str] = []
 
 
 class FunctionError(_Result):
@@ -105,6 +116,8 @@ class FunctionError(_Result):
     explanation: str = Field(description="The cause in lambda-warden's words.")
     type: str | None = None
     message: str | None = None
+    code: str | None = None
+    host: str | None = Field(default=None, description="What it could not reach, where that is told.")
     action: str | None = Field(default=None, description="permission_denied: what the function was not allowed to do.")
     resource: str | None = Field(default=None, description="permission_denied: to what it was not allowed.")
     stack_trace: list[str] = []

@@ -1,9 +1,10 @@
-"""Causes of function errors: what a runtime or Lambda says of an error → one word for what went wrong.
+"""Causes of function errors: what a runtime, Lambda or a library says of an error → one word for what went wrong.
+
+What libraries and services say stands in `causes`, line by line; what Lambda and its runtimes say, here.
 
 The error types of Lambda and its runtimes: "Troubleshoot invocation issues in Lambda", "Understanding the Lambda
 execution environment lifecycle" (failures), "Using the Lambda runtime API for custom runtimes", the pages on errors of
-each language ("Lambda function errors in …") and its runtime interface client. Those of services: "Common Error Types"
-of the AWS API references, and "Retry behavior" of the AWS SDKs and Tools (what counts as throttling).
+each language ("Lambda function errors in …") and its runtime interface client.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from lambda_warden.model.result import ErrorCause, Log
+from lambda_warden.model.result import ErrorCause, Log, LogError
+from lambda_warden.report.causes import BY_NAME, BY_WORDS
 
 
 class Said(NamedTuple):
-    """What is said of one error: its type and message, each empty where nothing is."""
+    """What is said of one error: its type, message and code, each empty where nothing is."""
 
     type: str
     message: str
+    code: str = ""
 
 
 _LAMBDA_TYPES: Final[dict[str, ErrorCause]] = {
@@ -57,77 +60,6 @@ _LAMBDA_TYPES: Final[dict[str, ErrorCause]] = {
 }
 """Types that only Lambda and its runtimes give."""
 
-_TYPES: Final[dict[str, ErrorCause]] = {
-    # Languages: memory.
-    "MemoryError": "out_of_memory",
-    "NoMemoryError": "out_of_memory",
-    "OutOfMemoryError": "out_of_memory",
-    "OutOfMemoryException": "out_of_memory",
-    # Languages: code that is not there.
-    "ModuleNotFoundError": "import_failure",
-    "ImportError": "import_failure",
-    "LoadError": "import_failure",
-    "GemNotFound": "import_failure",
-    "ClassNotFoundException": "import_failure",
-    "NoClassDefFoundError": "import_failure",
-    "ERR_MODULE_NOT_FOUND": "import_failure",
-    # Services: permission.
-    "AccessDenied": "permission_denied",
-    "AccessDeniedException": "permission_denied",
-    "AccessDeniedError": "permission_denied",
-    "AuthorizationError": "permission_denied",
-    "AuthorizationErrorException": "permission_denied",
-    "ForbiddenException": "permission_denied",
-    "KMSAccessDeniedException": "permission_denied",
-    "NotAuthorized": "permission_denied",
-    "UnauthorizedOperation": "permission_denied",
-    # Services: throttling.
-    "BandwidthLimitExceeded": "throttled",
-    "EC2ThrottledException": "throttled",
-    "PriorRequestNotComplete": "throttled",
-    "ProvisionedThroughputExceeded": "throttled",
-    "ProvisionedThroughputExceededException": "throttled",
-    "RequestLimitExceeded": "throttled",
-    "RequestThrottled": "throttled",
-    "RequestThrottledException": "throttled",
-    "SlowDown": "throttled",
-    "ThrottledException": "throttled",
-    "Throttling": "throttled",
-    "ThrottlingException": "throttled",
-    "TooManyRequests": "throttled",
-    "TooManyRequestsException": "throttled",
-    # Languages and their HTTP clients: the network.
-    "ConnectError": "network",
-    "ConnectException": "network",
-    "ConnectTimeout": "network",
-    "ConnectTimeoutError": "network",
-    "ConnectionClosedError": "network",
-    "ConnectionError": "network",
-    "ConnectionRefusedError": "network",
-    "ConnectionResetError": "network",
-    "ECONNREFUSED": "network",
-    "ECONNRESET": "network",
-    "EndpointConnectionError": "network",
-    "ETIMEDOUT": "network",
-    "HttpConnectTimeoutException": "network",
-    "HttpRequestException": "network",
-    "HttpTimeoutException": "network",
-    "MaxRetryError": "network",
-    "NetworkingError": "network",
-    "NewConnectionError": "network",
-    "OpenTimeout": "network",
-    "ReadTimeout": "network",
-    "ReadTimeoutError": "network",
-    "SocketError": "network",
-    "SocketException": "network",
-    "SocketTimeoutException": "network",
-    "TimeoutError": "network",
-    "UnknownHostException": "network",
-    "URLError": "network",
-    "gaierror": "network",
-}
-"""Types of errors that code runs into, by their last name: without module, package and wrapping."""
-
 _LAMBDA_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
     (
         re.compile(r"(?:\S{1,64} ){0,2}(?:RequestId: \S{1,64} )?(?:Error: )?Task timed out after [0-9.]+ seconds"),
@@ -160,38 +92,34 @@ _RUNTIME_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
 )
 """How messages of the runtimes begin, where the type says too little."""
 
-_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
-    (re.compile(r"\bis not authorized to perform:? [a-z0-9-]+:\w|\bnot authorized to perform: "), "permission_denied"),
-    (re.compile(r"\bRate exceeded\b", re.IGNORECASE), "throttled"),
-    (
-        re.compile(
-            r"\b(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)\b|\bsocket hang up\b"
-            r"|\b[Cc]onnection (?:refused|reset|timed out)\b|\b[Cc]onnect timed out\b|\bRead timed out\b"
-            r"|\bdial tcp \S+|\bno such host\b|\bi/o timeout\b|\bCould not connect to the endpoint URL\b"
-            r"|\bName or service not known\b|\bNo route to host\b"
-        ),
-        "network",
-    ),
-)
-"""What messages say of a service behind the function."""
-
 _CODES: Final = (
     re.compile(r"An error occurred \((\w{1,100})\) when calling the \w+ operation"),  # botocore
     re.compile(r"\bapi error (\w{1,100}): "),  # AWS SDK for Go
     re.compile(r"\bError Code: (\w{1,100})[;)]"),  # AWS SDK for Java 1
-    re.compile(r"\bcode: '(\w{1,100})'"),  # AWS SDK for JavaScript 2
-    re.compile(r"\A(\w{1,100}): "),  # Node.js's Runtime.UnhandledPromiseRejection, and Rust's Display
+    re.compile(r"\b[Cc]ode: '(\w{1,100})'"),  # AWS SDK for JavaScript 2, Prisma
 )
 """Where messages name a service's error code."""
 
+_TYPE_BEFORE: Final = re.compile(r"(?:Uncaught )?(?:[\w.$:\\]{1,150}[.$:\\])?(\w{1,100}): ")
+"""The type of an error before its message: logs, Node.js's Runtime.UnhandledPromiseRejection, and Rust's Display."""
+
+_KILLED: Final = re.compile(
+    r"\bsignal: killed\b|\bSIGKILL\b|\b(?:exit status|exit code|exited with(?: code)?) (?:137|-9)\b", re.IGNORECASE
+)
+
+_NO_START: Final = re.compile(
+    r"\bCouldn't find valid bootstrap|\bfork/exec /\S+: |\bversion `GLIBC\S+' not found\b|\b[Ee]xec format error\b"
+    r"|\bcannot execute binary file\b|\berror while loading shared libraries: "
+)
 _EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
+    (_NO_START, "invalid_entrypoint"),
     (re.compile(r"\bJavaScript heap out of memory\b|\bjava\.lang\.OutOfMemoryError\b"), "out_of_memory"),
     (re.compile(r"\bfatal error: runtime: out of memory\b|\bmemory allocation of \d+ bytes failed\b"), "out_of_memory"),
     (re.compile(r"\bERR_MODULE_NOT_FOUND\b|\bCannot find (?:module|package) '"), "import_failure"),
-    (re.compile(r"\bversion `GLIBC\S+' not found\b"), "invalid_entrypoint"),
 )
 """What a log tells of why a process ended, which the error itself does not know."""
 
+_OF_PROCESS: Final = re.compile(r"\bRuntime exited\b|\bProcess exited before\b|\ATask timed out after ")
 _WRAPPED: Final = re.compile(r"(?P<where>Function|Init)<(?P<type>.*)>")
 _OWN: Final = re.compile(r"(?:Runtime|Sandbox|Extension|Function)\.\w+")
 _NAME: Final = re.compile(r"\w+\Z")
@@ -208,16 +136,26 @@ def cause_of(said: Iterable[Said], log: Log | None) -> ErrorCause:
         said: what the payload says: the error, then those behind it, the nearest first.
         log: the log, which is asked only where the payload says too little.
     """
-    errors = [error for error in said if error.type or error.message]
+    errors = [error for error in said if error.type or error.message or error.code]
+    if any(_KILLED.search(error.message) for error in errors) and _memory_is_used_up(log):
+        return "out_of_memory"
     specific = next((cause for error in errors if (cause := _specific(error))), None)
     cause = specific or ("code" if _is_of_code(errors) else _of_log(log)) or "unknown"
     if cause == "exit":
         return _of_exit(errors, log)
     if cause == "timeout" and _init_ended(log, "timeout"):
         return "init_failure"
+    if cause == "unknown":
+        cause = _of_last_logged(log) or cause
     if cause in ("code", "unknown") and _init_ended(log, "error"):
         return "init_failure"
     return cause
+
+
+def said_in_log(error: LogError) -> list[Said]:
+    """What the log says of an error and of those behind it, the nearest first."""
+    behind = [Said(each.type or "", each.message or "", each.code or "") for each in error.caused_by]
+    return [Said("", error.message, error.code or ""), *behind]
 
 
 def denied(message: str) -> tuple[str | None, str | None]:
@@ -240,23 +178,21 @@ def _specific(error: Said) -> ErrorCause | None:
     for pattern, cause in _RUNTIME_MESSAGES:
         if pattern.match(message):
             return cause
-    for name in _names(error):
-        if name in _TYPES:
-            return _TYPES[name]
-    for pattern, cause in _MESSAGES:
-        if pattern.search(message):
-            return cause
-    return "init_failure" if in_init else None
+    codes = [error.code, *(found[1] for code in _CODES if (found := code.search(message)))]
+    known = (
+        next((BY_NAME[code] for code in codes if code in BY_NAME), None)
+        or next((cause for pattern, cause in BY_WORDS if pattern.search(message)), None)
+        or next((BY_NAME[name] for name in _names(error, wrapped) if name in BY_NAME), None)
+    )
+    return known or ("init_failure" if in_init else None)
 
 
-def _names(error: Said) -> Iterator[str]:
-    """The last name of the error's type, and the codes that its message names."""
-    wrapped = _WRAPPED.fullmatch(error.type)
+def _names(error: Said, wrapped: re.Match[str] | None) -> Iterator[str]:
+    """The last name of the error's type, and of the type that stands before its message."""
     if name := _NAME.search(wrapped["type"] if wrapped else error.type):
         yield name[0]
-    for code in _CODES:
-        if found := code.search(error.message):
-            yield found[1]
+    if found := _TYPE_BEFORE.match(error.message):
+        yield found[1]
 
 
 def _is_of_code(errors: list[Said]) -> bool:
@@ -287,9 +223,26 @@ def _init_ended(log: Log | None, status: str) -> bool:
 
 
 def _of_exit(errors: list[Said], log: Log | None) -> ErrorCause:
-    """Why a process ended: Lambda kills one that takes all of its memory, and some say themselves why they end."""
+    """Why a process ended: some say themselves why they end, and to others an error happened just before."""
+    texts = [*(error.message for error in errors), *_texts(log)]
+    reason = next((cause for pattern, cause in _EXIT_REASONS if any(map(pattern.search, texts))), None)
+    return reason or _of_last_logged(log) or "exit"
+
+
+def _of_last_logged(log: Log | None) -> ErrorCause | None:
+    errors = [error for error in log.errors if not _OF_PROCESS.search(error.message)] if log else []
+    causes = (_specific(said) for error in errors[-1:] for said in said_in_log(error))
+    return next(filter(None, causes), None)
+
+
+def _texts(log: Log | None) -> Iterator[str]:
+    if log is not None:
+        yield log.text
+        for error in log.errors:
+            yield error.message
+            yield from error.stack
+
+
+def _memory_is_used_up(log: Log | None) -> bool:
     report = log.report if log else None
-    killed = any("signal: killed" in error.message for error in errors)
-    if killed and report and report.memory_size_mb and (report.max_memory_used_mb or 0) >= report.memory_size_mb:
-        return "out_of_memory"
-    return next((cause for pattern, cause in _EXIT_REASONS if log and pattern.search(log.text)), "exit")
+    return bool(report and report.memory_size_mb and (report.max_memory_used_mb or 0) >= report.memory_size_mb)

@@ -23,7 +23,12 @@ _EXPLANATIONS: Final[dict[ErrorCause, str]] = {
     "invalid_entrypoint": "Lambda could not start the function's program: it is missing, or built for another system.",
     "permission_denied": "A service refused what the function asked: its role lacks a permission.",
     "throttled": "A service that the function calls was throttling.",
-    "network": "The function could not reach something that it calls.",
+    "network": "The function could not reach or trust something that it calls, or got no answer in time.",
+    "capacity": "Something that the function calls has no room for one more connection or request now.",
+    "storage": "The function could not write: its disk is full or read-only. Under /tmp, files of earlier calls stay.",
+    "credentials": "Credentials that the function used for a call of its own were refused, missing or expired.",
+    "configuration": "The function is not set up as its code expects, or something that it names is not there.",
+    "database": "A database refused or broke off what the function asked of it.",
     "invalid_input": "The function could not read the payload that it was sent.",
     "invalid_response": "The function ran, but its answer could not be written as JSON or arrived incomplete.",
     "response_too_large": "The function ran, but its answer is larger than the 6 MB that Lambda passes on.",
@@ -34,6 +39,10 @@ _EXPLANATIONS: Final[dict[ErrorCause, str]] = {
 _NOT_UNDONE: Final = "What the function did before it failed is not undone."
 _NOT_RUN: Final = "Its handler seems not to have run."
 _RAN: Final = "The function ran, and calling it again runs it again."
+_TWICE: Final = "Call again only if it may run twice."
+_WHY: Final = (
+    "Read function_error and log for why, and tell the user. Change the payload only if they say that it is at fault."
+)
 _LESS: Final = "Ask for less at a time, where its payload allows"
 
 NEXT_STEPS: Final[dict[ErrorCause, str]] = {
@@ -49,11 +58,16 @@ NEXT_STEPS: Final[dict[ErrorCause, str]] = {
     "permission_denied": f"{_NOT_UNDONE} Calling again will not help: tell the operator which permission is missing.",
     "throttled": f"{_NOT_UNDONE} The throttling passes: wait some seconds, and call again only if it may run twice.",
     "network": f"{_NOT_UNDONE} Tell the user what could not be reached, and call again only if it may run twice.",
+    "capacity": f"{_NOT_UNDONE} Wait, make fewer calls at once, and tell the operator if it stays. {_TWICE}",
+    "storage": f"{_NOT_UNDONE} {_LESS}; tell the operator that its storage is full or read-only.",
+    "credentials": f"{_NOT_UNDONE} Calling again will not help: tell the operator which credentials were refused.",
+    "configuration": f"{_NOT_UNDONE} Calling again will not help: tell the operator what the function lacks.",
+    "database": f"{_NOT_UNDONE} Read function_error for what the database says, and tell the user. {_TWICE}",
     "invalid_input": "Correct the payload to what the function reads; list_functions shows its schema and examples.",
     "invalid_response": f"{_RAN} Tell the operator: the code that writes its answer needs a look.",
     "response_too_large": f"{_RAN} {_LESS}.",
-    "code": f"{_NOT_UNDONE} Read function_error and log, and change the payload before calling again.",
-    "unknown": f"{_NOT_UNDONE} Read the payload and log, and change the payload before calling again.",
+    "code": f"{_NOT_UNDONE} {_WHY}",
+    "unknown": f"{_NOT_UNDONE} Read the payload and log for why, and tell the user.",
 }
 """What is sensible after a function's error, by its cause."""
 

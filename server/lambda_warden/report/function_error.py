@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from itertools import islice, takewhile
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
-from lambda_warden.model.result import CausedBy, FunctionError, Log
+from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError
 from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.bounded import cut, cut_frames
-from lambda_warden.report.error_cause import Said, cause_of, denied
+from lambda_warden.report.error_cause import Said, cause_of, denied, said_in_log
+from lambda_warden.report.error_chain import TRACEBACK, ToldError, read_json_chain, read_stack
 from lambda_warden.report.explanation import explain
-from lambda_warden.report.log import tells_of
-from lambda_warden.report.log_entry import frame_text
+from lambda_warden.report.log import BEHIND_LIMIT, caused_by, tells_of
 from lambda_warden.report.payload import Payload
 
 MESSAGE_LIMIT: Final = 2000
 FRAMES_LIMIT: Final = 30
-BEHIND_LIMIT: Final = 4
-BEHIND_MESSAGE_LIMIT: Final = 500
-BEHIND_FRAMES_LIMIT: Final = 6
 _FRAME_LIMIT: Final = 300
 _TOLD: Final = frozenset({"errorType", "errorMessage", "stackTrace", "trace", "cause", "requestId"})
-
-_TRACEBACK = "Traceback (most recent call last):"
-_MARKERS = re.compile(r"[ ^~]*")  # the lines of a Python traceback that point into the line above
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?::|\s*\Z)")  # as a traceback ends
 
 
 def read_function_error(kind: str, payload: Payload, log: Log | None) -> FunctionError:
@@ -40,37 +33,31 @@ def read_function_error(kind: str, payload: Payload, log: Log | None) -> Functio
     Args:
         kind: the X-Amz-Function-Error header: Handled or Unhandled.
         payload: the whole payload, redacted.
-        log: the log, redacted, which has the stack trace where the payload has none.
+        log: the log, redacted. What it tells of the same error, the payload need not.
     """
-    error = _json_object(payload)
-    behind = list(islice(_behind(error), BEHIND_LIMIT))
-    said = [_said(each) for each in (error, *behind)]
-    cause = cause_of(said, log)
-    actions = (denied(each.message) for each in said) if cause == "permission_denied" else ()
-    action, resource = next((found for found in actions if found[0]), (None, None))
+    error, *behind = _read_chain(_json_object(payload))
+    behind = behind[:BEHIND_LIMIT]
     described = FunctionError(
         kind=kind,
-        cause=cause,
-        explanation=explain(cause, said[0], log),
-        type=_text(error.get("errorType"), _FRAME_LIMIT),
-        message=_text(error.get("errorMessage"), MESSAGE_LIMIT),
-        action=action,
-        resource=resource,
-        stack_trace=cut_frames(_frames(error), FRAMES_LIMIT, _FRAME_LIMIT),
-        caused_by=[
-            CausedBy(
-                type=_text(each.get("errorType"), _FRAME_LIMIT),
-                message=_text(each.get("errorMessage"), BEHIND_MESSAGE_LIMIT),
-                stack_trace=cut_frames(_frames(each), BEHIND_FRAMES_LIMIT, _FRAME_LIMIT),
-            )
-            for each in behind
-        ],
+        cause="unknown",
+        explanation="",
+        type=_text(error.type, _FRAME_LIMIT),
+        message=_text(error.message, MESSAGE_LIMIT),
+        code=_text(error.code, _FRAME_LIMIT),
+        host=_text(error.host, _FRAME_LIMIT),
+        stack_trace=cut_frames(error.stack, FRAMES_LIMIT, _FRAME_LIMIT),
+        caused_by=[caused_by(each) for each in behind],
     )
-    if described.stack_trace or log is None:
-        return described
-    logged = next((entry.stack for entry in reversed(log.errors) if tells_of(entry.message, described)), [])
-    frames = cut_frames(_frames_of_log(log.text), FRAMES_LIMIT, _FRAME_LIMIT) or logged
-    return described.model_copy(update={"stack_trace": frames})
+    logged = _logged(log, described)
+    if logged:
+        described = _with_logged(described, logged)
+    said = [_said(error), *map(_said, behind)]
+    cause = cause_of([*said, *(said_in_log(logged) if logged else [])], log)
+    messages = [each.message for each in said] + ([each.message for each in said_in_log(logged)] if logged else [])
+    actions = map(denied, messages) if cause == "permission_denied" else ()
+    action, resource = next((found for found in actions if found[0]), (None, None))
+    shown = {"cause": cause, "explanation": explain(cause, said[0], log), "action": action, "resource": resource}
+    return described.model_copy(update=shown)
 
 
 def tells_all(payload: Payload) -> bool:
@@ -90,42 +77,59 @@ def _json_object(payload: Payload) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _behind(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The errors behind an error: .NET lists several in `causes`, of which the first is in `cause` too."""
-    while True:
-        several = error.get("causes")
-        nearest = (
-            error.get("cause") or error.get("reason") or (several[0] if isinstance(several, list) and several else 0)
-        )
-        if not isinstance(nearest, dict) or not {"errorType", "errorMessage"} & nearest.keys():
-            return
-        error = nearest
-        yield error
-
-
-def _said(error: dict[str, Any]) -> Said:
+def _read_chain(error: dict[str, Any]) -> list[ToldError]:
+    """The error that a payload tells in the form of the runtimes, and those behind it. Other payloads tell none."""
     kind, message = error.get("errorType"), error.get("errorMessage")
-    return Said(
-        kind[:_FRAME_LIMIT] if isinstance(kind, str) else "",
-        message[:MESSAGE_LIMIT] if isinstance(message, str) else "",
+    if not (isinstance(kind, str) or isinstance(message, str)):
+        frames = error.get("stackTrace") or error.get("trace")
+        behind = islice(read_json_chain(error), 1, BEHIND_LIMIT + 1)
+        return [ToldError(stack=read_stack({"trace": frames}) if isinstance(frames, list) else []), *behind]
+    told, *behind_it = islice(read_json_chain(error), BEHIND_LIMIT + 1)
+    return [
+        replace(
+            told, type=kind if isinstance(kind, str) else None, message=message if isinstance(message, str) else None
+        ),
+        *behind_it,
+    ]
+
+
+def _logged(log: Log | None, error: FunctionError) -> LogError | None:
+    """The error in the log that is the function's, or that its process ended with."""
+    errors = list(reversed(log.errors)) if log else []
+    if found := next((entry for entry in errors if tells_of(entry.message, error)), None):
+        return found
+    if error.type and (
+        found := next(
+            (entry for entry in errors if re.search(rf"(?<!\w){re.escape(error.type)}\b", entry.message)), None
+        )
+    ):
+        return found
+    traced = (entry for entry in errors if entry.stack and entry.stack[0].startswith(TRACEBACK))
+    return None if error.stack_trace else next(traced, None)
+
+
+def _with_logged(error: FunctionError, logged: LogError) -> FunctionError:
+    """An error with what the log tells of it and the payload does not."""
+    return error.model_copy(
+        update={
+            "code": error.code or logged.code,
+            "host": error.host or logged.host,
+            "stack_trace": error.stack_trace or logged.stack,
+            "caused_by": _longer(error.caused_by, logged.caused_by),
+        }
     )
 
 
-def _frames(error: dict[str, Any]) -> list[str]:
-    frames = error.get("stackTrace") or error.get("trace") or error.get("stack")
-    return [frame_text(frame) for frame in frames] if isinstance(frames, list) else []
+def _longer(told: list[CausedBy], logged: list[CausedBy]) -> list[CausedBy]:
+    """The chain that tells more: the log has codes and hosts that the payload lacks."""
+    if len(logged) > len(told):
+        return logged
+    where = [any(each.code or each.host for each in chain) for chain in (told, logged)]
+    return logged if len(logged) == len(told) and where == [False, True] else told
 
 
-def _frames_of_log(text: str) -> list[str]:
-    """The last Python traceback that a log holds, without what follows it."""
-    _, found, rest = text.rpartition(_TRACEBACK)
-    if not found:
-        return []
-    lines = [line for line in rest.splitlines() if not _MARKERS.fullmatch(line)]
-    stack = list(takewhile(lambda line: line.startswith(" "), lines))
-    # The exception stands below its stack; in the log of Lambda's own runtime it stands above.
-    exception = [line for line in lines[len(stack) : len(stack) + 1] if _EXCEPTION.match(line)]
-    return [_TRACEBACK, *stack, *exception] if stack else []
+def _said(error: ToldError) -> Said:
+    return Said((error.type or "")[:_FRAME_LIMIT], (error.message or "")[:MESSAGE_LIMIT], error.code or "")
 
 
 def _text(value: object, limit: int) -> str | None:

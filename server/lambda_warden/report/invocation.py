@@ -24,6 +24,7 @@ from lambda_warden.model.result import (
     Outcome,
 )
 from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.error_chain import without_stacks
 from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.log import RedactedLog, read_log, without
@@ -248,13 +249,17 @@ def _report_returned(
 ) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
     selected, query_error = _select(answer.payload, query, outcome) if query else (answer.payload, None)
-    view = preview(selected, budget, binary=BINARY_SHOWN)
     log, redacted_in_log = (answer.log.log, answer.log.redacted) if answer.log else (None, 0)
     error = _function_error(raw, answer.payload, log)
     if log and error:
         log = without(log, error)
     if error and raw.stream_error is None and tells_all(answer.payload):
         view = PayloadView(None, None)  # it stands in function_error
+    else:
+        told = error is not None and isinstance(selected.value, dict) and bool(error.stack_trace)
+        view = preview(
+            replace(selected, value=without_stacks(selected.value)) if told else selected, budget, binary=BINARY_SHOWN
+        )
     payload, applied = answer.payload, query if query_error is None else None
     return InvokeResult(
         outcome=outcome,

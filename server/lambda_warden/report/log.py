@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, get_args
 
-from lambda_warden.model.result import FunctionError, Log, LogError, Report, ReportStatus
+from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError, Report, ReportStatus
 from lambda_warden.redaction.text import redact_cut_text, redact_text
 from lambda_warden.report.bounded import cut, cut_frames
+from lambda_warden.report.error_chain import ToldError
 from lambda_warden.report.log_entry import LogEntry, read_entries
 
 TAIL_LIMIT: Final = 4096
 """Bytes of log that AWS returns: the last 4 KB."""
 ERRORS_LIMIT: Final = 5
 ERROR_MESSAGE_LIMIT: Final = 500
-ERROR_STACK_LIMIT: Final = 8
-_FRAME_LIMIT: Final = 200
+ERROR_STACK_LIMIT: Final = 30
+BEHIND_LIMIT: Final = 4
+BEHIND_MESSAGE_LIMIT: Final = 500
+BEHIND_FRAMES_LIMIT: Final = 6
+_FRAME_LIMIT: Final = 300
 _LEVEL_LIMIT: Final = 20
 
 _REPORT_LINE = re.compile(r"^REPORT RequestId: (?P<id>\S+).*$", re.MULTILINE)
@@ -86,8 +91,13 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
     own, others = _of_request(read_entries(redacted.text), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
     errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
+    lifted = {error.message for error in errors[-ERRORS_LIMIT:] if error.stack or error.caused_by}
+    brief = [
+        replace(entry, lines=entry.brief) if cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted else entry
+        for entry in shown
+    ]
     log = Log(
-        text=_text(shown),
+        text=_text(brief),
         format="json" if all(entry.event is not None for entry in shown or own) and own else "text",
         truncated=truncated,
         cold_start=_cold_start(own, report, truncated),
@@ -121,9 +131,13 @@ def read_report(text: str, request_id: str | None = None) -> Report | None:
 
 
 def without(log: Log, error: FunctionError) -> Log:
-    """A log whose `errors` don't tell once more what is known of the function's error."""
-    errors = [entry for entry in log.errors if not tells_of(entry.message, error)]
-    return log.model_copy(update={"errors": errors}) if len(errors) < len(log.errors) else log
+    """A log whose `errors` don't tell once more what is known of the function's error, nor show its stack again."""
+    errors = [
+        entry.model_copy(update={"stack": []}) if entry.stack and entry.stack == error.stack_trace else entry
+        for entry in log.errors
+        if not tells_of(entry.message, error)
+    ]
+    return log.model_copy(update={"errors": errors}) if errors != log.errors else log
 
 
 def tells_of(logged: str, error: FunctionError) -> bool:
@@ -191,8 +205,26 @@ def _error(entry: LogEntry) -> LogError:
     return LogError(
         level=cut(entry.level.upper(), _LEVEL_LIMIT) if entry.level else None,
         message=cut(entry.message, ERROR_MESSAGE_LIMIT),
+        code=_short(entry.error.code) if entry.error else None,
+        host=_short(entry.error.host) if entry.error else None,
         stack=cut_frames(entry.stack, ERROR_STACK_LIMIT, _FRAME_LIMIT),
+        caused_by=[caused_by(told) for told in entry.behind[:BEHIND_LIMIT]],
     )
+
+
+def caused_by(told: ToldError) -> CausedBy:
+    """An error behind another, in bounded size."""
+    return CausedBy(
+        type=_short(told.type),
+        message=None if told.message is None else cut(told.message, BEHIND_MESSAGE_LIMIT),
+        code=_short(told.code),
+        host=_short(told.host),
+        stack_trace=cut_frames(told.stack, BEHIND_FRAMES_LIMIT, _FRAME_LIMIT),
+    )
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else cut(text, _FRAME_LIMIT)
 
 
 def _report_line(line: str) -> Report | None:

@@ -14,6 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lambda_warden.redaction.value import redact_value
+from lambda_warden.report.error_chain import (
+    POINTERS,
+    TRACEBACK,
+    ToldError,
+    read_headline,
+    read_json_chain,
+    read_stack,
+    split_raised,
+    split_trace,
+    without_stacks,
+)
 
 _ERROR_LEVELS: Final = frozenset(
     {"ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "ALERT", "EMERGENCY", "FAIL", "CRIT"}
@@ -59,6 +70,7 @@ _FAILED_STATUSES: Final = ("error", "timeout", "failure")
 _HEADS: Final = (
     # What ends a process: Go's panic, V8's heap.
     re.compile(r"(?P<fatal>)(?P<message>(?:panic|fatal error|FATAL ERROR): .*)"),
+    re.compile(r"(?P<fatal>)(?:PHP )?(?:Fatal|Parse) error: +(?P<message>.*)"),
     # Node.js and .NET: time, request, level and message, with tabs between.
     re.compile(
         rf"{_TIME}\t(?P<id>{_ID}|undefined|)\t(?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL|trce|dbug|info|warn|fail|crit)"
@@ -80,15 +92,13 @@ _HEADS: Final = (
 )
 _TIME_ONLY: Final = re.compile(r"[0-9/:. TZ-]*\Z")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-_TRACEBACK: Final = "Traceback (most recent call last):"
 # Lines that go on with what the line before them began, though they are not indented.
 _GOES_ON: Final = re.compile(
-    rf"\s|\Z|{re.escape(_TRACEBACK)}|Caused by: |\.\.\. \d+ |During handling of the above|The above exception was"
-    r"|goroutine \d+ |[\]})]|Require stack:|- /"
+    rf"\s|\Z|{re.escape(TRACEBACK)}|Caused by:|\.\.\. \d+ |During handling of the above|The above exception was"
+    r"|Stack trace:|#\d+ |Next [\w\\]+: |goroutine \d+ |[\]})]|Require stack:|- /"
 )
 _OWN_TYPE: Final = re.compile(r"(?:Runtime|Extension|Sandbox|Function)\.[A-Za-z]+\s*")
 _CALL: Final = re.compile(r"\s+at \S")
-_POINTERS: Final = re.compile(r"[\s^~]*")  # the lines of a Python traceback that point into the line above
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,8 @@ class LogEntry:
     `platform` names the line of Lambda's own that it is, such as start, end, report or init_report, and `failed` says
     that it tells of a failure; None: the function or its runtime wrote it. `event` is the JSON object that a line is.
     `is_error` holds for errors, and for exceptions without a level; `message` and `stack` are given for these only.
+    `error` is the error with what is known of it, and `behind` are those behind it, the nearest first. `brief` are the
+    lines without its stack.
     `redacted` is how many places of a JSON object were replaced, which its line then stands without.
     """
 
@@ -111,6 +123,9 @@ class LogEntry:
     redacted: int = 0
     message: str = ""
     stack: tuple[str, ...] = ()
+    error: ToldError | None = None
+    behind: tuple[ToldError, ...] = ()
+    brief: tuple[str, ...] = ()
 
 
 def read_entries(text: str) -> list[LogEntry]:
@@ -120,15 +135,6 @@ def read_entries(text: str) -> list[LogEntry]:
         text: the log, redacted. What is read out of JSON in it is redacted again, as its strings are escaped no more.
     """
     return [_entry(lines) for lines in _grouped(text.replace("\r\n", "\n").replace("\u00a0", " ").split("\n"))]
-
-
-def error_fields(error: dict[str, Any]) -> tuple[str | None, str | None, list[str]]:
-    """Type, message and stack of an error as a runtime or a logger writes it into JSON."""
-    names = [error.get(key) for key in ("errorType", "exception_name", "name", "type")]
-    kind = next((name for name in names if isinstance(name, str) and name), None)
-    said = [error.get(key) for key in ("errorMessage", "message", "value")]
-    message = next((text for text in said if isinstance(text, str) and text), None)
-    return kind, message, _stack_in(error)
 
 
 def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -151,7 +157,7 @@ def _continues(group: list[str], line: str) -> bool:
     if _GOES_ON.match(line) or _OWN_TYPE.fullmatch(line):
         return not _PLATFORM.fullmatch(line)
     # The exception stands below its stack, and Go does not indent the functions of its stack.
-    in_traceback = any(_TRACEBACK in part for part in group) and group[-1].startswith(" ")
+    in_traceback = any(TRACEBACK in part for part in group) and group[-1].startswith(" ")
     in_stack = in_traceback or any(part.startswith("goroutine ") for part in group)
     return in_stack and not _PLATFORM.fullmatch(line) and _head(line) is None and not line.startswith('{"')
 
@@ -165,7 +171,7 @@ def _entry(lines: list[str]) -> LogEntry:
     if first.startswith("{") and (read := _json_object("\n".join(lines))) is not None:
         event, redacted = read
         if redacted:  # by names that only JSON pairs with their values
-            lines = [json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace").decode()]
+            lines = [_compact(event)]
         return replace(_json_entry(lines, event), redacted=redacted)
     return _text_entry(lines)
 
@@ -190,8 +196,7 @@ def _json_entry(lines: list[str], event: dict[str, Any]) -> LogEntry:
     reported = level is None and {"errorType", "errorMessage"} <= event.keys()
     if not (reported or (level or "").upper() in _ERROR_LEVELS):
         return entry
-    message, stack = _told(event)
-    return replace(entry, is_error=True, message=message, stack=_beyond(message, stack))
+    return replace(_failed(entry, event), brief=(_compact(without_stacks(event)),))
 
 
 def _text_entry(lines: list[str]) -> LogEntry:
@@ -210,24 +215,47 @@ def _text_entry(lines: list[str]) -> LogEntry:
     if not leveled:
         return entry
     if error is not None:
-        message, stack = _told(error)
         words = said[:start].strip()
+        read_error = _failed(entry, error)
+        brief = f"{parts[0].partition('{')[0]}{_compact(without_stacks(error))}"
+        message = read_error.message
         words = "" if _TIME_ONLY.match(words) else words
         message = f"{words}: {message}" if words and message else words or message
-        return replace(entry, is_error=True, message=message, stack=_beyond(message, stack))
+        return replace(read_error, message=message, brief=(brief,))
     first, *rest = said.split("\n")
-    rest = [line for line in rest if not _POINTERS.fullmatch(line) and not _OWN_TYPE.fullmatch(line)]
-    if first == _TRACEBACK and rest:  # the exception stands below its stack
-        first, rest = rest[-1], [first, *rest[:-1]]
-    return replace(entry, is_error=True, message=first.strip(), stack=tuple(rest))
+    return _traced(entry, parts[0], first, [line for line in rest if not _is_pointer(line)])
 
 
-def _told(event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """What a JSON line tells of an error: its own message, and the error that it carries."""
+def _traced(entry: LogEntry, head: str, first: str, rest: list[str]) -> LogEntry:
+    """An error of which the log has a message and, below it, a trace."""
+    php = any(line.startswith("Next ") for line in rest)
+    own, behind = split_trace([first, *rest] if php or first == TRACEBACK else rest)
+    raised, stack = split_raised(own.stack)
+    if php and stack:
+        first, *stack = stack
+    elif first == TRACEBACK:
+        head = first = raised or first
+    elif raised and not first.endswith(raised):
+        first = f"{first}: {raised}"
+    told = read_headline(raised or first)
+    return replace(
+        entry,
+        is_error=True,
+        message=first.removeprefix("Uncaught ").strip(),
+        stack=tuple(stack),
+        error=replace(told, code=told.code or own.code, host=own.host),
+        behind=tuple(behind),
+        brief=(head,),
+    )
+
+
+def _failed(entry: LogEntry, event: dict[str, Any]) -> LogEntry:
+    """An error that a JSON object tells: its own message, and the error that it carries."""
     nested = next(
         (value for key in ("error", "err", "exception", "message") if isinstance(value := event.get(key), dict)), None
     )
-    kind, message, stack = error_fields(nested or event)
+    told, *behind = read_json_chain(nested or event)
+    kind, message, stack = told.type, told.message, told.stack or read_stack(event)
     own = next((text for key in ("message", "msg", "event") if isinstance(text := event.get(key), str)), None)
     if nested is None:
         trace = event.get("stack_trace")  # Powertools
@@ -238,7 +266,14 @@ def _told(event: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         error = f"{own}: {error}"
     elif own:
         error = own if kind is None or kind in own else f"{own} ({kind})"
-    return error or "", tuple(stack or _stack_in(event))
+    return replace(
+        entry,
+        is_error=True,
+        message=error or "",
+        stack=_beyond(error or "", tuple(stack)),
+        error=replace(told, type=kind, message=message or own),
+        behind=tuple(behind),
+    )
 
 
 def _beyond(message: str, stack: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,31 +281,12 @@ def _beyond(message: str, stack: tuple[str, ...]) -> tuple[str, ...]:
     return stack[1:] if stack and message.endswith(stack[0].strip()) else stack
 
 
-def _stack_in(error: dict[str, Any]) -> list[str]:
-    for key in ("stackTrace", "trace", "stack", "stack_trace", "exception", "exc_info"):
-        match error.get(key):
-            case list() as frames if frames:
-                return [frame_text(frame) for frame in frames]
-            case {"frames": list() as frames}:  # Powertools
-                return [frame_text(frame) for frame in frames]
-            case str() as text if text.strip():
-                return [line for line in text.splitlines() if not _POINTERS.fullmatch(line)]
-    return []
-
-
-def frame_text(frame: object) -> str:
-    """A frame of a stack as text. Go writes `path`, `line` and `label`, Powertools `file`, `line` and `function`."""
-    match frame:
-        case {"path": str() as path, "line": int() as line, "label": str() as label}:
-            return f"{label} ({path}:{line})"
-        case {"file": str() as path, "line": int() as line, "function": str() as label}:
-            return f"{label} ({path}:{line})"
-        case _:
-            return str(frame).rstrip("\n")
+def _is_pointer(line: str) -> bool:
+    return bool(POINTERS.fullmatch(line) or _OWN_TYPE.fullmatch(line))
 
 
 def _is_exception(parts: Sequence[str]) -> bool:
-    return any(part.startswith(_TRACEBACK) or _CALL.match(part) for part in parts)
+    return any(part.startswith(TRACEBACK) or _CALL.match(part) for part in parts)
 
 
 def _head(line: str) -> re.Match[str] | None:
@@ -285,6 +301,10 @@ def _json_object(text: str) -> tuple[dict[str, Any], int] | None:
     except (ValueError, RecursionError):
         return None
     return (redacted.value, redacted.count) if isinstance(redacted.value, dict) else None
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace").decode()
 
 
 def _string(value: object) -> str | None:

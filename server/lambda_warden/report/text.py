@@ -14,6 +14,7 @@ from typing import Final
 
 from lambda_warden.model.decision import Check
 from lambda_warden.model.result import (
+    CausedBy,
     DryRunResult,
     FunctionEntry,
     FunctionError,
@@ -162,19 +163,33 @@ def _measured(report: Report) -> Iterator[str]:
 def _error_lines(error: FunctionError) -> Iterator[str]:
     """The error, what it was not allowed, the frames that matter, and what is behind it."""
     headline = f"{error.type or 'error'}: {error.message or '(no message)'}"
-    yield headline
+    yield f"{headline}{_whereabouts(error)}"
     if error.action:
         yield f"not allowed: {error.action}" + (f" on {error.resource}" if error.resource else "")
     yield from _near(error.stack_trace, headline, _FRAMES)
     for behind in error.caused_by:
-        headline = f"{behind.type or 'error'}: {behind.message or '(no message)'}"
-        yield f"caused by {headline}"
-        yield from _near(behind.stack_trace, headline, _FRAMES_BEHIND)
+        yield from _behind_lines(behind)
+
+
+def _behind_lines(behind: CausedBy) -> Iterator[str]:
+    headline = f"{behind.type or 'error'}: {behind.message or '(no message)'}"
+    yield f"caused by {headline}{_whereabouts(behind)}"
+    yield from _near(behind.stack_trace, headline, _FRAMES_BEHIND)
 
 
 def _logged_lines(error: LogError) -> Iterator[str]:
-    yield f"{error.level}: {error.message}" if error.level else error.message
+    said = f"{error.level}: {error.message}" if error.level else error.message
+    yield f"{said}{_whereabouts(error)}"
     yield from _near(error.stack, error.message, _FRAMES_LOGGED)
+    for behind in error.caused_by:
+        yield from _behind_lines(behind)
+
+
+def _whereabouts(error: FunctionError | CausedBy | LogError) -> str:
+    """The code and the host of an error, as far as its message does not have them."""
+    known = {"code": error.code, "host": error.host}
+    told = [f"{name} {value}" for name, value in known.items() if value and value not in (error.message or "")]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _near(frames: list[str], headline: str, limit: int) -> list[str]:
@@ -210,11 +225,16 @@ def _log_lines(result: InvokeResult) -> list[str]:
         return []
     lifted = {entry.message for entry in result.log.errors}
     shown = {line.strip() for frame in error.stack_trace for line in frame.split("\n")}
+    shown |= {f"{error.type}: {error.message}", error.message or ""} | lifted
     lines = [
         line
         for entry in read_entries(result.log.text)
         if not (
-            entry.is_error and (tells_of(entry.message, error) or cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted)
+            entry.is_error
+            and (
+                tells_of(entry.message, error)
+                or any(message.startswith(cut(entry.message, ERROR_MESSAGE_LIMIT)) for message in lifted)
+            )
         )
         for line in entry.lines
     ]

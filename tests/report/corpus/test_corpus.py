@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Any, Final, get_args
@@ -48,7 +49,7 @@ ALL: Final = [pytest.param(name, title, id=f"{name}: {title}") for name, cases i
 
 
 def returned(case: dict[str, Any]) -> Returned:
-    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut"}
+    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut", "cause", "says"}
     assert not unknown, unknown
     payload = b""
     if "json" in case:
@@ -124,6 +125,44 @@ def test_a_function_that_prints_words_of_failure_and_succeeds_has_not_failed() -
             if "error" in case:
                 result, _ = made_of({key: value for key, value in case.items() if key != "error"})
                 assert (result.outcome, result.function_error) == ("succeeded", None), (name, title)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [pytest.param(*c.values, id=c.id) for c in ALL if "cause" in CASES[c.values[0]][c.values[1]]]
+)
+def test_the_cause_is_told_and_nobody_is_sent_to_change_a_payload_that_is_not_at_fault(name: str, title: str) -> None:
+    case = CASES[name][title]
+    result, _ = made_of(case)
+    assert result.function_error is not None
+    assert result.function_error.cause == case["cause"]
+    if case["cause"] != "invalid_input":
+        assert not re.search(r"(?i)correct the payload|change the payload (?!only)", result.next_step)
+
+
+@pytest.mark.parametrize(("name", "title"), ALL)
+def test_what_matters_stands_in_the_text_and_in_the_structure(name: str, title: str) -> None:
+    case = CASES[name][title]
+    result, text = made_of(case)
+    for words in case.get("says", ()):
+        assert filled(words) in text
+        assert filled(words) in "\n".join(strings_in(sent(result)))
+
+
+@pytest.mark.parametrize(("name", "title"), ALL)
+def test_no_frame_of_a_stack_is_shown_twice(name: str, title: str) -> None:
+    result, _ = made_of(CASES[name][title])
+    error = result.function_error
+    frames = {frame.strip() for frame in (error.stack_trace if error else ()) if re.match(r"\s+(?:at |File )", frame)}
+    if result.log:
+        assert not any(frame in result.log.text or frame in str(result.log.errors) for frame in frames)
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings_in(item)
 
 
 def test_every_cause_occurs() -> None:
