@@ -1,4 +1,4 @@
-"""API Gateway responses: the string at /body → what it holds."""
+"""API Gateway responses: the string at /body → what it holds. So for the body of a Bedrock agent's action group."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def decode_body(value: JsonValue, pointers: Sequence[Pointer]) -> Response | Non
         What is known of the response, or None if the value is none.
     """
     status = value.get(STATUS) if isinstance(value, dict) else None
+    if (agent := _agent_body(value)) is not None:
+        return _decode_agent_body(*agent, pointers)
     if not isinstance(value, dict) or not is_http_status(status):
         return None
     shown_status = None if _stands_at(pointers, STATUS) else status
@@ -54,6 +56,38 @@ def decode_body(value: JsonValue, pointers: Sequence[Pointer]) -> Response | Non
         return Response(shown_status, withheld=1)
     value[BODY] = held
     return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
+
+
+def _agent_body(value: JsonValue) -> tuple[dict[str, JsonValue], Pointer] | None:
+    """Where a Bedrock agent's action group has its body: the object that holds it, and the pointer to that."""
+    if not isinstance(value, dict) or "messageVersion" not in value:
+        return None
+    holder: dict[str, JsonValue] = value
+    path: Pointer = ()
+    for key in ("response", "functionResponse", "responseBody"):
+        inner = holder.get(key)
+        if isinstance(inner, dict):
+            holder, path = inner, (*path, key)
+        elif key != "functionResponse":
+            return None
+    for media_type, content in holder.items():
+        if isinstance(content, dict) and isinstance(content.get(BODY), str):
+            return content, (*path, media_type)
+    return None
+
+
+def _decode_agent_body(holder: dict[str, JsonValue], path: Pointer, pointers: Sequence[Pointer]) -> Response:
+    held, unfolded = _held(holder)
+    place = (*path, BODY)
+    holder[BODY] = held
+    if isinstance(held, str) and any(
+        len(pointer) > len(place) and all(token in (key, "*") for token, key in zip(pointer, place, strict=False))
+        for pointer in pointers
+    ):
+        holder[BODY] = PLACE
+        return Response(None, withheld=1)
+    at = "/" + "/".join(key.replace("~", "~0").replace("/", "~1") for key in place)
+    return Response(None, unfolded.model_copy(update={"path": at}) if unfolded else None)
 
 
 def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, DecodedBody | None]:

@@ -29,6 +29,7 @@ from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.log import RedactedLog, read_log, without
 from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
+from lambda_warden.report.said_failure import said_failure
 
 _MESSAGE_LIMIT = 1000
 _HTTP_ERROR = 400
@@ -356,8 +357,11 @@ def _next_after_success(
     answer: DecodedAnswer, view: PayloadView, applied: Query | None, kept_until: str | None
 ) -> Iterator[str]:
     payload, status = answer.payload, answer.payload.response.status if answer.payload.response else None
+    failure = None
     if status is not None and status >= _HTTP_ERROR:
         yield f"The function ran, and answered with HTTP status {status}: read the payload for why."
+    elif failure := said_failure(payload.value):
+        yield f"The function ran, and its answer tells of a failure: {failure}. Read the payload for why."
     if applied and view.value is None:
         yield "The query selected nothing (null). Without it the payload is shown as a whole."
     if payload.in_part and applied:
@@ -377,7 +381,7 @@ def _next_after_success(
                 "If more is needed, ask the function for less at a time, where its payload allows. Calling it again "
                 "runs it again."
             )
-    elif status is None or status < _HTTP_ERROR:
+    elif failure is None and (status is None or status < _HTTP_ERROR):
         yield "Use the payload."
     if answer.log and answer.log.log.errors:
         yield "The log tells of errors: see whether all of it was done."

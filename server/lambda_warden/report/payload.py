@@ -20,6 +20,7 @@ from lambda_warden.redaction.cut import withhold_doubtful, without_cut_end
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.decode_body import Response, decode_body
+from lambda_warden.report.http_stream import as_response
 from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.report.omissions import summarize
 
@@ -41,6 +42,7 @@ class Payload:
         in_part: whether fewer bytes than that were read.
         open_levels: at how many levels JSON that was read in part goes on (see `JsonPart`).
         response: what is known of it as an API Gateway response, if it is one.
+        streamed: whether it came as an HTTP streaming answer; `value` is the response that it stands for.
     """
 
     value: JsonValue | bytes
@@ -51,6 +53,7 @@ class Payload:
     in_part: bool = False
     open_levels: int = 0
     response: Response | None = None
+    streamed: bool = False
 
 
 _WITHHELD: Final = Payload(
@@ -88,6 +91,9 @@ def read_payload(data: bytes, redact: Sequence[Pointer] = (), *, total: int | No
     total = len(data) if total is None else total
     if not data:
         return Payload(None, None, total=total, in_part=total > 0)
+    if (response := as_response(data, in_part=total > len(data))) is not None:
+        read = _read_part(response, redact, total) if total > len(data) else _read_whole(response, redact)
+        return replace(read, total=total, streamed=True)
     return _read_part(data, redact, total) if total > len(data) else _read_whole(data, redact)
 
 

@@ -102,7 +102,7 @@ class KeptResults:
         # Encoded now: what waits to be written are bytes, which take a fraction of the memory that a value does.
         parts: dict[PartName, NewPart] = {}
         if payload.format is not None:
-            data = _encoded(payload) if payload.redacted else returned
+            data = _encoded(payload) if payload.redacted or payload.streamed else returned
             parts["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
         if log is not None:
             parts["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)

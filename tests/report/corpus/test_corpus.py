@@ -49,7 +49,7 @@ ALL: Final = [pytest.param(name, title, id=f"{name}: {title}") for name, cases i
 
 
 def returned(case: dict[str, Any]) -> Returned:
-    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut", "cause", "says"}
+    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut", "cause", "says", "next"}
     assert not unknown, unknown
     payload = b""
     if "json" in case:
@@ -128,7 +128,8 @@ def test_a_function_that_prints_words_of_failure_and_succeeds_has_not_failed() -
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [pytest.param(*c.values, id=c.id) for c in ALL if "cause" in CASES[c.values[0]][c.values[1]]]
+    ("name", "title"),
+    [pytest.param(*c.values, id=c.id) for c in ALL if "cause" in CASES[str(c.values[0])][str(c.values[1])]],
 )
 def test_the_cause_is_told_and_nobody_is_sent_to_change_a_payload_that_is_not_at_fault(name: str, title: str) -> None:
     case = CASES[name][title]
@@ -146,6 +147,9 @@ def test_what_matters_stands_in_the_text_and_in_the_structure(name: str, title: 
     for words in case.get("says", ()):
         assert filled(words) in text
         assert filled(words) in "\n".join(strings_in(sent(result)))
+    if "next" in case:
+        assert case["next"] in result.next_step
+        assert case["next"] == "Use the payload" or "Use the payload" not in result.next_step
 
 
 @pytest.mark.parametrize(("name", "title"), ALL)
