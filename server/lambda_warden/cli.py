@@ -133,9 +133,12 @@ def schema(model: str) -> None:
 
 def _load(paths: Sequence[Path]) -> LoadedManifest:
     try:
-        return load_manifests(paths)
+        loaded = load_manifests(paths)
     except ManifestError as error:
         raise _Problems(str(error)) from None
+    for warning in loaded.warnings():
+        click.echo(f"Warning: {warning}", err=True)
+    return loaded
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn,
 from lambda_warden.model.request import EncodedRequest
 from support.builders import (
     ACCOUNT,
+    NAME,
     OTHER_ACCOUNT,
     OTHER_REGION,
     REGION,
@@ -446,3 +447,23 @@ def test_a_decision_carries_its_rule_and_its_reason(case: Case) -> None:
     assert all(check.reason for check in ruling.decision.checks)
     first_failed = answers(ruling).index(False) if not ruling.decision.allowed else len(CHECKS)
     assert all(answers(ruling)[:first_failed])
+
+
+@pytest.mark.parametrize(
+    ("asked", "suggested"),
+    [
+        (ref(NAME, region=OTHER_REGION), [function_arn()]),
+        (ref(NAME[:-1]), [function_arn()]),
+        (ref("something-else"), []),
+    ],
+)
+def test_a_denial_names_the_function_that_was_likely_meant(asked: FunctionRef, suggested: list[str]) -> None:
+    reason = failed(decide(asked, request(), rules(rule(), rule("zzz-*")))).reason
+
+    assert [arn for arn in (function_arn(), function_arn("zzz-*")) if arn in reason] == suggested
+
+
+def test_a_denial_does_not_name_what_the_caller_may_not_call() -> None:
+    asked = ref(NAME, region=OTHER_REGION)
+
+    assert function_arn() not in failed(decide(asked, request(), rules(rule(principals=["somebody"])))).reason

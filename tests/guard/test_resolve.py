@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -299,3 +300,13 @@ def test_almost_a_spelling_is_refused_or_is_a_spelling_of_what_it_gives(
     except ArgumentError:
         return
     assert_derived(found, function, qualifier, targets)
+
+
+def test_a_name_that_only_one_rule_fits_is_refused_with_that_rule_s_arn() -> None:
+    for known, expected in (
+        ([FULL, function_arn("other")], f"Expected {FULL}."),
+        ([FULL, function_arn(region=OTHER_REGION)], "Expected the full ARN"),
+        ([], "Expected the full ARN"),
+    ):
+        with pytest.raises(ArgumentError, match=re.escape(expected)):
+            resolve(NAME, None, TWO_REGIONS, known=lambda known=known: known)

@@ -348,12 +348,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "account without quotes": (
         edited('"123456789012"', "123456789012"),
         "FILE:3: targets[0].account: ",
-        "string, not 123456789012",
+        "123456789012 is read as int. Expected text: put it in quotes",
     ),
     "account that YAML reads as octal": (
         edited('"123456789012"', "012345670123"),
         "FILE:3: targets[0].account: ",
-        "string, not 1402433619",
+        "1402433619 is read as int. Expected text: put it in quotes",
     ),
     "account of 11 digits": (edited('"123456789012"', '"12345678901"'), "FILE:3: targets[0].account: ", "12 digits"),
     "unknown region": (
@@ -366,11 +366,15 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "FILE:4: targets[0].regions: ",
         "us-east-1 listed twice",
     ),
-    "qualifier without quotes": (edited('"7"', "7"), "FILE:7: functions[0].qualifiers[1]: ", "string, not 7"),
+    "qualifier without quotes": (
+        edited('"7"', "7"),
+        "FILE:7: functions[0].qualifiers[1]: ",
+        "read as int. Expected text: put it in quotes",
+    ),
     "qualifier without quotes on a line of its own": (
         edited('[live, "7"]', "\n      - live\n      - 7"),
         "FILE:9: functions[0].qualifiers[1]: ",
-        "string, not 7",
+        "read as int. Expected text: put it in quotes",
     ),
     "qualifier twice": (
         edited('[live, "7"]', "[live, live]"),
@@ -629,3 +633,27 @@ def test_patterns_that_a_function_could_both_fit_are_refused_with_such_a_functio
     problem = problem_of(written(tmp_path, text))
     assert problem.startswith("FILE:9: functions: ")
     assert "both allow live of orders--refund" in problem or "both allow live of orders-refund" in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "written_out"),
+    [
+        ('[live, "7"]', "live", "[live]"),
+        ('[live, "7"]', '"7"', '["7"]'),
+        ("[us-east-1, eu-west-1]", "us-east-1", "[us-east-1]"),
+    ],
+)
+def test_one_value_where_a_list_belongs_is_refused_with_what_to_write(
+    old: str, new: str, written_out: str, tmp_path: Path
+) -> None:
+    assert problem_of(written(tmp_path, edited(old, new))).endswith(f"Expected a list: write {written_out}.")
+
+
+@pytest.mark.parametrize(("name", "warned"), [("latest", 1), ("LATEST", 1), ("latest-1", 0), ("$LATEST", 0)])
+def test_an_alias_that_only_sounds_like_the_code_deployed_last_is_warned_about(
+    name: str, warned: int, tmp_path: Path
+) -> None:
+    loaded = load_manifests([written(tmp_path, edited("[live,", f'["{name}",'))])
+
+    assert len(list(loaded.warnings())) == warned
+    assert all("write $LATEST" in warning and ":6:" in warning for warning in loaded.warnings())

@@ -25,7 +25,7 @@ from lambda_warden.model.result import (
 )
 from lambda_warden.report.invocation import report_outcome
 from lambda_warden.report.log import read_log
-from lambda_warden.report.text import PAYLOAD_LIMIT, dry_run_text, invocation_text, list_text, visible
+from lambda_warden.report.text import dry_run_text, invocation_text, list_text, visible
 from support.results import CALL, MARK, REF, hostile_texts, json_values, own_lines
 
 CHECKS = [
@@ -136,16 +136,9 @@ def test_a_part_of_a_payload_is_called_a_part() -> None:
     assert "/rows: 2 of 500 items shown" in outside_lines(text)
 
 
-def test_a_payload_of_the_text_s_limit_is_whole_and_a_longer_one_is_cut_and_says_so() -> None:
-    whole, cut = (
-        invocation_text(invoked(payload="é" * (PAYLOAD_LIMIT + more), payload_format="text")) for more in (0, 1)
-    )
-
-    assert outside_lines(whole) == ["é" * PAYLOAD_LIMIT]
-    (line,) = outside_lines(cut)
-    assert line.startswith("é" * PAYLOAD_LIMIT + "…")
-    assert "structured result" in line
-    assert len(invocation_text(invoked(payload=["x" * 100] * 5000))) < PAYLOAD_LIMIT + 1000
+def test_a_payload_stands_in_the_text_as_in_the_structure() -> None:
+    for text in ("é" * 9000, "x"):
+        assert outside_lines(invocation_text(invoked(payload=text, payload_format="text"))) == [text]
 
 
 def test_a_function_s_error_is_shown_with_the_frames_nearest_to_it_and_the_end_of_its_log() -> None:
@@ -263,6 +256,7 @@ def test_a_denial_shows_the_checks_that_failed_and_no_others() -> None:
 
     assert invocation_text(result).split("\n") == [
         "denied: no function",
+        "invocation_id: call-1",
         "✗ qualifier: live is not listed. Allowed: 7",
         "Next: Use 7.",
     ]
@@ -281,6 +275,7 @@ def test_a_dry_run_shows_every_check_with_its_mark() -> None:
 
     assert first.startswith(f"{REF.function_arn}:live would not be invoked")
     assert rest == [
+        "invocation_id: call-1",
         "✓ resolve: orders-refund:live",
         "✗ qualifier: live is not listed. Allowed: 7",
         "- payload_size: not reached",
@@ -332,7 +327,8 @@ def test_a_description_that_nobody_reviewed_is_not_put_among_our_own_words(descr
         for fields in ({"description": description, "description_from": "aws"}, {})
     )
 
-    assert described == plain
+    heading = "  Its description in AWS, data from outside:"
+    assert [line for line in own_lines(described) if line != heading] == own_lines(plain)
 
 
 @given(hostile_texts, st.sampled_from(["text", "json", "base64"]))
@@ -405,8 +401,8 @@ def test_a_check_s_reason_of_one_line_stays_on_one_line(reason: str) -> None:
     denied = InvokeResult(outcome="denied", next_step="Stop.", invocation_id="call-1", checks=checks)
     dry_run = DryRunResult(would_invoke=False, next_step="Stop.", invocation_id="call-1", checks=checks)
 
-    assert len(invocation_text(denied).splitlines()) == 3
-    assert len(dry_run_text(dry_run).splitlines()) == 3
+    assert len(invocation_text(denied).splitlines()) == 4
+    assert len(dry_run_text(dry_run).splitlines()) == 4
 
 
 @given(hostile_texts, hostile_texts, hostile_texts)

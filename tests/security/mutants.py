@@ -79,7 +79,7 @@ MUTANTS = [
     Mutant(
         "results are kept unredacted",
         "results/kept.py",
-        "_encoded(payload) if payload.redacted else returned",
+        "_encoded(payload) if payload.redacted or payload.streamed else returned",
         "returned",
         "tests/security/test_kept_results.py",
     ),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
 
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
@@ -24,6 +26,10 @@ _CHECKS: tuple[CheckName, ...] = (
     "payload_size",
     "payload_schema",
 )
+
+_SUGGESTED: Final = 3
+_COMPARED: Final = 500
+"""Names that a wrong one is compared with: more would keep other calls waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMa
         return RuleMatch((resolved, _failed("manifest_rule", reason)), deny=deny)
     candidates = rules.for_function(ref)
     if not candidates:
-        reason = f"no rule of the manifest allows {ref.function_arn}"
+        reason = f"no rule of the manifest allows {ref.function_arn}{_suggestion(ref, rules, principal)}"
         return RuleMatch((resolved, _failed("manifest_rule", reason)))
 
     found = Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {candidates[0].spec.arn}")
@@ -115,6 +121,16 @@ def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMa
 def denied(check: CheckName, reason: str, all_checks: Iterable[CheckName] = _CHECKS) -> Decision:
     """The decision on a request that did not get as far as the rules."""
     return _decision([_failed(check, reason)], all_checks)
+
+
+def _suggestion(ref: FunctionRef, rules: Rules, principal: str) -> str:
+    """Which allowed functions the caller may have meant: that of the same name elsewhere, or of names that are near."""
+    known: dict[str, list[str]] = {}
+    for arn in rules.exact_arns(principal):
+        known.setdefault(arn.rsplit(":", 1)[-1], []).append(arn)
+    near = [ref.name] if ref.name in known else get_close_matches(ref.name, list(known)[:_COMPARED], _SUGGESTED)
+    arns = list(dict.fromkeys(arn for name in near for arn in known[name]))[:_SUGGESTED]
+    return f"; allowed is {' or '.join(arns)}" if arns else ""
 
 
 def _decision(checks: list[Check], all_checks: Iterable[CheckName], rule: Rule | None = None) -> Decision:

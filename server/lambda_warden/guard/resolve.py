@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lambda_warden.errors import ArgumentError
 from lambda_warden.model.function_ref import (
@@ -16,7 +16,11 @@ from lambda_warden.model.manifest import Target
 
 
 def resolve(
-    function: str, qualifier: str | None, targets: Sequence[Target], default_region: str | None = None
+    function: str,
+    qualifier: str | None,
+    targets: Sequence[Target],
+    default_region: str | None = None,
+    known: Callable[[], Iterable[str]] = tuple,
 ) -> FunctionRef:
     """Resolve a request to one canonical reference.
 
@@ -29,6 +33,7 @@ def resolve(
         qualifier: an alias or version, or None.
         targets: the manifest's targets.
         default_region: the region of the settings or of the AWS configuration.
+        known: gives the functions' ARNs that the caller may be told of, where the name alone could mean several.
 
     Raises:
         ArgumentError: if the name is malformed, contradicts `qualifier`, or could mean several functions.
@@ -40,8 +45,12 @@ def resolve(
     '$LATEST'
     """
     spelling = parse_function(function)
+
+    def named() -> list[str]:
+        return [arn for arn in known() if arn.endswith(f":function:{spelling.name}")]
+
     return FunctionRef(
-        *_place(spelling.partition, spelling.account, spelling.region, targets, default_region),
+        *_place(spelling.partition, spelling.account, spelling.region, targets, default_region, named),
         name=spelling.name,
         qualifier=_one_qualifier(spelling.qualifier, qualifier),
     )
@@ -66,6 +75,7 @@ def _place(
     region: str | None,
     targets: Sequence[Target],
     default_region: str | None,
+    named: Callable[[], Sequence[str]],
 ) -> tuple[str, str, str]:
     if partition is not None and region is not None and account is not None:
         return partition, region, account
@@ -80,7 +90,7 @@ def _place(
         raise ArgumentError(
             "function",
             f"the name alone could mean several functions (accounts and regions here: {among})",
-            "the full ARN, as list_functions shows it",
+            arns[0] if len(arns := named()) == 1 else "the full ARN, as list_functions shows it",
         )
     (account, region) = places[0]
     partition = partition_of(region)

@@ -124,6 +124,14 @@ class Rules:
         first = min((each for each in (exact, wide) if each), key=lambda each: each[0], default=None)
         return first[1] if first else None
 
+    def exact_arns(self, principal: str) -> list[str]:
+        """The functions that rules name without a pattern, as far as a principal may call them."""
+        return [
+            rule.spec.arn
+            for rule in self.all
+            if not rule.arn.is_pattern and (rule.spec.principals is None or principal in rule.spec.principals)
+        ]
+
     def names_exactly(self, function_arn: str) -> bool:
         """Whether a rule names this function without a pattern."""
         return function_arn in self._exact

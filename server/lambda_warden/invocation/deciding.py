@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from lambda_warden.defects import log_defect
@@ -55,7 +56,8 @@ def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -
         request = encode(parsed)
         query = None if parsed.query is None else compile_query(parsed.query)
         reached = "resolve"
-        ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region)
+        known = partial(policy.rules.exact_arns, caller.principal)
+        ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region, known)
     except ArgumentError as error:
         return DeniedCall(call, denied(reached, str(error)))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial

@@ -16,7 +16,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
-from lambda_warden.model.result import FunctionEntry, ListResult, QualifierEntry
+from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy
 from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
@@ -73,7 +73,7 @@ class Catalog:
                 item
                 for rule in rules
                 for item in _expand(rule, listings[rule.arn.account, rule.arn.region], policy.rules)
-                if wanted.name_contains is None or wanted.name_contains in item.function.rsplit(":", 1)[-1]
+                if _is_wanted(item, wanted.name_contains)
             ),
             key=lambda item: item.key,
         )
@@ -99,9 +99,12 @@ class Catalog:
         def make(count: int) -> ListResult:
             shown = max(1, count)
             next_cursor = cursor if shown >= len(page) else page_of([item.key for item in items], shown, after)[1]
+            shown_entries = entries[:count] if count or not entries else [_without_schema(entries[0])]
+            from_aws = any(entry.description_from == "aws" for entry in shown_entries)
             return ListResult(
+                outside_data=AWS_OUTSIDE_DATA if from_aws else None,
                 # The schema and examples of one function can be too large to show.
-                functions=entries[:count] if count or not entries else [_without_schema(entries[0])],
+                functions=shown_entries,
                 total=len(items),
                 next_cursor=next_cursor,
                 notes=notes,
@@ -127,7 +130,7 @@ async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, Functi
     listings: dict[Place, FunctionList] = {}
 
     async def read(place: Place) -> None:
-        listings[place] = await anyio.to_thread.run_sync(_list_place, policy, place)
+        listings[place] = _checked(place, await anyio.to_thread.run_sync(_list_place, policy, place))
 
     async with anyio.create_task_group() as group:
         for place in sorted(places):
@@ -233,7 +236,27 @@ def _qualifier(qualifier: str, details: FunctionDetails) -> QualifierEntry:
     )
 
 
+def _is_wanted(item: _Item, words: str | None) -> bool:
+    """Whether the function's name holds the words, or its description does in any case."""
+    if words is None or words in item.function.rsplit(":", 1)[-1]:
+        return True
+    description = item.rule.spec.description or (item.facts.description if item.facts else None)
+    return description is not None and words.casefold() in description.casefold()
+
+
+def _checked(place: Place, listing: FunctionList) -> FunctionList:
+    """A listing, without the functions of another account: the ARNs that AWS answers with tell whose they are."""
+    account, region = place
+    others = sorted({arn.split(":")[4] for arn in listing.functions if arn.count(":") >= 6} - {account})
+    if not others:
+        return listing
+    problem = f"the target for account {account} in {region} reaches account {', '.join(others[:3])} instead"
+    return FunctionList({arn: facts for arn, facts in listing.functions.items() if f":{account}:" in arn}, problem)
+
+
 def _listing_note(problem: str) -> str:
+    if problem.startswith("the target for"):
+        return f"{problem}: its credentials are those of another account. Tell the operator."
     return f"{problem}. What AWS did not tell is left out; what may be invoked comes from the manifest alone."
 
 

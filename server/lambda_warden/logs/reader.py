@@ -116,7 +116,8 @@ class Logs:
             asked = parse_arguments(ReadLogsArguments, arguments)
             wanted = await self._wanted(asked, caller)
             reached = "resolve"
-            ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region)
+            known = partial(policy.rules.exact_arns, caller.principal)
+            ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region, known)
             decided = decide_logs(ref, policy.rules, caller.principal, own=wanted.own)
         except ArgumentError as error:
             return await self._deny(read, denied_logs(reached, str(error)))
@@ -284,7 +285,9 @@ def _recorded(path: Path, invocation_id: str, caller: Caller) -> _Wanted:
     intent = entry.record.fields() if entry else {}
     if entry is None or intent.get("principal") != caller.principal or intent.get("tool") != "invoke_function":
         raise ArgumentError(
-            "invocation_id", "is not that of a call made here", "the invocation_id that invoke_function gave"
+            "invocation_id",
+            "is not that of a call made here",
+            "the invocation_id that invoke_function gave, or a request_id with its function",
         )
     if intent.get("invocation_type") == "DryRun":
         raise ArgumentError("invocation_id", "is that of a DryRun, which runs nothing", "that of another call")

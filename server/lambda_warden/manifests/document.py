@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,11 @@ class Document:
                 return self.at(place, f"unknown key {key!r}. Expected one of: {', '.join(known_keys(parent))}")
             case "missing":
                 return self.at(place, "is missing")
+            case "list_type" | "tuple_type" if isinstance(error["input"], str | int | float):
+                return self.at(place, f"is one value. Expected a list: write [{_as_yaml(error['input'])}]")
+            case "string_type" if isinstance(error["input"], bool | int | float):
+                kind = type(error["input"]).__name__
+                return self.at(place, f"{error['input']!r} is read as {kind}. Expected text: put it in quotes")
             case _:
                 got = error["input"]
                 shown = "" if isinstance(got, dict | list) else f", not {got!r}"
@@ -122,6 +128,12 @@ class Document:
 
     def _at_node(self, node: yaml.Node, place: Place, problem: str) -> str:
         return f"{self._path}:{node.start_mark.line + 1}: {_dotted(place)}: {problem}."
+
+
+def _as_yaml(value: str | float) -> str:
+    """A value as it has to stand in a list of texts."""
+    text = str(value)
+    return text if re.fullmatch(r"[A-Za-z$][\w$.-]*", text) else f'"{text}"'
 
 
 def _dotted(place: Place) -> str:

@@ -42,6 +42,14 @@ class LoadedManifest:
     rules: Rules
     stamps: Mapping[Path, Stamp]
 
+    def warnings(self) -> Iterator[str]:
+        """What is allowed to stand there and is hardly meant, one line each."""
+        for rule in self.rules.all:
+            for qualifier in rule.spec.qualifiers:
+                if qualifier.lower() == "latest":
+                    about = f"{qualifier} is an alias of that name. For the code deployed last, write $LATEST"
+                    yield f"{rule.source}: qualifiers: {about}."
+
 
 def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
     """Read and check manifests, and the schema files they name.

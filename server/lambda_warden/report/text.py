@@ -23,6 +23,7 @@ from lambda_warden.model.result import (
     LogError,
     LogsResult,
     Omission,
+    QualifierEntry,
     ReadResult,
     Report,
 )
@@ -32,8 +33,6 @@ from lambda_warden.report.log_entry import read_entries
 
 OUTSIDE: Final = "│ "
 """The mark at the start of every line that comes from outside."""
-PAYLOAD_LIMIT: Final = 4000
-"""Characters of the payload in the text; the structured result has the rest of the preview."""
 _LOG_LINES: Final = 12
 _FRAMES: Final = 8
 _FRAMES_BEHIND: Final = 3
@@ -57,15 +56,17 @@ def dry_run_text(result: DryRunResult) -> str:
     """A dry run: the answer, then every check."""
     verdict = "would be invoked" if result.would_invoke else "would not be invoked"
     name = f"{result.function}:{result.qualifier}" if result.function else "The function"
-    return "\n".join([f"{name} {verdict}. Nothing was.", *check_lines(result.checks), f"Next: {result.next_step}"])
+    head = [f"{name} {verdict}. Nothing was.", f"invocation_id: {inline(result.invocation_id)}"]
+    return "\n".join([*head, *check_lines(result.checks), f"Next: {result.next_step}"])
 
 
 def list_text(result: ListResult) -> str:
-    """A page of functions: each with its qualifiers, effect and invocation types, and what the operator says of it."""
+    """A page of functions: each with all that a call of it takes, and what the operator and AWS say of it."""
     head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
+    entries = [line for entry in result.functions for line in _entry_lines(entry)]
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
     notes = [f"Note: {inline(note)}" for note in result.notes]
-    return "\n".join([head, *map(_entry_line, result.functions), *more, *notes, f"Next: {result.next_step}"])
+    return "\n".join([head, *entries, *more, *notes, f"Next: {result.next_step}"])
 
 
 def read_result_text(result: ReadResult) -> str:
@@ -85,10 +86,12 @@ def inline(text: str) -> str:
 
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     yield f"{result.outcome}: {_headline(result)}"
+    yield f"invocation_id: {inline(result.invocation_id)}{_kept(result)}"
     if result.violation:
         yield f"Violation: {inline(result.violation)}"
     if result.error:
-        yield "Why, data from outside:"
+        # Without a status, AWS did not answer: this machine says why.
+        yield "Why, as this machine says:" if result.status_code is None else "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")
     if result.outcome == "denied":
         yield from check_lines(check for check in result.checks if check.passed is False)
@@ -200,6 +203,10 @@ def _near(frames: list[str], headline: str, limit: int) -> list[str]:
     return list(dropwhile(lambda frame: frame.strip() in said, frames))[:limit]
 
 
+def _kept(result: InvokeResult) -> str:
+    return f", kept for read_result until {result.kept_until}" if result.kept_until else ""
+
+
 def _payload_kind(result: InvokeResult) -> str:
     size = f"{result.payload_bytes:,} bytes"
     unfolded = "".join(f", {inline(string.path)} unfolded from {string.source}" for string in result.unfolded)
@@ -209,8 +216,7 @@ def _payload_kind(result: InvokeResult) -> str:
 
 def _payload_text(result: InvokeResult) -> str:
     value = result.payload
-    text = value if isinstance(value, str) and result.payload_format != "json" else _compact(value)
-    return text if len(text) <= PAYLOAD_LIMIT else f"{text[:PAYLOAD_LIMIT]}… (more in the structured result)"
+    return value if isinstance(value, str) and result.payload_format != "json" else _compact(value)
 
 
 def _omission_line(cut: Omission) -> str:
@@ -253,11 +259,30 @@ def check_lines(checks: Iterable[Check]) -> Iterator[str]:
         yield f"{_MARKS[check.passed]} {check.name}: {inline(check.reason)}"
 
 
-def _entry_line(entry: FunctionEntry) -> str:
-    qualifiers = ", ".join(q.qualifier for q in entry.qualifiers)
-    about = f"\n  {inline(entry.description)}" if entry.description and entry.description_from == "manifest" else ""
+def _entry_lines(entry: FunctionEntry) -> Iterator[str]:
+    kind = " (a pattern: AWS could not be asked what it matches)" if entry.is_pattern else ""
     gone = " (not found in AWS)" if entry.exists is False else ""
-    return f"- {entry.function} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{gone}{about}"
+    qualifiers = ", ".join(map(_qualifier_text, entry.qualifiers))
+    asks = ", a person is asked before each call" if entry.approval else ""
+    yield f"- {entry.function}{kind} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{asks}{gone}"
+    if entry.description and entry.description_from == "aws":
+        yield "  Its description in AWS, data from outside:"
+        yield from _outside(entry.description)
+    elif entry.description:
+        yield f"  {inline(entry.description)}"
+    state = f"; state {inline(entry.state)}" if entry.state not in (None, "Active") else ""
+    timeout = f"; may run {entry.timeout_seconds} s" if entry.timeout_seconds is not None else ""
+    schema = "" if entry.payload_schema is None else f", JSON Schema {inline(_compact(entry.payload_schema))}"
+    yield f"  Payload: at most {entry.payload_max_bytes:,} bytes{schema}{timeout}{state}"
+    for example in entry.examples:
+        yield f"  Example: {inline(_compact(example))}"
+
+
+def _qualifier_text(entry: QualifierEntry) -> str:
+    if entry.exists is False:
+        return f"{entry.qualifier} (not in AWS)"
+    routing = "".join(f", {share:.0%} to {version}" for version, share in (entry.routing or {}).items())
+    return f"{entry.qualifier} = {entry.function_version}{routing}" if entry.function_version else entry.qualifier
 
 
 def _compact(value: object) -> str:
@@ -272,6 +297,7 @@ def logs_text(result: LogsResult) -> str:
 def _logs_lines(result: LogsResult) -> Iterator[str]:
     name = f"{result.function}:{result.qualifier}" if result.function else "no function"
     yield f"{result.outcome}: log of {name}" + (f", request {result.request_id}" if result.request_id else "")
+    yield f"read_id: {inline(result.read_id)}"
     if result.error:
         yield "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")

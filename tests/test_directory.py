@@ -1,0 +1,64 @@
+"""Functions are found by the words of their descriptions, and a wrong account by the ARNs that AWS answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lambda_warden.listing import catalog as directory_module
+from lambda_warden.listing.catalog import Catalog
+from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
+from support.builders import ACCOUNT, OTHER_ACCOUNT, function_arn, rule, rules
+
+pytestmark = pytest.mark.anyio
+
+Make = Callable[[str], Catalog]
+
+
+class _Policy:
+    def __init__(self) -> None:
+        self.rules = rules(rule("a", description="Refunds one order."), rule("b"))
+
+
+@pytest.fixture
+def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Gives a directory to which AWS lists the functions of an account."""
+
+    def make(account: str) -> Catalog:
+        listing = FunctionList(
+            {
+                arn: FunctionInfo(arn, "Exports the ledger", None, None, None, None, None)
+                for arn in (function_arn(name, account=account) for name in "ab")
+            }
+        )
+        monkeypatch.setattr(directory_module, "_list_place", lambda *_: listing)
+        monkeypatch.setattr(directory_module, "_describe_item", lambda *_: FunctionDetails())
+        policy: Any = _Policy()
+        return Catalog(lambda: policy, "local", 100_000)
+
+    return make
+
+
+@pytest.mark.parametrize(("words", "found"), [("refunds", "a"), ("REFUND", "a"), ("ledger", "b"), ("nothing", "")])
+async def test_descriptions_are_looked_at_too(words: str, found: str, directory_of: Make) -> None:
+    result = await directory_of(ACCOUNT).list_functions({"name_contains": words})
+
+    assert [entry.function for entry in result.functions] == [function_arn(name) for name in found]
+    assert (result.outside_data is not None) == (found == "b")
+
+
+async def test_another_account_than_the_target_s_is_said_and_nothing_of_it_is_shown(directory_of: Make) -> None:
+    result = await directory_of(OTHER_ACCOUNT).list_functions({})
+
+    assert any(OTHER_ACCOUNT in note and ACCOUNT in note and "another account" in note for note in result.notes)
+    assert [entry.exists for entry in result.functions] == [None, None]
+    assert "ledger" not in result.model_dump_json()
+
+
+async def test_the_target_s_own_account_needs_no_note(directory_of: Make) -> None:
+    result = await directory_of(ACCOUNT).list_functions({})
+
+    assert result.notes == []
+    assert [entry.exists for entry in result.functions] == [True, True]
