@@ -1,1 +1,1 @@
-"""Redaction: what must not reach a model is replaced, by its form or by its place. Pure; nothing is kept."""
+"""May it be shown? What is secret in texts and JSON values, and what only looks like it. Nothing here does I/O."""

@@ -1,238 +1,94 @@
-"""Secrets in text, found by their documented forms and by the names they are given.
+"""Secrets in text, found by their shape and by the names they are given.
 
-Every form takes time linear in the text: a search starts at literals only, and what is repeated without bound can't
-run across the start of another match.
+What may be secret begins with one of a few hundred literals. A text is searched for all of them at once, in lower
+case, and only what is found is looked at. Every search takes time linear in the text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from lambda_warden.redaction.harmless import is_harmless
+from lambda_warden.redaction.marks import Found, RedactedText, is_mark, mark
+from lambda_warden.redaction.pairs import SCHEMES, find_pair
+from lambda_warden.redaction.policy import BUILT_IN, Anchor, Detectors, anchor, index
 from lambda_warden.redaction.prefilter import Sieve, windows
+from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, SHAPES
 
-
-@dataclass(frozen=True, slots=True)
-class RedactedText:
-    """Text without its secrets, and how many places were replaced."""
-
-    text: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """What a secret of some form begins with, in lower case: literal at its start, so that a search for it is fast."""
-
-    in_text: re.Pattern[str]
-    in_bytes: re.Pattern[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One form that a secret takes.
-
-    `pattern` matches it where one of `anchors` stands, and nowhere else. What it matches is replaced, except for its
-    groups `keep` and `scheme`, which say what the secret is for, and `quote`.
-    """
-
-    kind: str
-    anchors: tuple[Anchor, ...]
-    pattern: re.Pattern[str]
-
-
-def _form(kind: str, anchors: Sequence[str], pattern: str, flags: re.RegexFlag = re.NOFLAG) -> Form:
-    compiled = [Anchor(re.compile(anchor), re.compile(anchor.encode())) for anchor in anchors]
-    return Form(kind, tuple(compiled), re.compile(pattern, re.ASCII | flags))
-
-
-_MARK: Final = r"\[redacted(?::[a-z-]+)?\]"
-_MARKED: Final = re.compile(_MARK)
-
-# How a name says that its value is a secret. Tokens that continue a listing or repeat a request are none, and neither
-# are the ARNs of secrets (…:123456789012:secret:name).
-_LISTING: Final = ("next", "page", "continuation", "pagination", "cursor", "sync", "marker", "idempotency", "request")
-_PHRASE: Final = r"pass(?:word|wd|phrase|code|(?<=db_pass)|(?<=user_pass)|(?<=smtp_pass))"
-_KEYS: Final = ("api", "access", "account", "private", "auth", "signing", "encryption")
-_KEY: Final = "key(?:" + "|".join(rf"(?<={word}key)|(?<={word}[_ -]key)" for word in _KEYS) + ")"
-_NAME: Final = (
-    rf"(?:(?P<password>{_PHRASE}(?:[_-]?hash)?|(?-i:[Pp]wd|(?<=_)PWD))"  # PWD is the working directory
-    r"|(?P<secret>secret(?<![0-9]:secret)(?:[_ -]?(?:access[_ -]?)?key|[_-]?(?:string|binary|value|text))?)"
-    r"|(?P<token>token" + "".join(rf"(?<!{word}token)(?<!{word}[_-]token)" for word in _LISTING) + r")"
-    rf"|(?P<key>{_KEY}(?:[_-]?pem)?))"
-)
-_NAME_AT_END: Final = re.compile(_NAME + r"\Z", re.ASCII | re.IGNORECASE)
-
-# Between a name and its value: quotes, escaped or not, then `=`, `:` or `=>`, or the end of an XML tag, and a bracket.
-_IS: Final = (
-    r"""(?>(?:\\{0,7}["'`]\]?)?\s{0,8}(?:=>|:=|=(?!=)|:(?!:)|>(?=[^<>\s]{1,256}</))\s{0,8}"""
-    rf"""(?:(?!{_MARK})[\[({{])?)"""
-)
-# Words that messages put behind `token:` or `password:`, and that are no value.
-_NO_VALUE: Final = (
-    r"(?:(?:the|an?)\s"
-    r"|(?:true|false|null|none|undefined|nil|is|was|not|no|must|has|invalid|expired|missing|required|unexpected)"
-    r"(?:[\s,;)}\]\"'\\]|[.!](?:\s|\Z)|\Z))"
-)
-# A quoted value ends at a quote as escaped as its own (JSON stands in strings of JSON), or else with its line.
-_QUOTED: Final = (
-    rf"""(?P<quote>(?P<escape>\\{{1,7}})?["'`])(?!{_MARK}(?:(?P=quote)|[\r\n]|\Z))"""
-    r"""(?:(?!(?P=quote))(?(escape)(?:\\++["'`]?|[^\\\r\n])|(?:\\[^\r\n]|[^\\\r\n])))++"""
-)
-# Any other value ends at white space, a quote or what looks like the next pair; brackets that close stay outside.
-_BARE: Final = (
-    rf"(?!{_MARK}(?:[\s\"'`,;&)}}\]\\@<]|\Z))(?!{_NO_VALUE})"
-    rf"""(?:{_MARK}|[^\s"'`,;&\\<\[\](){{}}=]|<(?!/)|\\(?!["'`nrt\\/]))"""
-    r"""(?:[^\s"'`,;&\\<)}\]]|[)}\]](?=[^\s"'`,;&)}\]<])|<(?!/)|\\(?!["'`nrt\\/])"""
-    r"""|[,;&](?!\s|\Z|["'`]|[A-Za-z0-9_ .-]{1,64}[=:]))*+"""
-)
-_SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate")
-
-_KEY_KIND: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
-_KEY_BEGIN: Final = re.compile(rf"----(?:-| )BEGIN {_KEY_KIND}")
-_KEY_END: Final = re.compile(rf"----[- ]{{0,2}}END {_KEY_KIND}")
-
-_FORMS: Final = (
-    # RFC 7468 (PEM), RFC 9580 (OpenPGP), RFC 4716 (SSH2). One that is cut at its end goes to the end of the text.
-    _form(
-        "private-key",
-        ["----(?:-| )begin [a-z0-9 ]{0,40}private key"],
-        rf"{_KEY_BEGIN.pattern}(?:[^-]++|(?!{_KEY_END.pattern})-)*+(?:{_KEY_END.pattern}|\Z)",
-    ),
-    # PuTTY documentation, appendix "PPK file format".
-    _form(
-        "private-key",
-        ["private-lines: "],
-        r"Private-Lines: (?:[^P]++|P(?!rivate-MAC))*+(?:Private-MAC: ?[0-9a-f]*|\Z)",
-    ),
-    # RFC 3986, userinfo. Slashes that are not percent-encoded are taken for the password's, unless a port comes first.
-    _form(
-        "password",
-        ["://", r":\\{1,8}/"],
-        rf"""(?P<keep>:\\{{0,4}}/\\{{0,4}}/(?:{_MARK}|[^\s/:@?#"'`<>\\])*+:)"""
-        rf"""(?!{_MARK}@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=@(?!sha256:))"""
-        r"""|(?!\d{1,5}[/?#])(?:[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\]))++(?=@(?!sha256:)))""",
-    ),
-    # RFC 9110 Authorization, RFC 6750 Bearer, RFC 7617 Basic; "Signing AWS API requests".
-    _form(
-        "authorization",
-        ["authorization"],
-        rf"""(?P<keep>authorization{_IS}(?:\\{{0,7}}["'`])?)(?!{_MARK})"""
-        rf"""(?:(?P<scheme>(?:{"|".join(_SCHEMES)})\s{{1,8}})(?!{_MARK}|{_NO_VALUE})[^\s"'`\\,;]++"""
-        rf"""|(?!(?:{"|".join(_SCHEMES)}|aws4-hmac-sha256)\s)[^\s"'`\\,;]{{16,}}+"""
-        rf"""|aws4-hmac-sha256\s(?!{_MARK})[^\r\n"'`\\]++)""",
-        re.IGNORECASE,
-    ),
-    _form(
-        "bearer-token",
-        ["bearer"],
-        r"(?P<keep>bearer\s{1,8})(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,}+",
-        re.IGNORECASE,
-    ),
-    # IAM User Guide, "Unique identifiers": the prefixes of credentials; with the secret key, if it stands behind.
-    _form(
-        "aws-access-key",
-        ["a(?:kia|sia|bia|cca)"],
-        r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)(?![ACGT]{16})[A-Z0-9]{16}(?![A-Z0-9])"
-        r"(?:[\s,;:|\"'/\\]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))?",
-    ),
-    # "Authenticating requests: query parameters" (Signature Version 4): what makes a presigned URL work.
-    _form(
-        "aws-signature",
-        ["x-amz-signature"],
-        r"(?P<keep>X-Amz-Signature(?:=|%3D))[0-9a-f]{16,}+",
-        re.IGNORECASE,
-    ),
-    # GitHub Docs, "GitHub's token formats". Before JWTs, which some of them hold.
-    _form(
-        "github-token",
-        ["g(?:h[pousr]|ithub_pat)_"],
-        r"gh[pousr]_[A-Za-z0-9_]{20,}+(?:\.[A-Za-z0-9_-]{16,}+){0,2}|github_pat_[A-Za-z0-9_]{22,}+",
-    ),
-    # RFC 7519 (JWT), RFC 7516 (JWE): base64url of `{"`, then further parts.
-    _form(
-        "jwt",
-        ["eyj"],
-        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))eyJ[A-Za-z0-9_-]{8,}+(?:\.{1,2}[A-Za-z0-9_-]{2,}+){1,4}+",
-    ),
-    # GitLab Docs, "Token prefixes".
-    _form(
-        "gitlab-token",
-        ["gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|soat|ffct|wt)-", "gr1348941"],
-        r"GR1348941[A-Za-z0-9_-]{20,}+|gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|soat|ffct|wt)-[A-Za-z0-9_.-]{20,}+",
-    ),
-    # Slack docs, "Token types" and "Incoming webhooks".
-    _form(
-        "slack-token",
-        [r"xox[abceoprs]", r"xapp-"],
-        r"xox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,}+|xapp-\d-[A-Za-z0-9-]{10,}+",
-    ),
-    _form(
-        "slack-webhook",
-        [r"hooks\.slack\.com"],
-        r"(?P<keep>hooks\.slack\.com\\?/(?:services|workflows|triggers)\\?/)[A-Za-z0-9+/_\\-]{20,}+",
-    ),
-    # Stripe docs, "API keys" and "Webhook signatures".
-    _form(
-        "stripe-key",
-        ["sk_(?:live|test)_", "rk_(?:live|test)_", "whsec_"],
-        r"(?<![A-Za-z0-9])[sr]k_(?:live|test)_[A-Za-z0-9]{10,}+|whsec_[A-Za-z0-9+/=]{24,}+",
-    ),
-    # SendGrid docs, "API keys".
-    _form("sendgrid-key", [r"sg\."], r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,64}+\.[A-Za-z0-9_-]{16,}+"),
-    # npm docs, "About access tokens"; PyPI help, "API tokens" (macaroons).
-    _form("npm-token", ["npm_"], r"npm_[A-Za-z0-9]{36,}+"),
-    _form("pypi-token", ["pypi-ag"], r"pypi-Ag[A-Za-z0-9_-]{50,}+"),
-    # Anthropic and OpenAI, "API keys"; others issue keys of OpenAI's older form.
-    _form(
-        "ai-key",
-        ["sk-"],
-        r"(?<![A-Za-z0-9])sk-(?:(?:ant|proj|svcacct|admin|None|or-v1)-[A-Za-z0-9_-]{20,}+|[A-Za-z0-9]{32,}+)",
-    ),
-    # Google Cloud docs, "API keys"; Google Identity, "OAuth 2.0": tokens and client secrets.
-    _form(
-        "google-key",
-        ["aiza", r"ya29\.", "gocspx-"],
-        r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])|ya29\.[A-Za-z0-9_-]{20,}+|GOCSPX-[A-Za-z0-9_-]{28,}+",
-    ),
-    _form(
-        "named",
-        [_PHRASE, "pwd", "secret", "token", _KEY],
-        rf"(?P<keep>{_NAME}{_IS})(?:{_QUOTED}|{_BARE})",
-        re.IGNORECASE,
-    ),
+__all__ = (
+    "RedactedText",
+    "Suspicion",
+    "closes_key",
+    "end_of_key",
+    "is_mark",
+    "mark",
+    "named_value",
+    "opens_key",
+    "redact_cut_text",
+    "redact_text",
+    "secret_named",
+    "suspicion",
+    "unescaped",
 )
 
-_ESCAPE: Final = re.compile(r"(?<!\\)\\++u00([0-7][0-9A-Fa-f])")
-_ESCAPE_ANCHOR: Final = Anchor(re.compile(r"\\u00"), re.compile(rb"\\u00"))
+# Characters that nobody sees (Unicode, General_Category Cf, of those that are in use): they part a name or a secret.
+_HIDDEN: Final = "".join(
+    chr(each)
+    for first, last in ((0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E))
+    for each in range(first, last + 1)
+) + "".join(map(chr, (*range(0x2060, 0x2065), *range(0x2066, 0x2070), 0x34F, 0xFEFF)))
+_HIDING: Final = re.compile(f"[{_HIDDEN}]")
+_HIDING_ANCHORS: Final = tuple(map(anchor, _HIDDEN))
+_ESCAPE: Final = re.compile(r"(?<!\\)\\++u(00[0-7][0-9A-Fa-f]|00[aA][dD]|20[0-6][0-9A-Fa-f]|[fF][eE][fF][fF])")
+_ESCAPE_ANCHORS: Final = tuple(map(anchor, (r"\\u00", r"\\u20", r"\\ufeff")))
 _ESCAPE_LEVELS: Final = 4
 _LARGE: Final = 4096  # characters of a text in which a sieve is faster
-_TOGETHER: Final = 6  # anchors searched for at once: of many more, the search is no longer that for literals
-_REACH: Final = 128  # more than any anchor takes with what it looks back at
+_TOGETHER: Final = 48  # anchors searched for at once: of many more, the search is no longer that for literals
+_REACH: Final = 128  # more than any anchor takes
 _ROUNDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a text may hold: forms, the anchors of theirs that it has, and whether JSON escapes may hide others."""
+    """What a text may hold: the anchors that it has, of what is looked for."""
 
-    forms: tuple[Form, ...]
-    anchors: tuple[Anchor, ...]
-    escapes: bool
+    anchors: frozenset[Anchor]
+    detectors: Detectors = BUILT_IN
+    everything: bool = False
+    _ordered: tuple[Anchor, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ordered", tuple(self.anchors))
+
+    @property
+    def keys(self) -> bool:
+        """Whether there may be private keys."""
+        return self.everything or not self.anchors.isdisjoint(_KEY_ANCHORS)
+
+    @property
+    def escapes(self) -> bool:
+        """Whether JSON escapes may hide something."""
+        return self.everything or not self.anchors.isdisjoint(_ESCAPE_ANCHORS)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether characters that nobody sees may."""
+        return self.everything or not self.anchors.isdisjoint(_HIDING_ANCHORS)
 
     def in_text(self, text: str) -> bool:
         """Whether a part of the text may hold any of it."""
         folded = _folded(text)
-        if len(text) > _LARGE and not _sieve(self.anchors).holds(folded):
+        if len(text) > _LARGE and not _sieve(self._ordered).holds(folded):
             return False
-        for anchor in self.anchors:  # noqa: SIM110 - this runs for every string of a payload, and any() costs twice
-            if anchor.in_text.search(folded):
+        for each in self._ordered:
+            if each.literal in folded if each.literal else each.in_text.search(folded):
                 return True
         return False
 
@@ -242,8 +98,8 @@ class Suspicion:
             folded = to_json(value).lower()
         except ValueError:  # too deep, or lone surrogates
             return True
-        for anchor in self.anchors:  # noqa: SIM110 - as above
-            if anchor.in_bytes.search(folded):
+        for each in self._ordered:  # noqa: SIM110 - this runs for every string of a payload, and any() costs twice
+            if each.in_bytes.search(folded):
                 return True
         return False
 
@@ -251,49 +107,45 @@ class Suspicion:
         return bool(self.anchors)
 
 
-_EVERYTHING: Final = Suspicion(
-    _FORMS, (*(anchor for form in _FORMS for anchor in form.anchors), _ESCAPE_ANCHOR), escapes=True
+_KEY_ANCHORS: Final = frozenset(
+    anchor(each) for shape in SHAPES if shape.kind == "private-key" for each in shape.anchors
 )
 
 
-def suspicion(*texts: bytes) -> Suspicion:
-    """What UTF-8 texts may hold, found by anchors alone: less than a millisecond for a megabyte."""
+@lru_cache(maxsize=16)
+def _everything(detectors: Detectors) -> Suspicion:
+    anchors = frozenset((*index(detectors).anchors(), *_ESCAPE_ANCHORS, *_HIDING_ANCHORS))
+    return Suspicion(anchors, detectors, everything=True)
+
+
+def suspicion(*texts: bytes, detectors: Detectors = BUILT_IN) -> Suspicion:
+    """What UTF-8 texts may hold, found by anchors alone: about a millisecond for a megabyte."""
     found: set[Anchor] = set()
-    searches = _searches()
+    searches = _searches(detectors)
     for text in texts:
         for window in windows(text, _REACH):
             folded = window.lower()
             searches = _without_found(searches, folded, folded.decode(errors="ignore"), found)
-    anchors = tuple(anchor for anchor in _EVERYTHING.anchors if anchor in found)
-    forms = tuple(form for form in _FORMS if not found.isdisjoint(form.anchors))
-    return Suspicion(forms, anchors, _ESCAPE_ANCHOR in found)
+    return Suspicion(frozenset(found), detectors)
 
 
 class _Search(NamedTuple):
-    """A search for some anchors at once; what it finds may be none of them. `alone` are those for each of them."""
+    """A search for some anchors at once; what it finds may be none of them."""
 
     sieve: Sieve
     anchors: tuple[Anchor, ...]
-    alone: tuple[_Search, ...] = ()
 
 
-@cache
-def _searches() -> tuple[_Search, ...]:
-    anchors = _EVERYTHING.anchors
-    alone = [_Search(Sieve(_beginning(anchor)), (anchor,)) for anchor in anchors]
-    groups = [(anchors[i : i + _TOGETHER], tuple(alone[i : i + _TOGETHER])) for i in range(0, len(anchors), _TOGETHER)]
-    return tuple(_Search(Sieve(*map(_beginning, some)), some, each) for some, each in groups)
+@lru_cache(maxsize=16)
+def _searches(detectors: Detectors) -> tuple[_Search, ...]:
+    anchors = sorted(_everything(detectors).anchors, key=lambda each: each.pattern)
+    groups = [tuple(anchors[i : i + _TOGETHER]) for i in range(0, len(anchors), _TOGETHER)]
+    return tuple(_Search(_sieve(some), some) for some in groups)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _sieve(anchors: tuple[Anchor, ...]) -> Sieve:
-    return Sieve(*map(_beginning, anchors))
-
-
-def _beginning(anchor: Anchor) -> str:
-    """An anchor as sieves take it: without what it looks back at."""
-    pattern = anchor.in_text.pattern
-    return pattern.split("(?")[0] if "(?<" in pattern else pattern
+    return Sieve(*(each.pattern for each in anchors))
 
 
 def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]) -> tuple[_Search, ...]:
@@ -302,60 +154,156 @@ def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, fou
     for search in searches:
         if not search.sieve.holds(decoded):
             left.append(search)
-        elif search.alone:  # from now on each for itself
-            left += _without_found(search.alone, folded, decoded, found)
-        elif search.anchors[0].in_bytes.search(folded):
-            found.update(search.anchors)
-        else:
-            left.append(search)
+            continue
+        here = {each for each in search.anchors if each.in_bytes.search(folded)}
+        found |= here
+        if rest := tuple(each for each in search.anchors if each not in here):
+            left.append(_Search(_sieve(rest), rest) if here else search)
     return tuple(left)
 
 
-def redact_text(text: str, among: Suspicion = _EVERYTHING) -> RedactedText:
+def redact_text(text: str, among: Suspicion | None = None, detectors: Detectors = BUILT_IN) -> RedactedText:
     """Replace the secrets in a text by `[redacted:KIND]`.
 
     What names a secret stays: the name of a pair, the scheme of a header, scheme, user and host of a URL. A secret
-    that JSON escapes (`\\u0041`) hide is found, too; the text is then given without these escapes.
+    that JSON escapes (`\\u0041`) or invisible characters hide is found, too; the text is then given without these.
 
     Args:
         text: any text, of any length.
         among: what the text may hold, where that is known already.
+        detectors: what to look for, where `among` is not given.
     """
-    if among.escapes and "\\u00" in text:
-        redacted = _redact(unescaped(text), _FORMS)
-        if redacted.count:
-            return _settled(redacted)
-    return _settled(_redact(text, among.forms))
+    if among is None:
+        among = _everything(detectors) if len(text) <= _LARGE else _suspicion_of(text, detectors)
+    plain = text
+    if among.escapes and ("\\u00" in text or "\\u20" in text or "\\uf" in text.lower()):
+        plain = unescaped(text)
+    if among.hidden or plain is not text:
+        plain = _HIDING.sub("", plain)
+    if plain != text:
+        redacted = _settled(_redact(plain, _everything(among.detectors)), among.detectors)
+        shown = _settled(_redact(text, among), among.detectors)
+        return redacted if redacted.count > shown.count else shown
+    return _settled(_redact(text, among), among.detectors)
 
 
-def _settled(redacted: RedactedText) -> RedactedText:
+def _suspicion_of(text: str, detectors: Detectors) -> Suspicion:
+    return suspicion(text.encode(errors="surrogatepass"), detectors=detectors)
+
+
+def _settled(redacted: RedactedText, detectors: Detectors) -> RedactedText:
     """Redact what is left until nothing more is found: what stands beside a mark may look like a pair only now."""
     found = redacted.count
     for _ in range(_ROUNDS):
         if not found:
             break
-        again = _redact(redacted.text, _FORMS)
+        again = _redact(redacted.text, _everything(detectors))
         found = again.count
         redacted = RedactedText(again.text, redacted.count + found)
     return redacted
 
 
-def _redact(text: str, forms: tuple[Form, ...]) -> RedactedText:
-    folded, count = _folded(text), 0
-    for form in forms:
-        starts = [match.start() for anchor in form.anchors for match in anchor.in_text.finditer(folded)]
-        if not starts:
-            continue
-        pieces: list[str] = []
-        end = 0
-        for start in sorted(starts):
-            if start >= end and (match := form.pattern.match(text, start)):
-                pieces += text[end:start], _replacement(form.kind, match)
-                end = match.end()
-        if pieces:
-            text = "".join(pieces) + text[end:]
-            folded, count = _folded(text), count + len(pieces) // 2
+def _redact(text: str, among: Suspicion) -> RedactedText:
+    known = index(among.detectors)
+    count = 0
+    folded = _folded(text)
+    for number, anchors in enumerate(known.shapes):
+        if starts := _starts(folded, anchors, among):
+            text, found = _replaced(text, _by_shape(text, starts, number, among.detectors))
+            if found:
+                folded, count = _folded(text), count + found
+    if starts_of := _prefixes(folded, among):
+        text, found = _replaced(text, _by_prefix(text, starts_of, among.detectors))
+        if found:
+            folded, count = _folded(text), count + found
+    if starts := _starts(folded, known.stems, among):
+        text, found = _replaced(text, _by_name(text, starts, among.detectors))
+        count += found
     return RedactedText(text, count)
+
+
+def _starts(folded: str, anchors: Iterable[Anchor], among: Suspicion) -> list[int]:
+    """Where any of some anchors stands, in order."""
+    starts: list[int] = []
+    for each in anchors:
+        if among.everything or each in among.anchors:
+            starts += _places(folded, each)
+    return sorted(set(starts)) if len(starts) > 1 else starts
+
+
+def _places(folded: str, each: Anchor) -> list[int]:
+    if not each.literal:
+        return [match.start() for match in each.in_text.finditer(folded)]
+    places: list[int] = []
+    at = folded.find(each.literal)
+    while at >= 0:
+        places.append(at)
+        at = folded.find(each.literal, at + 1)
+    return places
+
+
+def _prefixes(folded: str, among: Suspicion) -> list[tuple[int, int]]:
+    """Where prefixes of detectors stand, and which: of several at a place, the longest first."""
+    return sorted(
+        (at, number)
+        for number, (each, _) in enumerate(index(among.detectors).prefixes)
+        if among.everything or each in among.anchors
+        for at in _places(folded, each)
+    )
+
+
+def _by_shape(text: str, starts: list[int], number: int, detectors: Detectors) -> Iterator[Found]:
+    shape = SHAPES[number]
+    end = 0
+    for at in starts:
+        start = at - shape.back
+        if start >= end and (match := shape.pattern.match(text, start)):
+            kept = max(
+                (match.end(name) for name in ("keep", "scheme") if match.groupdict().get(name) is not None), default=-1
+            )
+            first = max(kept, match.start())
+            if not detectors.allows(text[first : match.end()]):
+                yield Found(first, match.end(), shape.kind)
+            end = match.end()
+
+
+def _by_prefix(text: str, starts: list[tuple[int, int]], detectors: Detectors) -> Iterator[Found]:
+    prefixes = index(detectors).prefixes
+    end = 0
+    for at, number in starts:
+        if at < end:
+            continue
+        for prefix, detector in prefixes[number][1]:
+            last = detector.end(text, at, prefix)
+            if last is None:
+                continue
+            first = at + len(prefix) if detector.keep else at
+            if not detectors.allows(text[first:last]):
+                yield Found(first, last, detector.kind)
+            end = last
+            break
+
+
+def _by_name(text: str, starts: list[int], detectors: Detectors) -> Iterator[Found]:
+    end = 0
+    for at in starts:
+        if at < end:
+            continue
+        found = find_pair(text, at, detectors.meaning_of)
+        if found is None or found.start < end:
+            continue
+        if not detectors.allows(text[found.start : found.end]):
+            yield found
+        end = found.end
+
+
+def _replaced(text: str, found: Iterable[Found]) -> tuple[str, int]:
+    pieces: list[str] = []
+    end = 0
+    for each in found:
+        pieces += text[end : each.start], mark(each.kind)
+        end = each.end
+    return ("".join(pieces) + text[end:], len(pieces) // 2) if pieces else (text, 0)
 
 
 def _folded(text: str) -> str:
@@ -364,42 +312,40 @@ def _folded(text: str) -> str:
     return folded if len(folded) == len(text) else text.replace("\u0130", "i").lower()
 
 
-def redact_cut_text(text: str) -> RedactedText:
+def redact_cut_text(text: str, detectors: Detectors = BUILT_IN) -> RedactedText:
     """Redact a text whose beginning is missing, so that what is left of a secret does not show.
 
     Its first, partial word is dropped, and what follows that word as its value would. A private key whose beginning
     is missing is redacted up to its end.
     """
     rest = text[_end_of_cut_words(text) :]
-    end = _KEY_END.search(rest)
-    if end and not _KEY_BEGIN.search(rest, 0, end.start()):
-        redacted = redact_text(rest[end.end() :])
+    end = KEY_END.search(rest)
+    if end and not KEY_BEGIN.search(rest, 0, end.start()):
+        redacted = redact_text(rest[end.end() :], detectors=detectors)
         return RedactedText(mark("private-key") + redacted.text, redacted.count + 1)
-    return redact_text(rest)
+    return redact_text(rest, detectors=detectors)
 
 
-def mark(kind: str) -> str:
-    """What stands in the place of a secret."""
-    return f"[redacted:{kind}]"
-
-
-def is_mark(text: str) -> bool:
-    """Whether a text is nothing but what stands in the place of a secret."""
-    return _MARKED.fullmatch(text) is not None
-
-
-def secret_named(name: str) -> str | None:
+def secret_named(name: str, detectors: Detectors = BUILT_IN) -> str | None:
     """The kind of secret that a name says its value is, or None: `db_password`, `clientSecret`, `X-Api-Key`."""
-    found = _NAME_AT_END.search(name)
-    return found.lastgroup if found else None
+    meaning = detectors.meaning_of(name)
+    return meaning.kind if meaning else None
+
+
+def named_value(name: str, value: str, detectors: Detectors = BUILT_IN) -> str | None:
+    """The kind of secret that a string is by the name of its member, or None: also if it is a path, a placeholder …"""
+    meaning = detectors.meaning_of(name)
+    if meaning is None or is_harmless(value, meaning) or detectors.allows(value):
+        return None
+    return meaning.kind
 
 
 def opens_key(text: str) -> bool:
     """Whether a private key begins in a text and does not end there."""
     if "PRIVATE KEY" not in text:
         return False
-    begins = [match.end() for match in _KEY_BEGIN.finditer(text)]
-    return bool(begins) and not _KEY_END.search(text, begins[-1])
+    begins = [match.end() for match in KEY_BEGIN.finditer(text)]
+    return bool(begins) and not KEY_END.search(text, begins[-1])
 
 
 def closes_key(text: str) -> bool:
@@ -409,14 +355,7 @@ def closes_key(text: str) -> bool:
 
 def end_of_key(text: str) -> re.Match[str] | None:
     """What stands in a text at the end of a private key, if there is one."""
-    return _KEY_END.search(text)
-
-
-def _replacement(kind: str, match: re.Match[str]) -> str:
-    groups = match.groupdict()
-    if kind == "named":
-        kind = next(name for name in ("password", "secret", "token", "key") if groups[name])
-    return "".join(groups.get(name) or "" for name in ("keep", "scheme", "quote")) + mark(kind)
+    return KEY_END.search(text)
 
 
 def unescaped(text: str) -> str:
@@ -441,5 +380,5 @@ def _end_of_cut_words(text: str) -> int:
         if not value and word[0][0] not in "=:":
             return word.start()
         # The word may be the end of a header's scheme.
-        value = word[0][-1] in "=:>" or any(scheme.endswith(word[0].lower()) for scheme in _SCHEMES)
+        value = word[0][-1] in "=:>" or any(scheme.endswith(word[0].lower()) for scheme in SCHEMES)
     return len(text)

@@ -1,0 +1,107 @@
+"""What is looked for: the built-in detectors and names, and those of an operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from lambda_warden.redaction.detectors import DETECTORS, Detector, by_prefix
+from lambda_warden.redaction.names import KEY, SHORT_STEMS, STEMS, NameMeaning, meaning_of, words_of
+from lambda_warden.redaction.shapes import SHAPES
+
+_SHORT_END: Final = r"""[^a-z0-9]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What something secret begins with, in lower case: literal at its start, so that a search for it is fast."""
+
+    pattern: str
+    literal: str
+    in_text: re.Pattern[str]
+    in_bytes: re.Pattern[bytes]
+
+
+@lru_cache(maxsize=4096)
+def anchor(pattern: str) -> Anchor:
+    """The anchor of a pattern, which may be a literal that is escaped."""
+    plain = re.sub(r"\\(\W)", r"\1", pattern)
+    literal = (
+        plain
+        if re.escape(plain) == re.escape(re.sub(r"\\(\W)", r"\1", pattern)) and not _SPECIAL.search(pattern)
+        else ""
+    )
+    return Anchor(pattern, literal, re.compile(pattern), re.compile(pattern.encode()))
+
+
+_SPECIAL: Final = re.compile(r"(?<!\\)[.^$*+?{}\[\]|()]|\\[A-Za-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """All that is looked for; built-in, with what an operator adds. It can't be changed, and knows no less than these.
+
+    Args:
+        added: an operator's detectors.
+        names: an operator's names: as the last words of a name, they tell that its value is a secret.
+        allow: names, or values, which an operator has looked at and lets pass, compared as they stand.
+    """
+
+    added: tuple[Detector, ...] = ()
+    names: tuple[str, ...] = ()
+    allow: frozenset[str] = frozenset()
+    _words: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_words", tuple(tuple(words_of(name)) for name in self.names))
+
+    def meaning_of(self, name: str) -> NameMeaning | None:
+        """What a name tells of its value, or None."""
+        if name in self.allow:
+            return None
+        if self._words:
+            words = tuple(words_of(name))
+            if any(words[-len(own) :] == own for own in self._words):
+                return NameMeaning(KEY if words[-1] == "key" else "secret")
+        return meaning_of(name)
+
+    def allows(self, value: str) -> bool:
+        """Whether an operator lets this very value pass."""
+        return value in self.allow
+
+
+BUILT_IN: Final = Detectors()
+"""What is looked for where an operator adds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where things are looked for: anchors, by what they lead to."""
+
+    shapes: tuple[tuple[Anchor, ...], ...]
+    prefixes: tuple[tuple[Anchor, tuple[tuple[str, Detector], ...]], ...]
+    stems: tuple[Anchor, ...]
+
+    def anchors(self) -> Iterable[Anchor]:
+        """All of them."""
+        for some in self.shapes:
+            yield from some
+        for each, _ in self.prefixes:
+            yield each
+        yield from self.stems
+
+
+@lru_cache(maxsize=16)
+def index(detectors: Detectors) -> Index:
+    """What to look for, made once for each set of detectors."""
+    prefixes = by_prefix((*detectors.added, *DETECTORS))
+    own = {words[-1] for name in detectors.names if (words := words_of(name))}
+    short = tuple(f"{stem}{_SHORT_END}" for stem in SHORT_STEMS)
+    return Index(
+        tuple(tuple(map(anchor, shape.anchors)) for shape in SHAPES),
+        tuple((anchor(re.escape(prefix)), each) for prefix, each in prefixes.items()),
+        tuple(map(anchor, dict.fromkeys((*map(re.escape, (*STEMS, *own)), *short)))),
+    )

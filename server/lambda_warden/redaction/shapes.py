@@ -1,0 +1,183 @@
+"""Secrets whose shape has parts that depend on each other, or no literal at its beginning.
+
+Each has a pattern of its own, tried where one of its anchors stands in the text in lower case; what it matches is
+replaced, except for its groups `keep` and `scheme`, which say what the secret is for. Every pattern takes time linear
+in the text: what is repeated without bound can't run across the start of another match.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lambda_warden.redaction.marks import MARK
+from lambda_warden.redaction.pairs import SCHEMES
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One kind of secret that a pattern finds.
+
+    Args:
+        kind: what the mark in its place says.
+        anchors: patterns for the text in lower case that begin with a literal, each where `pattern` may match.
+        pattern: matches the secret.
+        back: characters before an anchor where the match begins.
+    """
+
+    kind: str
+    anchors: tuple[str, ...]
+    pattern: re.Pattern[str]
+    back: int = 0
+
+
+def _shape(kind: str, anchors: list[str], pattern: str, flags: re.RegexFlag = re.NOFLAG, back: int = 0) -> Shape:
+    return Shape(kind, tuple(anchors), re.compile(pattern, re.ASCII | flags), back)
+
+
+_IS: Final = r"""(?>(?:\\{0,7}["'`]\]?)?\s{0,8}(?:=>|:=|=(?!=)|:(?!:))\s{0,8}(?:\\{0,7}["'`])?)"""
+_KEY_KIND: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
+KEY_BEGIN: Final = re.compile(rf"----(?:-| )BEGIN {_KEY_KIND}")
+KEY_END: Final = re.compile(rf"----[- ]{{0,2}}END {_KEY_KIND}")
+
+SHAPES: Final = (
+    # RFC 7468 (PEM), RFC 9580 (OpenPGP), RFC 4716 (SSH2). One that is cut at its end goes to the end of the text.
+    _shape(
+        "private-key",
+        ["----(?:-| )begin [a-z0-9 ]{0,40}private key"],
+        rf"{KEY_BEGIN.pattern}(?:[^-]++|(?!{KEY_END.pattern})-)*+(?:{KEY_END.pattern}|\Z)",
+    ),
+    # PuTTY documentation, appendix "PPK file format".
+    _shape(
+        "private-key",
+        ["private-lines: "],
+        r"Private-Lines: (?:[^P]++|P(?!rivate-MAC))*+(?:Private-MAC: ?[0-9a-f]*|\Z)",
+    ),
+    # RFC 3986, userinfo. Slashes that are not percent-encoded are taken for the password's, unless a port comes first.
+    _shape(
+        "password",
+        ["://", r":\\{1,8}/", "%3a%2f%2f"],
+        rf"""(?P<keep>(?::\\{{0,4}}/\\{{0,4}}/|%3[Aa]%2[Ff]%2[Ff])(?:{MARK}|[^\s/:@?#"'`<>\\])*+(?::|%3[Aa]))"""
+        rf"""(?!{MARK}@|\*{{3,}}@|\$\{{|\{{\{{|<|%[sdv]@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=(?:@|%40)(?!sha256:))"""
+        r"""|(?!\d{1,5}[/?#])(?:[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\]))++(?=@(?!sha256:)))""",
+    ),
+    # Sentry's DSN: the public key of a project, with which anybody sends events (Sentry docs, "DSN").
+    _shape(
+        "sentry-dsn",
+        ["://[0-9a-f]{32}@"],
+        r"(?P<keep>://)[0-9a-f]{32}(?=@[\w.-]+/\d)",
+    ),
+    # RFC 9110 Authorization, RFC 6750 Bearer, RFC 7617 Basic; "Signing AWS API requests".
+    _shape(
+        "authorization",
+        ["authorization"],
+        rf"""(?P<keep>authorization{_IS})(?!{MARK})"""
+        rf"""(?:(?P<scheme>(?:{"|".join(SCHEMES)})\s{{1,8}})(?!{MARK}|(?:realm|is|was|not|required)\b|\$|\{{\{{|<|\*)[^\s"'`\\,;]++"""
+        rf"""|(?!(?:{"|".join(SCHEMES)}|aws4-hmac-sha256)\s|\$|\{{\{{|<)(?=[^\s"'`\\,;]*[0-9])[^\s"'`\\,;]{{16,}}+"""
+        rf"""|aws4-hmac-sha256\s(?!{MARK})[^\r\n"'`\\]++)""",
+        re.IGNORECASE,
+    ),
+    # RFC 6265, Cookie and Set-Cookie: names and attributes of the cookie that is set stay.
+    _shape(
+        "cookie",
+        ["set-cookie"],
+        rf"(?P<keep>set-cookie2?{_IS}[\w!#$%&*+.^|~-]{{1,128}}=)(?!{MARK})[^\s;,\"'\\]++",
+        re.IGNORECASE,
+    ),
+    _shape(
+        "cookie",
+        ["cookie"],
+        rf"(?P<keep>(?<!set-)cookie{_IS})(?!{MARK})(?=[\w!#$%&*+.^|~-]{{1,128}}=)[^\r\n\"'`\\]++",
+        re.IGNORECASE,
+    ),
+    _shape(
+        "bearer-token",
+        ["bearer"],
+        r"(?P<keep>bearer(?:\s{1,8}|%20|\+))(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,}+",
+        re.IGNORECASE,
+    ),
+    _shape(
+        "authorization",
+        ["basic "],
+        r"(?<![A-Za-z])(?P<keep>basic )(?=[A-Za-z+/]{0,64}(?:[0-9]|[A-Za-z0-9+/]{0,256}=))[A-Za-z0-9+/]{12,}+={0,2}(?![\w.-])",
+        re.IGNORECASE,
+    ),
+    # IAM User Guide, "Unique identifiers": the prefixes of credentials; with the secret key, if it stands behind.
+    _shape(
+        "aws-access-key",
+        ["a(?:kia|sia|bia|cca)"],
+        r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)(?![ACGT]{16})[A-Z0-9]{16}(?![A-Z0-9])"
+        r"(?:[\s,;:|\"'/\\]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))?",
+    ),
+    # "Authenticating requests: query parameters" (Signature Version 4): what makes a presigned URL work.
+    _shape("aws-signature", ["x-amz-signature"], r"(?P<keep>X-Amz-Signature(?:=|%3D))[0-9a-f]{16,}+", re.IGNORECASE),
+    # GitHub Docs, "GitHub's token formats". Before JWTs, which some of them hold.
+    _shape("github-token", ["gh[pousr]_"], r"gh[pousr]_[A-Za-z0-9_]{20,}+(?:\.[A-Za-z0-9_-]{16,}+){0,2}"),
+    # RFC 7519 (JWT), RFC 7516 (JWE): base64url of `{"`, then further parts.
+    _shape(
+        "jwt",
+        ["eyj"],
+        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))eyJ[A-Za-z0-9_-]{8,}+(?:\.{1,2}[A-Za-z0-9_-]{2,}+){1,4}+",
+    ),
+    # Slack docs, "Token types".
+    _shape(
+        "slack-token",
+        [r"xox[abcdeoprs]", r"xapp-", "xwfp-"],
+        r"xox[abcdeoprs](?:\.xox[bp])?-[A-Za-z0-9%-]{10,}+|xapp-\d-[A-Za-z0-9-]{10,}+|xwfp-[A-Za-z0-9-]{10,}+",
+    ),
+    # Entra ID, client secrets: three characters, a digit, `Q~` and the rest.
+    _shape("azure-client-secret", ["q~"], r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])", back=4),
+    # Azure DevOps, personal access tokens: a signature at a place of its own.
+    _shape(
+        "azure-devops-token", ["azdo"], r"(?<![A-Za-z0-9])[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])", back=76
+    ),
+    # HCP Terraform, "API tokens".
+    _shape(
+        "terraform-token", [r"\.atlasv1\."], r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}+", back=14
+    ),
+    # Telegram Bot API, "Authorizing your bot"; Discord developer docs, "Authentication".
+    _shape("telegram-token", [":aa"], r"(?<=\d{8})(?P<keep>:)AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
+    _shape(
+        "discord-token",
+        [r"\.[a-z0-9_-]{6}\.[a-z0-9_-]{27}"],
+        r"(?<=[A-Za-z0-9_-]{23})\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}(?![A-Za-z0-9_.-])",
+    ),
+    _shape("discord-token", [r"mfa\."], r"(?<![\w.-])mfa\.[A-Za-z0-9_-]{60,}+"),
+    # Mailchimp, "About API keys": the data centre stands behind the key.
+    _shape("mailchimp-key", [r"-us[0-9]"], r"(?<![\w-])[0-9a-f]{32}-us\d{1,2}(?![\w-])", back=32),
+    # curl(1), wget(1), mysql(1), sshpass(1): passwords on a command line.
+    _shape(
+        "password",
+        ["curl ", "wget ", "http --auth", "https --auth"],
+        rf"(?P<keep>(?:curl|wget|https?)\s[^\r\n|;]{{0,1024}}?(?:\s-u\s?|\s--(?:proxy-)?user[ =]|\s-U\s?|\s--auth[ =]|\s-a\s)[\"']?[^\s:\"'/]{{1,128}}:)(?!{MARK}|\$|\*|<|//)[^\s\"']++",
+    ),
+    _shape(
+        "password",
+        ["mysql", "mariadb", "sshpass ", "mongo", "redis-cli ", "smbclient ", "ldapsearch ", "sqlcmd ", "pg_dump "],
+        r"(?P<keep>(?:mysql(?:dump|admin|import)?|mariadb(?:-dump)?)\s(?:[^\r\n|;]{0,512}?\s)?-p[\"']?|sshpass\s-p\s?[\"']?"
+        r"|mongo(?:sh|dump|restore|export)?\s[^\r\n|;]{0,512}?-p\s?[\"']?|redis-cli\s(?:[^\r\n|;]{0,256}?\s)?(?:-a\s|--pass\s)[\"']?"
+        r"|(?:ldapsearch|sqlcmd)\s(?:[^\r\n|;]{0,256}?\s)?-[wP]\s?[\"']?)"
+        rf"(?!{MARK}|\$|\*|<|[\s\"'-]|assword)[^\s\"'`;|]++",
+    ),
+    _shape(
+        "password",
+        [" -p"],
+        rf"(?P<keep>[ ]-p)(?!{MARK})(?=[A-Za-z0-9!@#%^&*._-]*[0-9!@#%^&])(?=[^\s\"']*[A-Za-z])(?![a-z]+\.|\d+:\d)[A-Za-z][^\s\"'`;|,)=:/]{{3,}}",
+    ),
+    # SQL: CREATE USER, ALTER USER, as MySQL and Oracle write them.
+    _shape(
+        "password",
+        ["identified "],
+        rf"(?P<keep>IDENTIFIED\s{{1,8}}(?:WITH\s{{1,8}}[\w\"'`]{{1,64}}\s{{1,8}})?(?:BY|AS)\s{{1,8}}(?:PASSWORD\s{{1,8}})?(?P<q>\\?[\"'`])?)"
+        rf"(?!{MARK}|\$|<|\*{{3}})(?(q)(?:(?!(?P=q))[^\r\n])++|[^\s\"'`;,]++)",
+        re.IGNORECASE,
+    ),
+    # netrc(5).
+    _shape(
+        "password",
+        ["login "],
+        rf"(?P<keep>login\s{{1,8}}[^\s]{{1,128}}\s{{1,8}}(?:account\s{{1,8}}[^\s]{{1,128}}\s{{1,8}})?password\s{{1,8}})(?!{MARK})[^\s\"'\\]++",
+    ),
+)
+"""Tried in this order, before the detectors: the first may hold others."""
