@@ -128,10 +128,56 @@ def test_what_stands_at_a_pointer_goes_whole(pointer: str, expected: Any) -> Non
     assert shown(ANSWER, pointer) == expected
 
 
-@pytest.mark.parametrize("pointer", ["/Card", "/items/2", "/items/01", "/items/-", "/card/number/0", "/body/x"])
+@pytest.mark.parametrize("pointer", ["/Card", "/items/2", "/items/01", "/items/-", "/card/number/0", "/body/y"])
 def test_a_pointer_that_leads_nowhere_changes_nothing(pointer: str) -> None:
     value: Any = {"card": {"number": 0}, "items": [1, 2], "body": '{"x":1}'}
     assert redact_value(value, [parse_pointer(pointer)]).value is value
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "expected"),
+    [
+        (
+            '{"card": {"number": 4111, "kind": "visa"}}',
+            "/card/number",
+            '{"card": {"number": "[redacted]", "kind": "visa"}}',
+        ),
+        (
+            {"Payload": '{"card":{"number":4111}}'},
+            "/Payload/card/number",
+            {"Payload": '{"card": {"number": "[redacted]"}}'},
+        ),
+        ({"body": '["é", {"ssn": 1}]'}, "/body/*/ssn", {"body": '["é", {"ssn": "[redacted]"}]'}),
+        (
+            {"Records": [{"body": '{"Message": "{\\"ssn\\": 1}"}'}, {"body": "{}"}]},
+            "/Records/*/body/Message/ssn",
+            {"Records": [{"body": '{"Message": "{\\"ssn\\": \\"[redacted]\\"}"}'}, {"body": "{}"}]},
+        ),
+        ('"{\\"ssn\\": 1}"', "/ssn", '"{\\"ssn\\": \\"[redacted]\\"}"'),
+        ({"body": '{"ssn": 1'}, "/body/ssn", {"body": PLACE}),
+        ({"body": '{"ssn": 1, "ssn": 2}'}, "/body/ssn", {"body": PLACE}),
+        ({"body": '{"ssn": NaN}'}, "/body/ssn", {"body": PLACE}),
+        ({"body": "ssn=078051120"}, "/body/ssn", {"body": PLACE}),
+        ({"body": "4111111111111111"}, "/body/number", {"body": PLACE}),
+        ({"body": "[" * 100_000}, "/body/ssn", {"body": PLACE}),
+        ({"body": "null", "other": "ssn"}, "/body/ssn", {"body": "null", "other": "ssn"}),
+        ({"body": '{"a":1}'}, "/body/ssn", {"body": '{"a":1}'}),
+    ],
+)
+def test_a_pointer_leads_into_strings_that_hold_json(value: Any, pointer: str, expected: Any) -> None:
+    once = shown(value, pointer)
+
+    assert once == expected
+    assert shown(once, pointer) == expected
+
+
+def test_a_number_may_be_a_secret_by_its_name() -> None:
+    assert shown({"pin": 1234, "cvv": 123, "pins": 1234}) == {
+        "pin": "[redacted:secret]",
+        "cvv": "[redacted:secret]",
+        "pins": 1234,
+    }
+    assert shown({"pin": 13, "token": 4711, "code": 500}) == {"pin": 13, "token": 4711, "code": 500}
 
 
 def test_pointers_see_keys_as_they_were() -> None:

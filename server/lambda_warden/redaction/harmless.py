@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lambda_warden.redaction.names import PASSWORD, NameMeaning
+from lambda_warden.redaction.names import PASSWORD, TOKEN, NameMeaning
 
 STATES: Final = frozenset(
     [
@@ -151,6 +151,14 @@ FUNCTION_WORDS: Final = frozenset(
         "on",
         "at",
         "by",
+        "await",
+        "new",
+        "yield",
+        "async",
+        "lambda",
+        "function",
+        "func",
+        "return",
         "to",
         "with",
         "as",
@@ -277,6 +285,8 @@ def is_harmless(value: str, meaning: NameMeaning, *, prose: bool = False, quoted
         return True
     if is_path(text):
         return True
+    if text.isdigit() and _counts(text, meaning):
+        return True
     words = text.split()
     first = words[0].lower().strip("\"'.,:;!?()[]{}").replace("’", "'")
     if first in STATES and not (meaning.phrase and len(words) > 2):
@@ -289,6 +299,12 @@ def is_harmless(value: str, meaning: NameMeaning, *, prose: bool = False, quoted
         if first in TECHNICAL:
             return True
     return bool((prose or meaning.kind != PASSWORD) and _LOWER_PATH.fullmatch(text) and not _RANDOM.search(text))
+
+
+def _counts(digits: str, meaning: NameMeaning) -> bool:
+    """Whether a number says how many there are: `pass: 12`, `token: 512`, the pin 13 of a chip."""
+    counted = (meaning.kind == PASSWORD and meaning.weak) or meaning.kind == TOKEN
+    return len(digits) < (5 if counted else 3 if meaning.weak else 1)
 
 
 def is_word(text: str) -> bool:

@@ -242,6 +242,8 @@ KEYS: Final = frozenset(
         "password",
         "pass",
         "subscription",
+        "bus",
+        "role",
         "functions",
         "function",
         "bucket",
@@ -537,13 +539,6 @@ HARMLESS_BEFORE_TOKEN: Final = frozenset(
         "cancel",
         "lexer",
         "parser",
-        "first",
-        "last",
-        "current",
-        "invalid",
-        "expected",
-        "bad",
-        "special",
         "control",
         "approval",
         "callback",
@@ -662,6 +657,10 @@ WEAK_PHRASES: Final = frozenset(
     if phrase[-1] in ("code", "codes", "number", "url", "id", "hash", "string", "str", "token")
 )
 
+_PHRASE_ENDS: Final = frozenset(["phrase", "words", "seed", "passphrase", "mnemonic"])
+_NUMBERS: Final = frozenset(
+    ["pin", "pincode", "otp", "totp", "cvv", "cvc", "cvv2", "cvc2", "ssn", "code", "number", "passcode"]
+)
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-zß-ÿ])|[A-Zß-ÿ]?[a-zß-ÿ]+|[0-9]+")
 _DIGITS_IN: Final = frozenset(["ed25519", "s3", "r2", "b2", "auth0", "p12", "base64", "b64", "cvv2", "cvc2"])
 _NAME_LIMIT: Final = 256
@@ -675,11 +674,13 @@ class NameMeaning:
         kind: the kind of secret: password, secret, token or key.
         weak: whether words behind it are no secrets: `auth: basic`.
         phrase: whether words behind it are the secret: `seed phrase: …`.
+        number: whether a number behind it is, too: `pin: 1234`.
     """
 
     kind: str
     weak: bool = False
     phrase: bool = False
+    number: bool = False
 
 
 @lru_cache(maxsize=8192)
@@ -718,7 +719,7 @@ def _last_words(words: list[str]) -> NameMeaning | None:
     for size in (3, 2, 1):
         phrase = tuple(words[-size:])
         if kind := PHRASES.get(phrase):
-            return NameMeaning(kind, weak=phrase in WEAK_PHRASES, phrase=last in ("phrase", "words", "seed"))
+            return NameMeaning(kind, weak=phrase in WEAK_PHRASES, phrase=last in _PHRASE_ENDS, number=last in _NUMBERS)
     if last in ("key", "keys"):
         telling = before and before[-1] in KEYS and not (before[-1] in _ROWS and not before[:-1])
         return NameMeaning(SECRET if "secret" in before else KEY) if telling else None
@@ -734,11 +735,11 @@ def _last_words(words: list[str]) -> NameMeaning | None:
     if kind is None:
         kind = next((LAST_WORDS[end] for end in _ENDS if last.endswith(end) and last != end), None)
         return NameMeaning(kind) if kind else None
-    return NameMeaning(kind, weak=last in WEAK_WORDS, phrase=last in ("passphrase", "mnemonic"))
+    return NameMeaning(kind, weak=last in WEAK_WORDS, phrase=last in _PHRASE_ENDS, number=last in _NUMBERS)
 
 
 _ROWS: Final = frozenset(
-    ["user", "data", "host", "read", "write", "test", "live", "function", "functions", "bucket", "box", "token"]
+    ["user", "data", "host", "read", "write", "test", "live", "bucket", "box", "token", "role", "bus"]
 )
 """Words before `key` that are those of rows and objects where nothing else stands before them: `user_key`."""
 _ENDS: Final = ("password", "passwd", "passphrase", "secret", "secretkey", "apikey", "accesskey", "privatekey")

@@ -22,9 +22,12 @@ SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "digest", "
 # Quotes as they are, escaped for JSON in strings of JSON, percent-encoded, or as entities of HTML.
 _QUOTE: Final = r"""(?:\\{0,7}["'`]|&(?:quot|apos|\#0?3[49]|\#[xX]2[27]);|%2[27])"""
 _NAME_BEFORE: Final = re.compile(r"(?<![\w.$-])[\w.$-]*+\Z")
-_NAME_BEHIND: Final = re.compile(r"[A-Za-z0-9]{0,32}+(?:[_.-]{1,2}[A-Za-z0-9]{1,32}+){0,4}+")
+_NAME_BEHIND: Final = re.compile(
+    r"[A-Za-z0-9]{0,32}+(?:[_.-]{1,2}[A-Za-z0-9]{1,32}+){0,4}+"
+    r"(?: (?i:value|string|hash|confirmation|key base|base|pem|data|url|id|codes?)(?![A-Za-z0-9_]))?+"
+)
 _WORD_BEFORE: Final = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,24}) \Z")
-_FLAG: Final = re.compile(r"(?:^|[\s\"'`,\[(=])-{1,2}[\w-]{0,40}\Z")
+_FLAG: Final = re.compile(r"(?:^|[\s\"'`,\[(=])-{1,2}[\w.-]{0,60}\Z")
 _NAME_LIMIT: Final = 64
 
 _SIGN: Final = (
@@ -32,7 +35,7 @@ _SIGN: Final = (
 )
 _IS: Final = re.compile(
     rf"""(?:
-      (?P<pair>(?:{_QUOTE}[)\]]?|[\])])?\s{{0,8}}{_SIGN})(?:[^\S\r\n]{{0,16}}|\s{{0,16}}(?={_QUOTE}|string\())
+      (?P<pair>(?:{_QUOTE}[)\]]?|[\])])?\s{{0,8}}{_SIGN})(?:\s{{0,16}}(?={_QUOTE}|string\()|[^\S\r\n]{{0,16}})
         (?:string\(\d{{1,9}}\)\s)?
     | (?P<beside>{_QUOTE}\s{{0,8}}(?:,\s{{0,8}}{_QUOTE}(?i:\w{{0,24}}value|val|default){_QUOTE}\s{{0,8}}[:=]
         |(?:\s[\w:-]{{1,24}}={_QUOTE}[^"'<>]{{0,64}}{_QUOTE}){{0,3}}\s{{1,8}}(?i:value|val|default)\s?=)\s{{0,8}})
@@ -118,8 +121,10 @@ def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> Found | None:
     name = text[start:end]
     meaning = meaning_of(name.strip("-.$"))
     spaced = start
+    if name.lower() == "token" and (word := _WORD_BEFORE.search(text, max(0, start - 26), start)):
+        meaning = meaning_of(text[word.start(1) : end])  # the next token, a sync token
     for _ in range(2):
-        if meaning is not None:
+        if meaning is not None or name.lower() == "token":
             break
         word = _WORD_BEFORE.search(text, max(0, spaced - 26), spaced)
         if word is None:

@@ -12,7 +12,7 @@ from lambda_warden.redaction.detectors import DETECTORS, Detector, by_prefix
 from lambda_warden.redaction.names import KEY, SHORT_STEMS, STEMS, NameMeaning, meaning_of, words_of
 from lambda_warden.redaction.shapes import SHAPES
 
-_SHORT_END: Final = r"""[^a-z0-9]"""
+_SHORT_END: Final = "[^a-z0-9]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class Anchor:
     literal: str
     in_text: re.Pattern[str]
     in_bytes: re.Pattern[bytes]
+
+    @property
+    def ends_name(self) -> bool:
+        """Whether it is the end of a name, and what no name goes on with."""
+        return self.pattern.endswith(_SHORT_END)
 
 
 @lru_cache(maxsize=4096)

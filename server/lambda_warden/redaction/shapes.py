@@ -106,14 +106,18 @@ SHAPES: Final = (
     # IAM User Guide, "Unique identifiers": the prefixes of credentials; with the secret key, if it stands behind.
     _shape(
         "aws-access-key",
-        ["a(?:kia|sia|bia|cca)"],
+        ["akia", "asia", "abia", "acca"],
         r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)(?![ACGT]{16})[A-Z0-9]{16}(?![A-Z0-9])"
         r"(?:[\s,;:|\"'/\\]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))?",
     ),
     # "Authenticating requests: query parameters" (Signature Version 4): what makes a presigned URL work.
     _shape("aws-signature", ["x-amz-signature"], r"(?P<keep>X-Amz-Signature(?:=|%3D))[0-9a-f]{16,}+", re.IGNORECASE),
     # GitHub Docs, "GitHub's token formats". Before JWTs, which some of them hold.
-    _shape("github-token", ["gh[pousr]_"], r"gh[pousr]_[A-Za-z0-9_]{20,}+(?:\.[A-Za-z0-9_-]{16,}+){0,2}"),
+    _shape(
+        "github-token",
+        ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
+        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))gh[pousr]_[A-Za-z0-9_]{20,}+(?:\.[A-Za-z0-9_-]{16,}+){0,2}",
+    ),
     # RFC 7519 (JWT), RFC 7516 (JWE): base64url of `{"`, then further parts.
     _shape(
         "jwt",
@@ -123,7 +127,7 @@ SHAPES: Final = (
     # Slack docs, "Token types".
     _shape(
         "slack-token",
-        [r"xox[abcdeoprs]", r"xapp-", "xwfp-"],
+        ["xox", "xapp-", "xwfp-"],
         r"xox[abcdeoprs](?:\.xox[bp])?-[A-Za-z0-9%-]{10,}+|xapp-\d-[A-Za-z0-9-]{10,}+|xwfp-[A-Za-z0-9-]{10,}+",
     ),
     # Entra ID, client secrets: three characters, a digit, `Q~` and the rest.

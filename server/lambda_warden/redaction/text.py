@@ -29,6 +29,7 @@ __all__ = (
     "end_of_key",
     "is_mark",
     "mark",
+    "named_number",
     "named_value",
     "opens_key",
     "redact_cut_text",
@@ -50,9 +51,10 @@ _ESCAPE: Final = re.compile(r"(?<!\\)\\++u(00[0-7][0-9A-Fa-f]|00[aA][dD]|20[0-6]
 _ESCAPE_ANCHORS: Final = tuple(map(anchor, (r"\\u00", r"\\u20", r"\\ufeff")))
 _ESCAPE_LEVELS: Final = 4
 _LARGE: Final = 4096  # characters of a text in which a sieve is faster
-_TOGETHER: Final = 48  # anchors searched for at once: of many more, the search is no longer that for literals
+_TOGETHER: Final = (24, 64, 16, 1)  # anchors searched for at once: of more, the search is no longer that for literals
 _REACH: Final = 128  # more than any anchor takes
 _ROUNDS: Final = 4
+_COUNT: Final = 99  # what a number is at most that counts something, as the pins of a chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,17 @@ class _Search(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _searches(detectors: Detectors) -> tuple[_Search, ...]:
-    anchors = sorted(_everything(detectors).anchors, key=lambda each: each.pattern)
-    groups = [tuple(anchors[i : i + _TOGETHER]) for i in range(0, len(anchors), _TOGETHER)]
+    """Searches for a few anchors each, alike: literals, ends of names, characters that nobody sees, and others."""
+    alike: dict[int, list[Anchor]] = {}
+    for each in sorted(_everything(detectors).anchors, key=lambda each: each.pattern):
+        kind = 0 if each.literal.isascii() and each.literal else 1 if each.literal else 2 if each.ends_name else 3
+        alike.setdefault(kind, []).append(each)
+    groups = [
+        tuple(some[i : i + size])
+        for kind, some in alike.items()
+        for size in (_TOGETHER[kind],)
+        for i in range(0, len(some), size)
+    ]
     return tuple(_Search(_sieve(some), some) for some in groups)
 
 
@@ -174,7 +185,7 @@ def redact_text(text: str, among: Suspicion | None = None, detectors: Detectors 
         detectors: what to look for, where `among` is not given.
     """
     if among is None:
-        among = _everything(detectors) if len(text) <= _LARGE else _suspicion_of(text, detectors)
+        among = suspicion(text.encode(errors="surrogatepass"), detectors=detectors)
     plain = text
     if among.escapes and ("\\u00" in text or "\\u20" in text or "\\uf" in text.lower()):
         plain = unescaped(text)
@@ -185,10 +196,6 @@ def redact_text(text: str, among: Suspicion | None = None, detectors: Detectors 
         shown = _settled(_redact(text, among), among.detectors)
         return redacted if redacted.count > shown.count else shown
     return _settled(_redact(text, among), among.detectors)
-
-
-def _suspicion_of(text: str, detectors: Detectors) -> Suspicion:
-    return suspicion(text.encode(errors="surrogatepass"), detectors=detectors)
 
 
 def _settled(redacted: RedactedText, detectors: Detectors) -> RedactedText:
@@ -338,6 +345,12 @@ def named_value(name: str, value: str, detectors: Detectors = BUILT_IN) -> str |
     if meaning is None or is_harmless(value, meaning) or detectors.allows(value):
         return None
     return meaning.kind
+
+
+def named_number(name: str, value: int, detectors: Detectors = BUILT_IN) -> str | None:
+    """The kind of secret that a number is by the name of its member, or None: a PIN, the number of a card …"""
+    meaning = detectors.meaning_of(name)
+    return meaning.kind if meaning and meaning.number and abs(value) > _COUNT else None
 
 
 def opens_key(text: str) -> bool:

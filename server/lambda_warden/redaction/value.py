@@ -11,14 +11,17 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from lambda_warden.jsontools.pointer import Pointer, pointers_below
+from lambda_warden.jsontools.strict_json import parse_json
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import (
     Suspicion,
     closes_key,
     is_mark,
     mark,
+    named_number,
+    named_value,
     opens_key,
     redact_text,
-    secret_named,
     suspicion,
 )
 
@@ -32,10 +35,12 @@ NAMES: Final = frozenset(NAMES_BY_RANK)
 VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
 """Members that another may name."""
 HEADER: Final = "authorization"
-"""A string under such a name is the value of that header."""
+"""A string under a name that ends so is the value of that header."""
 DYNAMODB_STRING: Final = "S"
 """As the only member of an object, it has the name of that."""
 _NAMES_KEPT: Final = 4096
+_NOTHING_BELOW: Final = frozenset(("null", "true", "false", '""', "[]", "{}", ""))
+"""Texts in which no place is, so that none has to be withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,12 @@ class RedactedValue:
 
 
 def redact_value(
-    value: JsonValue, pointers: Sequence[Pointer] = (), encoded: bytes | None = None, *, owned: bool = False
+    value: JsonValue,
+    pointers: Sequence[Pointer] = (),
+    encoded: bytes | None = None,
+    *,
+    owned: bool = False,
+    detectors: Detectors = BUILT_IN,
 ) -> RedactedValue:
     """Replace what is secret in a JSON value. Without secrets it is returned itself.
 
@@ -56,12 +66,13 @@ def redact_value(
 
     Args:
         value: any JSON value, nested as deeply as may be.
-        pointers: the places to replace whole by `[redacted]`, whatever is there. A string that holds JSON text is
-            one place: no pointer leads into it.
+        pointers: the places to replace whole by `[redacted]`, whatever is there. A string on the way is read
+            as JSON, redacted and written back; where it is none, it is replaced whole.
         encoded: the value as JSON in UTF-8 that escapes nothing it need not, where that is at hand already.
         owned: whether nobody else uses the value, so that it may be changed in place.
+        detectors: what is looked for.
     """
-    among = suspicion(encoded) if encoded is not None else _suspicion_of(value)
+    among = suspicion(encoded, detectors=detectors) if encoded is not None else _suspicion_of(value, detectors)
     if not among and not pointers:
         return RedactedValue(value, 0)
     walk = _Walk(among, owned=owned)
@@ -69,27 +80,12 @@ def redact_value(
     return RedactedValue(redacted, walk.count) if walk.count else RedactedValue(value, 0)
 
 
-def _suspicion_of(value: JsonValue) -> Suspicion:
+def _suspicion_of(value: JsonValue, detectors: Detectors) -> Suspicion:
     try:
-        return suspicion(to_json(value))
+        return suspicion(to_json(value), detectors=detectors)
     except ValueError:  # nested too deeply, or lone surrogates
-        return suspicion(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """What the name of a string says of it: the kind of secret it is, or that it is a header with credentials."""
-
-    kind: str | None
-    header: bool
-
-
-_NOTHING: Final = _Meaning(None, False)
-
-
-def names_header(name: str) -> bool:
-    """Whether a name says that a string is the value of a header with credentials."""
-    return name.lower().endswith(HEADER)
+        encoded = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+        return suspicion(encoded, detectors=detectors)
 
 
 class _Walk:
@@ -103,7 +99,6 @@ class _Walk:
         self._searches = bool(among)
         self._owned = owned
         self._plain_keys: set[str] = set()
-        self._meanings: dict[str, _Meaning] = {}
         self._open: list[tuple[Any, list[Pointer], str | None]] = []
         self.count = 0
 
@@ -123,7 +118,11 @@ class _Walk:
             self.count += value != PLACE
             return PLACE
         if isinstance(value, str):
-            return self._text(value, name) if self._searches else value
+            shown = self._text(value, name) if self._searches else value
+            return self._inside(shown, pointers) if pointers else shown
+        if self._searches and name is not None and type(value) is int and (kind := named_number(name, value)):
+            self.count += 1
+            return mark(kind)
         if isinstance(value, dict | list) and value and (self._searches or pointers):
             value = value if self._owned else value.copy()
             self._open.append((value, pointers, name))
@@ -173,26 +172,30 @@ class _Walk:
                 items[index] = self._entry(item, below, name)
 
     def _text(self, text: str, name: str | None) -> str:
-        meaning = self._meaning(name)
-        if meaning.kind:
-            if not text or is_mark(text):
-                return text
-            self.count += 1
-            return mark(meaning.kind)
-        if meaning.header:
-            return self._plain_text(f"{HEADER}: {text}").removeprefix(f"{HEADER}: ")
-        return self._plain_text(text)
-
-    def _meaning(self, name: str | None) -> _Meaning:
         if name is None:
-            return _NOTHING
-        meaning = self._meanings.get(name)
-        if meaning is None:
-            meaning = _Meaning(secret_named(name), names_header(name))
-            meaning = meaning if meaning != _NOTHING else _NOTHING
-            if len(self._meanings) < _NAMES_KEPT:
-                self._meanings[name] = meaning
-        return meaning
+            return self._plain_text(text)
+        if name.lower().endswith(HEADER):
+            return self._plain_text(f"{HEADER}: {text}").removeprefix(f"{HEADER}: ")
+        kind = named_value(name, text, self._among.detectors)
+        if kind is None or not text or is_mark(text):
+            return self._plain_text(text)
+        self.count += 1
+        return mark(kind)
+
+    def _inside(self, text: str, pointers: Sequence[Pointer]) -> str:
+        """A string on the way of pointers: JSON without what they lead to, or nothing of it."""
+        if is_mark(text) or text.strip() in _NOTHING_BELOW:
+            return text
+        try:
+            inner = parse_json(text.encode())
+        except (ValueError, RecursionError):
+            inner = None
+        if not isinstance(inner, dict | list | str):
+            self.count += 1
+            return PLACE
+        redacted = redact_value(inner, pointers, owned=True, detectors=self._among.detectors)
+        self.count += redacted.count
+        return json.dumps(redacted.value, ensure_ascii=False) if redacted.count else text
 
     def _key(self, key: str) -> str:
         if key in self._plain_keys:
