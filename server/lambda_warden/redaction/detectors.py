@@ -221,7 +221,7 @@ DETECTORS: Final = (
             "LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBLRVkt",
         ),
         BASE64,
-        8,
+        10,
         None,
         2,
     ),

@@ -112,14 +112,17 @@ class _Walk:
                 self._redact_array(container, below, name)
         return root
 
-    def _entry(self, value: JsonValue, pointers: list[Pointer], name: str | None) -> JsonValue:
-        """The value without its secrets, where `name` says what it is; what is in a container goes later."""
+    def _entry(self, value: JsonValue, pointers: list[Pointer], name: str | None, *, aimed: bool = True) -> JsonValue:
+        """The value without its secrets, where `name` says what it is; what is in a container goes later.
+
+        `aimed` says that pointers lead here by name, and not only by `*`.
+        """
         if () in pointers:
             self.count += value != PLACE
             return PLACE
         if isinstance(value, str):
             shown = self._text(value, name) if self._searches else value
-            return self._inside(shown, pointers) if pointers else shown
+            return self._inside(shown, pointers) if pointers and (aimed or _may_be_json(shown)) else shown
         if self._searches and name is not None and type(value) is int and (kind := named_number(name, value)):
             self.count += 1
             return mark(kind)
@@ -137,7 +140,8 @@ class _Walk:
                 item_name: str | None = beside
             else:
                 item_name = name if key == DYNAMODB_STRING and len(members) == 1 else key
-            members[key] = self._entry(members[key], pointers_below(pointers, key), item_name)
+            aimed = any(pointer and pointer[0] == key for pointer in pointers)
+            members[key] = self._entry(members[key], pointers_below(pointers, key), item_name, aimed=aimed)
         if self._searches and not self._plain_keys.issuperset(members):
             self._rename(members)
 
@@ -161,6 +165,7 @@ class _Walk:
         for index in indexes if self._searches else map(int, _aimed(pointers, map(str, indexes))):
             item = items[index]
             below = pointers_below(pointers, str(index)) if pointers else pointers
+            aimed = any(pointer and pointer[0] == str(index) for pointer in pointers)
             if not isinstance(item, str) or () in below:
                 items[index] = self._entry(item, below, name)
             elif in_key:  # a private key, each line of which is an item
@@ -169,7 +174,7 @@ class _Walk:
                 items[index] = mark("private-key")
             else:
                 in_key = opens_key(item)
-                items[index] = self._entry(item, below, name)
+                items[index] = self._entry(item, below, name, aimed=aimed)
 
     def _text(self, text: str, name: str | None) -> str:
         if name is None:
@@ -211,6 +216,10 @@ class _Walk:
         redacted = redact_text(text, self._among)
         self.count += redacted.count
         return redacted.text
+
+
+def _may_be_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[", '"')
 
 
 def _aimed(pointers: list[Pointer], tokens: Iterable[str]) -> set[str]:
