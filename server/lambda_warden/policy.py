@@ -11,6 +11,7 @@ from lambda_warden.errors import SettingsError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import Target
+from lambda_warden.model.outcome import Refused
 from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class Policy:
         """The target that a function is reached by."""
         return self._targets.get((ref.account, ref.region))
 
-    def _read_configuration(self, ref: FunctionRef) -> Configuration | str:
+    def _read_configuration(self, ref: FunctionRef) -> Configuration | Refused:
         try:
             return self.aws.read_configuration(ref)
         except SettingsError as error:
-            return str(error)
+            return Refused("SettingsError", str(error))
 
 
 def make_policy(settings: Settings, rules: Rules) -> Policy:

@@ -7,6 +7,7 @@ import pytest
 from lambda_warden.aws.configuration import Configuration
 from lambda_warden.aws.configuration_cache import KEPT_SECONDS, Configurations
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import Refused
 from support.builders import ref
 from support.calls import LIMIT_SECONDS
 
@@ -16,7 +17,7 @@ KNOWN = Configuration(timeout_seconds=3)
 class Aws:
     """What AWS says, and how often it was asked. `held` keeps it from answering until `release`."""
 
-    def __init__(self, answer: Configuration | str = KNOWN, *, held: bool = False) -> None:
+    def __init__(self, answer: Configuration | Refused = KNOWN, *, held: bool = False) -> None:
         self.answer = answer
         self.asked: list[FunctionRef] = []
         self.now = 1000.0
@@ -28,7 +29,7 @@ class Aws:
     def release(self) -> None:
         self._released.set()
 
-    def _read(self, ref: FunctionRef) -> Configuration | str:
+    def _read(self, ref: FunctionRef) -> Configuration | Refused:
         self.asked.append(ref)
         assert self._released.wait(LIMIT_SECONDS)
         return self.answer
@@ -76,7 +77,7 @@ def test_what_aws_said_is_asked_for_again_after_a_while() -> None:
 
 
 def test_that_aws_does_not_tell_is_remembered_as_long() -> None:
-    aws = Aws("AccessDeniedException")
+    aws = Aws(Refused("AccessDeniedException", "no"))
     told = Told()
     assert aws.configurations.get(ref()) is None
     assert aws.configurations.get(ref()) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +17,11 @@ from lambda_warden.invocation.retry import may_retry
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
 from lambda_warden.report.invocation import Call, report_outcome
+from support.builders import request
+from support.calls import Call as Call_
+from support.calls import clients_at
 from support.failures import AFTER, BEFORE, EARLY_ANSWER, Failure
+from support.raw_server import answer, answering, raw_server
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / "docs" / "outcomes.md").read_text()
@@ -36,6 +42,7 @@ def table(*header: str) -> list[list[Row]]:
 
 (ERRORS,) = table("exception", "HTTP status", "operation", "outcome", "another attempt", "next_step")
 (STATUSES,) = table("HTTP status", "outcome", "another attempt", "next_step")
+(MESSAGES,) = table("error", "its message", "another attempt", "next_step")
 NOT_LEFT, LEFT = table("what happens", "code", "outcome", "another attempt", "next_step")
 NEXT_STEPS: Final = {row[0]: row[1] for row in table("next_step", "text")[0]}
 
@@ -45,8 +52,12 @@ def expected(raw: RawOutcome) -> Row:
     assert isinstance(raw, Refused | Unknown)
     result = report_outcome(Call("an id"), raw, 1, 1000)
     words = result.next_step.replace(f" for request id {raw.request_id}.", " from the time of this call.")
+    if isinstance(raw, Refused) and raw.advice and not raw.retry_sensible:
+        assert raw.advice.startswith("Tell the operator: ")
+        assert raw.advice in words
+        words = words.replace(raw.advice, "Tell the operator: …")
     (step,) = [name for name, text in NEXT_STEPS.items() if text == words]
-    again = "never" if isinstance(raw, Unknown) else "no"
+    again = "never" if isinstance(raw, Unknown) else "once" if raw.remedy else "no"
     if may_retry(raw, 1, 3) and raw.code not in GIVEN_UP:
         again = "yes"
     return [result.outcome, again, step]
@@ -107,6 +118,16 @@ def test_a_failure_ends_a_call_as_its_row_says(row: Row, tmp_path: Path) -> None
     assert (raw.code, expected(raw)) == (code.strip("`"), ending)
 
 
+@pytest.mark.parametrize("row", MESSAGES, ids=lambda row: row[0] + " " + row[1][:20])
+def test_what_helps_is_said_by_the_message(row: Row) -> None:
+    code, message, *ending = row
+    status = {"`NotImplemented`": 501, "`ResourceConflictException`": 409}.get(code, 403)
+    reply = answer(status, json.dumps({"message": message}).encode(), {"x-amzn-ErrorType": code.strip("`")})
+    with raw_server(answering(reply)) as server:
+        raw = Call_(clients_at(server.url), replace(request(), log_tail=True)).outcome()
+    assert expected(raw) == ["refused", *ending]
+
+
 def test_an_answer_before_the_request_had_left_is_refused(tmp_path: Path) -> None:
     assert "An error that comes before the request has left whole is `refused`" in TEXT
     assert expected(EARLY_ANSWER(tmp_path).raw) == ["refused", "yes", "wait"]
@@ -114,7 +135,7 @@ def test_an_answer_before_the_request_had_left_is_refused(tmp_path: Path) -> Non
 
 def test_the_rules_of_further_attempts_are_those_of_the_code() -> None:
     assert f"the rule's `max_attempts` ({FunctionRule.model_fields['max_attempts'].default})" in TEXT
-    assert [row[0] for row in table("another attempt", "rule")[0]] == ["yes", "no", "never"]
+    assert [row[0] for row in table("another attempt", "rule")[0]] == ["yes", "once", "no", "never"]
 
 
 def test_the_readme_leads_here_and_the_page_to_its_test() -> None:

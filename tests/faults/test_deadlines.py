@@ -17,6 +17,7 @@ from lambda_warden.aws.configuration import Configuration
 from lambda_warden.aws.configuration_cache import Configurations
 from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
 from lambda_warden.invocation import dispatcher, execution, pipeline
+from lambda_warden.model.outcome import Refused
 from support.builders import ref
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, refused
 from support.warden import Warden, allow, warden
@@ -190,11 +191,11 @@ async def _until_kept(running: Warden, number: int) -> None:
 class Aws:
     """Tells what it is told to tell, and counts how often it was asked."""
 
-    def __init__(self, *answers: Configuration | str) -> None:
+    def __init__(self, *answers: Configuration | Refused) -> None:
         self.answers = list(answers)
         self.asked = 0
 
-    def __call__(self, _: object) -> Configuration | str:
+    def __call__(self, _: object) -> Configuration | Refused:
         self.asked += 1
         return self.answers.pop(0)
 
@@ -207,8 +208,8 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("answer", [Configuration(30), "AccessDeniedException"], ids=["told", "refused"])
-def test_an_answer_is_kept_for_its_time_and_not_longer(answer: Configuration | str) -> None:
+@pytest.mark.parametrize("answer", [Configuration(30), Refused("AccessDeniedException", "no")], ids=["told", "refused"])
+def test_an_answer_is_kept_for_its_time_and_not_longer(answer: Configuration | Refused) -> None:
     aws, clock = Aws(answer, Configuration(60)), Clock()
     known = Configurations(aws, clock)
     first = None if isinstance(answer, str) else answer

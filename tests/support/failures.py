@@ -23,6 +23,7 @@ from support.calls import LARGE, LIMIT_SECONDS, Call, clients_at
 from support.event_stream import CONTENT_TYPE, chunk, complete, error, exception
 from support.raw_server import Script, answer, answering, hold, raw_server, read_request, reset
 
+PAGE: Final = answer(200, b"<html>Login</html>", {"x-amzn-RequestId": "", "Content-Type": "text/html"})
 STREAM = replace(request(), response_stream=True)
 
 
@@ -167,9 +168,32 @@ def _no_proxy(_: Path) -> Seen:
         return ended(Call(clients_at("http://127.0.0.1:9")))
 
 
-def _no_tunnel(_: Path) -> Seen:
-    with raw_server(answering(answer(407))) as proxy, environment(HTTPS_PROXY=proxy.url):
-        return ended(Call(clients_at("https://127.0.0.1:9")))
+def _no_tunnel(status: int) -> Failure:
+    def failure(_: Path) -> Seen:
+        with raw_server(answering(answer(status))) as proxy, environment(HTTPS_PROXY=proxy.url):
+            return ended(Call(clients_at("https://127.0.0.1:9")))
+
+    return failure
+
+
+def _no_authorities(folder: Path) -> Seen:
+    return served(answering(answer()), tls=certificate(), ca_bundle=folder / "missing.pem")
+
+
+def _mfa(folder: Path) -> Seen:
+    role = f"role_arn = arn:aws:iam::{ACCOUNT}:role/invoker\nsource_profile = source\n"
+    device = f"mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/me\n"
+    (folder / "config").write_text(f"[profile mfa]\n{role}{device}")
+    (folder / "credentials").write_text("[source]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+    files = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
+    with nobody_listens() as url, environment(**files), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("getpass.getpass", _prompted)
+        patch.setattr("builtins.input", _prompted)
+        return ended(Call(clients_at(url, target={"profile": "mfa"}, sign_requests=True)))
+
+
+def _prompted(*_: object) -> str:
+    pytest.fail("somebody was asked")
 
 
 def _no_credentials(_: Path) -> Seen:
@@ -251,8 +275,12 @@ BEFORE: Final[dict[str, Failure]] = {
     "the certificate is not trusted": _not_trusted,
     "the certificate has another name": _of_another_name,
     "the proxy can't be reached": _no_proxy,
-    "the proxy opens no tunnel": _no_tunnel,
+    "the proxy opens no tunnel (502)": _no_tunnel(502),
+    "the proxy asks for credentials (407)": _no_tunnel(407),
+    "the proxy refuses the tunnel (403)": _no_tunnel(403),
+    "the file of trusted certificates is missing": _no_authorities,
     "there are no credentials": _no_credentials,
+    "the profile asks for an MFA code": _mfa,
     "the role can't be assumed": _role_not_assumed,
     "the connection breaks while the request leaves": _reset_while_it_left,
     "the endpoint takes no more of the request for `--connect-timeout`": _nothing_taken,
@@ -271,6 +299,11 @@ AFTER: Final[dict[str, Failure]] = {
     "the client cancels the call": given_up("cancelled", arrives=True),
     "its time is up": given_up("deadline", arrives=True),
     "the server is stopped": given_up("shutdown", arrives=True),
+    "a web page comes with status 200": _says(PAGE),
+    "an answer comes with status 204": _says(answer(204)),
+    "an Event is answered with 200": _then(
+        lambda connection: connection.sendall(answer(200)), request(invocation_type="Event")
+    ),
     "the answer breaks off": _says(answer(body=b"half", headers={"Content-Length": "8"})),
     "the stream breaks off": _streams(stream(chunk(b"half"), end=b"")),
     "the stream ends without its end": _streams(stream(chunk(b"half"))),

@@ -43,7 +43,7 @@ class Aws:
         """The versions that an alias leads to (GetAlias)."""
         return read_alias(self.clients, ref)
 
-    def read_configuration(self, ref: FunctionRef) -> Configuration | str:
+    def read_configuration(self, ref: FunctionRef) -> Configuration | Refused:
         """How a function is configured (GetFunctionConfiguration)."""
         return read_configuration(self.clients, ref)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Never
 
 import boto3
 import botocore
 from aws_assume_role_lib import assume_role
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.credentials import AssumeRoleProvider, ProcessProvider
 from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
@@ -29,6 +32,48 @@ _READ_ATTEMPTS = 3
 _READ_CONNECTIONS = 10
 
 
+class MfaRequiredError(BotoCoreError):
+    """A profile asks for an MFA code, which nobody is asked for."""
+
+    fmt = "the profile asks for an MFA code, and nobody is asked for one"
+
+
+def new_session(profile: str | None, region: str | None = None) -> boto3.Session:
+    """A session that reads credentials from wherever they come, and never asks a person or reads from the terminal.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: if the profile does not exist or an AWS config file can't be read.
+    """
+    session = boto3.Session(profile_name=profile, region_name=region)
+    _make_quiet(session._session.get_component("credential_provider").providers)
+    return session
+
+
+def _make_quiet(providers: Iterable[Any]) -> list[Any]:
+    """botocore has no public way to say that nobody is there to be asked. Tests hold that this one works."""
+    made = list(providers)
+    for provider in made:
+        if isinstance(provider, AssumeRoleProvider):
+            private: Any = provider
+            private._prompter = _no_prompt
+            # For profiles that a role is assumed from.
+            builder = private._profile_provider_builder
+            builder.providers = partial(_quiet_providers, builder.providers)
+        elif isinstance(provider, ProcessProvider):
+            private = provider
+            # The server's stdin is its client's, and a terminal belongs to the person who sits there.
+            private._popen = partial(subprocess.Popen, stdin=subprocess.DEVNULL, start_new_session=True)
+    return made
+
+
+def _quiet_providers(make: Callable[..., Iterable[Any]], *args: Any, **keys: Any) -> list[Any]:
+    return _make_quiet(make(*args, **keys))
+
+
+def _no_prompt(_: str) -> Never:
+    raise MfaRequiredError
+
+
 class Clients:
     """Hands out Lambda clients. Safe to use from any thread.
 
@@ -44,9 +89,10 @@ class Clients:
         self._pools: list[Pools] = []
         self._made: dict[tuple[str, str, bool], LambdaClient] = {}
         self._logs: dict[tuple[str, str], CloudWatchLogsClient] = {}
+        self._refuse_log: set[tuple[str, str]] = set()
         profiles = {settings.profile, *(target.profile or settings.profile for target in self._targets.values())}
         try:
-            self._sessions = {profile: boto3.Session(profile_name=profile) for profile in profiles}
+            self._sessions = {profile: new_session(profile) for profile in profiles}
             self._user_agent = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
         except BotoCoreError as error:
             raise SettingsError(str(error)) from None
@@ -69,6 +115,44 @@ class Clients:
     def for_reading(self, account: str, region: str) -> LambdaClient:
         """The client for what only reads: it waits for 10 s at the most, and tries again. Raises as `for_invoking`."""
         return self._get(account, region, invokes=False)
+
+    def refuses_log(self, account: str, region: str) -> bool:
+        """Whether a call there was refused because it asked for the end of its log."""
+        return (account, region) in self._refuse_log
+
+    def remember_no_log(self, account: str, region: str) -> None:
+        """Calls there don't ask for the end of their log any more."""
+        self._refuse_log.add((account, region))
+
+    def renew(self, account: str, region: str, refused: LambdaClient) -> bool:
+        """Read the credentials again, from wherever they come, for the place where these ones were not accepted.
+
+        Args:
+            account: of the target.
+            region: of the target.
+            refused: the client that was used. If it has been replaced meanwhile, that is enough.
+
+        Returns:
+            Whether there is another client now.
+        """
+        with self._lock:
+            if self._made.get((account, region, True)) is not refused:
+                return True
+            profile = self._targets[account, region].profile or self._settings.profile
+            try:
+                self._sessions[profile] = new_session(profile)
+            except BotoCoreError:
+                return False
+            same = {
+                place
+                for place, target in self._targets.items()
+                if (target.profile or self._settings.profile) == profile
+            }
+            self._role_sessions = {key: made for key, made in self._role_sessions.items() if key[0] != profile}
+            # Other calls may be under way on the old ones, which are closed when the last of these has ended.
+            self._made = {key: made for key, made in self._made.items() if key[:2] not in same}
+            self._logs = {key: made for key, made in self._logs.items() if key not in same}
+            return True
 
     def close(self) -> None:
         """Close the connections that wait to be used again."""
@@ -161,7 +245,7 @@ class Clients:
             parent = self._sessions[profile]
             if parent.region_name is None:
                 # STS is asked in a region, too.
-                parent = boto3.Session(profile_name=profile, region_name=region)
+                parent = new_session(profile, region)
             external_id: dict[str, Any] = {} if target.external_id is None else {"ExternalId": target.external_id}
             self._role_sessions[key] = assume_role(
                 parent,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambda_warden.aws.answer import token
+from lambda_warden.aws.advice import advice_for
+from lambda_warden.aws.answer import refusal_of
 from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -35,7 +37,7 @@ class Configuration:
     concurrent: bool = False
 
 
-def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | str:
+def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | Refused:
     """Ask AWS (GetFunctionConfiguration, with the qualifier). Environment variables are dropped where they arrive.
 
     Raises nothing. Blocks for at most a few seconds.
@@ -49,9 +51,12 @@ def read_configuration(clients: Clients, ref: FunctionRef) -> Configuration | st
             ref, client.get_function_configuration(FunctionName=ref.function_arn, Qualifier=ref.qualifier)
         )
     except ClientError as error:
-        return token(error.response.get("Error", {}).get("Code")) or "unknown error"
+        refusal = refusal_of(error)
+        return replace(refusal, message=f"GetFunctionConfiguration: {refusal.message}")
     except Exception as error:  # noqa: BLE001 - whatever came instead of an answer, it is not known
-        return type(error).__name__
+        return Refused(
+            type(error).__name__, "GetFunctionConfiguration failed", advice=advice_for(type(error).__name__, "")
+        )
 
 
 def _configuration(ref: FunctionRef, answer: FunctionConfigurationResponseTypeDef) -> Configuration:

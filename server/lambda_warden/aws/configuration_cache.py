@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.outcome import Refused
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
@@ -17,7 +18,7 @@ KEPT_SECONDS: Final = 300.0
 
 _KEPT_AT_MOST: Final = 4096
 
-Read = Callable[[FunctionRef], "Configuration | str"]
+Read = Callable[[FunctionRef], "Configuration | Refused"]
 
 
 class Configurations:
@@ -40,7 +41,7 @@ class Configurations:
         if known := self._fresh(ref):
             return known[1]
         answer = self._read(ref)
-        configuration = None if isinstance(answer, str) else answer
+        configuration = None if isinstance(answer, Refused) else answer
         with self._lock:
             if len(self._known) >= _KEPT_AT_MOST:
                 self._known.clear()

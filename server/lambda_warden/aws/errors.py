@@ -8,10 +8,19 @@ docs/outcomes.md shows both.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError  # noqa: A004
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
 
+from lambda_warden.aws.advice import advice_for, of_throttling
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
@@ -78,9 +87,17 @@ MAY_HAVE_RUN: Final = frozenset(
     }
 )
 
-_REFUSED_STATUS: Final = frozenset({400, 401, 402, 403, 404, 405, 409, 413, 415, 429})
+_REFUSED_STATUS: Final = frozenset({400, 401, 402, 403, 404, 405, 407, 409, 413, 415, 429, 501})
 """For error codes that the model does not name (AccessDeniedException, ExpiredTokenException, …): Lambda gives
-these statuses before it runs anything."""
+these statuses before it runs anything, a proxy 407 before it passes anything on, and SAM's local service 501 for what
+it does not know."""
+_FAILED_STATE: Final = re.compile(r"state: Failed\b", re.IGNORECASE)
+"""Of a function. Pending and InProgress pass, and this does not (Lambda Developer Guide, "Lambda function states")."""
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: ([1-5][0-9]{2})")
+_NO_CERTIFICATE: Final = "NO_CERTIFICATE_OR_CRL_FOUND"
+_PROXY_AUTHENTICATION: Final = 407
+_SERVER_ERROR: Final = 500
+_PASSING_PROXY_STATUS: Final = frozenset({408, 429})
 
 _GIVEN_UP: Final[dict[Reason, tuple[str, str]]] = {
     "cancelled": ("Cancelled", "the client cancelled the call"),
@@ -113,9 +130,46 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
         return Unknown(code, message)
     if reason is not None:
         return Refused(code, f"{message}, before the call was sent", retry_sensible=reason != "cancelled")
+    status = _proxy_status(error)
+    if status is not None:
+        message = f"{message} (the proxy answered {status})"
+    if advice := _advice_of_connection(error, status):
+        return Refused(code, message, status, advice=advice)
     # Every failure of the connection is one of these: refused, DNS, TLS, a proxy, a reset while the request left.
     transient = isinstance(error, HTTPClientError | ConnectionError) and not _of_certificate(error)
-    return Refused(code, message, retry_sensible=transient)
+    return Refused(
+        code, message, status, retry_sensible=transient, advice=None if transient else advice_for(code, message)
+    )
+
+
+def _proxy_status(error: Exception) -> int | None:
+    """The status that a proxy gave instead of a tunnel."""
+    found = _TUNNEL.search(str(error.kwargs.get("error"))) if isinstance(error, ProxyConnectionError) else None
+    return int(found[1]) if found else None
+
+
+def _advice_of_connection(error: Exception, status: int | None) -> str | None:
+    """What helps where a connection fails for a reason that stays, other than a certificate."""
+    if isinstance(error, SSLError) and _of_file(error):
+        return (
+            "Tell the operator: the file of trusted certificates can't be read (--ca-bundle, AWS_CA_BUNDLE, "
+            "`ca_bundle` of the profile)."
+        )
+    if status is None or status >= _SERVER_ERROR or status in _PASSING_PROXY_STATUS:
+        return None
+    if status == _PROXY_AUTHENTICATION:
+        return "Tell the operator: the proxy (HTTPS_PROXY) asks for credentials, and got none or wrong ones."
+    return f"Tell the operator: the proxy (HTTPS_PROXY) refuses connections to this endpoint with status {status}."
+
+
+def _of_file(error: SSLError) -> bool:
+    """Whether TLS failed since a file could not be read, or holds no certificate."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError) or _NO_CERTIFICATE in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _of_certificate(error: Exception) -> bool:
@@ -132,14 +186,19 @@ def _classify_answer(error: ClientError, sent: Sent) -> Refused | Unknown:
     status, request_id = metadata.get("HTTPStatusCode"), token(metadata.get("RequestId"))
     if error.operation_name not in _OPERATIONS:
         # A call for credentials (AssumeRole, GetRoleCredentials) failed, so Invoke was never sent.
-        return Refused(code, f"{error.operation_name}: {message}", status, request_id)
-    later = code in LATER or status == 429
+        advice = advice_for(code, message)
+        return Refused(code, f"{error.operation_name}: {message}", status, request_id, advice=advice)
+    reason = token(error.response.get("Reason"))
+    if reason is not None:
+        message = f"{message} (Reason: {reason})".lstrip()
+    later = (code in LATER or status == 429) and not _FAILED_STATE.search(message)
     # An answer that came before the request had left whole says that AWS did not want it, whatever its status.
     unasked = sent == "partly"
-    if unasked or (code not in MAY_HAVE_RUN and (later or code in NEVER_AS_IS or status in _REFUSED_STATUS)):
+    if unasked or (code not in MAY_HAVE_RUN and (later or code in LATER | NEVER_AS_IS or status in _REFUSED_STATUS)):
         again = later or (unasked and code not in NEVER_AS_IS and status not in _REFUSED_STATUS)
         wait = _retry_after(metadata.get("HTTPHeaders")) if again else None
-        return Refused(code, message, status, request_id, retry_sensible=again, retry_after_seconds=wait)
+        advice = of_throttling(reason) if again else advice_for(code, message)
+        return Refused(code, message, status, request_id, retry_sensible=again, retry_after_seconds=wait, advice=advice)
     return Unknown(code, message, status, request_id)
 
 

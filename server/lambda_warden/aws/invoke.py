@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
+from lambda_warden.aws.advice import advice_for, may_be_renewed
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.errors import classify
@@ -20,6 +23,7 @@ from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import (
         InvocationRequestTypeDef,
         InvocationResponseTypeDef,
@@ -33,6 +37,11 @@ HELD_BYTES: Final = 16 * 1024 * 1024
 START_BYTES: Final = 8 * 1024 * 1024
 """Bytes that are held of a larger one: its start."""
 _CHUNK: Final = 64 * 1024
+_DONE: Final = 200
+_STATUS: Final = {"Event": 202, "DryRun": 204}
+"""What Lambda answers with, if not 200 (Lambda API Reference, Invoke)."""
+_NOT_IMPLEMENTED: Final = 501
+_GUESSED: Final = ("text/plain; charset=utf-8", "application/octet-stream")
 _QUEUED: Final = 202
 """The answer to an Event: all is said with it, whatever becomes of the body behind it."""
 
@@ -51,8 +60,11 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
     try:
         client = clients.for_invoking(ref.account, ref.region)
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
-        return Refused(type(error).__name__, text(error))
+        code = type(error).__name__
+        return Refused(code, text(error), advice=advice_for(code, text(error)))
     answer = _Answer()
+    asks_for_log = request.log_tail and not clients.refuses_log(ref.account, ref.region)
+    request = replace(request, log_tail=asks_for_log)
     handle.begin_attempt()
     with handle.on_this_thread():
         response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
@@ -62,7 +74,12 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
             else:
                 response = client.invoke(**_parameters(ref, request))
         except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
-            return classify(error, handle.sent, handle.reason)
+            ending = classify(error, handle.sent, handle.reason)
+            return ending if isinstance(ending, Unknown) else _remedied(ending, clients, client, ref, asks_for_log)
+        if wrong := _no_lambda(request, response):
+            # Closed unread: what else it holds says nothing of the function.
+            cast("Any", response).get("EventStream", cast("Any", response).get("Payload")).close()
+            return wrong
         try:
             if "EventStream" in response:
                 return _read_stream(cast("InvokeWithResponseStreamResponseTypeDef", response), answer, handle)
@@ -77,6 +94,53 @@ class _Payload(TypedDict):
     payload: bytes
     payload_bytes: int
     payload_sha256: str
+
+
+def _remedied(
+    ending: Refused, clients: Clients, client: LambdaClient, ref: FunctionRef, asked_for_log: bool
+) -> Refused:
+    """Remove the cause of a refusal where that can be done, for the attempt that follows and for all later ones."""
+    if asked_for_log and _refuses_log(ending):
+        clients.remember_no_log(ref.account, ref.region)
+        return replace(ending, retry_sensible=False, remedy="log_type")
+    if may_be_renewed(ending.code, ending.message) and clients.renew(ref.account, ref.region, client):
+        return replace(ending, remedy="credentials")
+    return ending
+
+
+def _refuses_log(ending: Refused) -> bool:
+    """Whether it is LogType Tail that was refused: of another account's function, or by SAM's local service."""
+    message = ending.message.lower()
+    return "cross-account log access" in message or (ending.status_code == _NOT_IMPLEMENTED and "log-type" in message)
+
+
+def _no_lambda(
+    request: EncodedRequest, response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
+) -> Unknown | None:
+    """What is known where a 2xx is not Lambda's answer to this request. What gave it may have run something."""
+    status, request_id = response["StatusCode"], token(response["ResponseMetadata"].get("RequestId"))
+    if not _is_lambdas(response["ResponseMetadata"].get("HTTPHeaders", {})):
+        message = (
+            "the answer has none of Lambda's headers: what listens at this endpoint is no Lambda endpoint (a login "
+            "page or another server, perhaps)"
+        )
+        return Unknown("NoLambdaEndpoint", message, status, request_id)
+    expected = _STATUS.get(request.invocation_type, _DONE)
+    if status != expected:
+        what = f"Lambda answers {request.invocation_type} with {expected}, and this endpoint answered {status}"
+        return Unknown("UnexpectedStatus", what, status, request_id)
+    return None
+
+
+def _is_lambdas(headers: Mapping[str, str]) -> bool:
+    """Whether an answer comes from Lambda, or from one of the two emulators that give none of its headers."""
+    if any(name in headers for name in ("x-amzn-requestid", "x-amz-executed-version", "x-amz-function-error")):
+        return True
+    kind = headers.get("content-type", "").lower()
+    if headers.get("server", "").startswith("Werkzeug/"):  # SAM's local service
+        return kind.startswith(("application/json", "application/octet-stream", "image/"))
+    # The runtime interface emulator: a server of Go's that names itself not, and guesses the type of what it sends.
+    return "server" not in headers and "date" in headers and kind in ("", *_GUESSED)
 
 
 class _Answer:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from lambda_warden.aws.answer import text, token
+from lambda_warden.aws.advice import advice_for
+from lambda_warden.aws.answer import refusal_of, text
 from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
@@ -135,11 +136,6 @@ class _Gathered:
 
 def _refused(error: Exception) -> Refused:
     if not isinstance(error, ClientError):
-        return Refused(type(error).__name__, "CloudWatch Logs did not give an answer that can be read")
-    details, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    return Refused(
-        token(details.get("Code")) or "unknown",
-        text(details.get("Message") or ""),
-        metadata.get("HTTPStatusCode"),
-        token(metadata.get("RequestId")),
-    )
+        code = type(error).__name__
+        return Refused(code, "CloudWatch Logs did not give an answer that can be read", advice=advice_for(code, ""))
+    return refusal_of(error)

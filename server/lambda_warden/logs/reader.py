@@ -154,8 +154,8 @@ class Logs:
             logger.error("%s not read: %s", read.read_id, error)
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
         configuration = await self._in_thread(partial(policy.aws.read_configuration, ref))
-        if isinstance(configuration, str):
-            return report_logs_refusal(read, Refused(configuration, "GetFunctionConfiguration failed"))
+        if isinstance(configuration, Refused):
+            return report_logs_refusal(read, configuration)
         checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
         if not checked.allowed:
             return await self._deny(read, checked)

@@ -39,7 +39,7 @@ class Refused:
     """The function certainly did not run: AWS or this machine refused the request before it could start.
 
     `retry_sensible` says that the reason passes, and `retry_after_seconds` when, where AWS said so. `remedy` says that
-    the reason was removed, so that one more attempt is sensible at once.
+    the reason was removed, so that one more attempt is sensible at once. `advice` says who has to do what.
     """
 
     code: str
@@ -49,6 +49,7 @@ class Refused:
     retry_sensible: bool = False
     retry_after_seconds: float | None = None
     remedy: Remedy | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -399,7 +399,10 @@ def _function_error(raw: Returned, payload: Payload, log: Log | None) -> Functio
 def _next_after_refusal(raw: Refused) -> str:
     if raw.retry_sensible:
         wait = "some seconds" if raw.retry_after_seconds is None else f"{raw.retry_after_seconds:g} s"
-        return f"The function did not run. The reason passes: wait {wait}, then call again."
+        advice = f" {raw.advice}" if raw.advice else ""
+        return f"The function did not run. The reason passes: wait {wait}, then call again.{advice}"
+    if raw.advice:
+        return f"The function did not run. {raw.advice}"
     return "The function did not run. Calling again unchanged will not help: correct the call, or tell the operator."
 
 

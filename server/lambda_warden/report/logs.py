@@ -67,7 +67,7 @@ def report_logs_refusal(read: LogRead, refused: Refused) -> LogsResult:
     message = redact_text(refused.message)
     return LogsResult(
         outcome="refused",
-        next_step=_next_after_refusal(refused.code),
+        next_step=refused.advice or _next_after_refusal(refused.code),
         error=Failure(code=refused.code, message=message.text[:_MESSAGE_LIMIT]),
         redacted=message.count,
         **_of(read),

@@ -1,0 +1,121 @@
+"""What helps after a refusal that no other call can help: who has to do what, by what AWS or botocore said."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_CLOCK: Final = re.compile(r"signature (expired|not yet current)|RequestTimeTooSkewed|RequestExpired", re.IGNORECASE)
+_EXPIRED: Final = frozenset({"ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired"})
+_NOT_ACCEPTED: Final = frozenset(
+    {
+        "AuthFailure",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_LOGIN: Final = frozenset(
+    {
+        "LoginRefreshRequired",
+        "LoginTokenLoadError",
+        "SSOError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+    }
+)
+_MISSING: Final = frozenset({"NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"})
+
+_BY_MESSAGE: Final = (
+    (
+        re.compile(r"role defined for the function cannot be assumed", re.IGNORECASE),
+        "Lambda can't assume the function's own role; its trust policy has to allow lambda.amazonaws.com. "
+        "Nothing is wrong with the call.",
+    ),
+    (
+        re.compile(r"not authorized to perform: lambda:Invoke", re.IGNORECASE),
+        "the identity of lambda-warden may not invoke this function; `lambda-warden iam-policy` prints the policy that "
+        "it needs.",
+    ),
+    (
+        re.compile(r"state: Failed\b", re.IGNORECASE),
+        "the function is in the state Failed, which does not pass by itself; its StateReason says why.",
+    ),
+    (
+        re.compile(r"query parameters are not supported", re.IGNORECASE),
+        "this endpoint is SAM's local Lambda service, which knows no qualifiers, and lambda-warden calls nothing "
+        "without one; the target needs another endpoint_url.",
+    ),
+)
+_RESERVED: Final = "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def advice_for(code: str, message: str) -> str | None:
+    """What to do, and who has to do it; None where nothing more than the message is known.
+
+    Args:
+        code: an error's name.
+        message: what it says.
+    """
+    found = _of_credentials(code, message)
+    for pattern, words in _BY_MESSAGE:
+        if found is None and pattern.search(message):
+            found = words
+    return None if found is None else f"Tell the operator: {found}"
+
+
+def of_throttling(reason: str | None) -> str | None:
+    """What a throttling's Reason means, where waiting may not help."""
+    if reason != _RESERVED:
+        return None
+    return (
+        "The limit is the function's own (reserved concurrency): it is used up, or the function is switched off (0), "
+        "which only the operator can change."
+    )
+
+
+def may_be_renewed(code: str, message: str) -> bool:
+    """Whether credentials that are read again may be accepted where these were not."""
+    return code in _EXPIRED | _NOT_ACCEPTED | _LOGIN | _MISSING and not _CLOCK.search(f"{code} {message}")
+
+
+def _of_credentials(code: str, message: str) -> str | None:
+    if _CLOCK.search(f"{code} {message}"):
+        return "the clock of the machine that lambda-warden runs on is off by minutes, and has to be set."
+    if code in _LOGIN:
+        return (
+            "the login of lambda-warden's profile has ended: `aws sso login` with this profile, as the user that "
+            "lambda-warden runs as. A running server reads it again."
+        )
+    if code in _EXPIRED:
+        return (
+            "the credentials of lambda-warden have expired, and have to be renewed: `aws sso login`, or new keys in "
+            "the credentials file. A running server reads them again; keys in its environment need a restart."
+        )
+    if code in _NOT_ACCEPTED:
+        return (
+            "AWS does not accept the credentials of lambda-warden: access key, secret and session token have to belong "
+            "together and be active. A running server reads the credentials file again."
+        )
+    if code in _MISSING:
+        return (
+            "lambda-warden has no complete AWS credentials. Hosts pass no AWS_* variables on: set `env` in the host's "
+            "configuration, or name a profile (--profile, or `profile` of the target)."
+        )
+    match code:
+        case "MfaRequiredError" | "RefreshWithMFAUnsupportedError":
+            return (
+                "the profile asks for an MFA code, and lambda-warden never prompts: name a profile with temporary "
+                "credentials (`aws sts get-session-token`, or IAM Identity Center)."
+            )
+        case "CredentialRetrievalError":
+            return "the credential process of the profile failed; it has to work without asking a person."
+        case _:
+            return None
