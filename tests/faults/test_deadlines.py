@@ -212,7 +212,7 @@ class Clock:
 def test_an_answer_is_kept_for_its_time_and_not_longer(answer: Configuration | Refused) -> None:
     aws, clock = Aws(answer, Configuration(60)), Clock()
     known = Configurations(aws, clock)
-    first = None if isinstance(answer, str) else answer
+    first = None if isinstance(answer, Refused) else answer
     assert known.get(ref()) == first
     clock.now += configurations.KEPT_SECONDS - 0.001
     assert known.get(ref()) == first

@@ -221,7 +221,7 @@ async def test_an_endpoint_that_comes_back_gets_the_call_once(tmp_path: Path) ->
             connection, _ = listener.accept()
             with connection:
                 asked.append(connection.recv(65536))
-                connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+                connection.sendall(b"HTTP/1.1 202 Accepted\r\nx-amzn-RequestId: r-1\r\nContent-Length: 0\r\n\r\n")
 
         server = threading.Thread(target=answer, daemon=True)
         rule = allow("f", invocation_types=["Event"], max_attempts=10)

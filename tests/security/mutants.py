@@ -513,7 +513,7 @@ MUTANTS = [
     Mutant(
         "attempts without an end",
         "invocation/retry.py",
-        "stop_after_attempt(max_attempts)(state) or ",
+        " and attempts < max_attempts",
         "",
         "tests/invocation/test_retry.py",
     ),
