@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lambda_warden.aws.clients import Clients
-from lambda_warden.aws.configuration import read_configuration
+from lambda_warden.aws.configuration import Configuration, read_configuration
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
@@ -184,6 +184,21 @@ def test_credentials_that_are_not_accepted_are_read_again(
         outcome, attempts = called(clients)
         assert isinstance(outcome, Refused)
         assert (attempts, (outcome.advice or "").startswith("Tell the operator: ")) == (2, True)
+
+
+def test_a_read_that_is_refused_for_its_credentials_lets_the_next_one_pass(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    expired = refused(403, "ExpiredTokenException", "expired")
+    endpoint.configurations["orders-refund"] = lambda got: (
+        Reply(body=b'{"Timeout": 3}') if "Credential=NEW/" in got.headers["authorization"] else expired
+    )
+    with profile(tmp_path, "OLD") as file:
+        clients = signed(endpoint)
+        assert isinstance(read_configuration(clients, ref()), Refused)
+        assert isinstance(read_configuration(clients, ref()), Refused)
+        file.write_text(keys("NEW"))
+        assert isinstance(read_configuration(clients, ref()), Configuration)
 
 
 def test_credentials_that_were_missing_are_read_again(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

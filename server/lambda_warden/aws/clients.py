@@ -17,6 +17,7 @@ from botocore.credentials import AssumeRoleProvider, ProcessProvider
 from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
+from lambda_warden.aws.advice import may_be_renewed
 from lambda_warden.aws.tracked_connections import Pools, watch
 from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
@@ -124,19 +125,19 @@ class Clients:
         """Calls there don't ask for the end of their log any more."""
         self._refuse_log.add((account, region))
 
-    def renew(self, account: str, region: str, refused: LambdaClient) -> bool:
+    def renew(self, account: str, region: str, refused: LambdaClient | None) -> bool:
         """Read the credentials again, from wherever they come, for the place where these ones were not accepted.
 
         Args:
             account: of the target.
             region: of the target.
-            refused: the client that was used. If it has been replaced meanwhile, that is enough.
+            refused: the client that invoked, if one did. If it has been replaced meanwhile, that is enough.
 
         Returns:
             Whether there is another client now.
         """
         with self._lock:
-            if self._made.get((account, region, True)) is not refused:
+            if refused is not None and self._made.get((account, region, True)) is not refused:
                 return True
             profile = self._targets[account, region].profile or self._settings.profile
             try:
@@ -184,6 +185,12 @@ class Clients:
         """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""
         return self._sessions[self._settings.profile].region_name
 
+    def _note(self, key: tuple[str, str, bool], client: LambdaClient, parsed: Any, **_: object) -> None:
+        """Where a read is refused for its credentials, the next one has others."""
+        error = parsed.get("Error", {})
+        if self._made.get(key) is client and may_be_renewed(str(error.get("Code")), str(error.get("Message"))):
+            self.renew(*key[:2], None)
+
     def _build(self, account: str, region: str, *, invokes: bool) -> LambdaClient:
         target = self._targets[account, region]
         settings = self._settings
@@ -202,6 +209,8 @@ class Clients:
         )
         if invokes:
             self._pools.append(watch(client))
+        else:
+            client.meta.events.register("after-call", partial(self._note, (account, region, invokes), client))
         return client
 
     def _config(self, read_timeout: float, *, attempts: int, connections: int) -> Config:
