@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from lambda_warden.errors import ArgumentError
-from lambda_warden.guard.encode import encode
+from lambda_warden.guard.decide import decide, match_rule
+from lambda_warden.guard.encode import encode, settle
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
+from support.builders import ref, rule, rules
 from support.strategies import json_values
 
 SIX_MB = 6 * 1024 * 1024
@@ -106,10 +108,6 @@ def test_payload_base64_sends_its_exact_bytes(data: bytes) -> None:
     assert encoded(payload_base64=base64.b64encode(data).decode()).payload == data
 
 
-def test_an_empty_payload_base64_sends_an_empty_payload() -> None:
-    assert encoded(payload_base64="").payload == b""
-
-
 @pytest.mark.parametrize(
     "text",
     ["e30", "e3", "e", "e30==", "e30=e30=", "e30=\n", "e3\n0=", " e30=", "e3 0=", "====", "_-_-", "é30=", "e30=\ud800"],
@@ -136,36 +134,122 @@ def test_what_is_not_standard_base64_is_refused(text: str) -> None:
     assert error.expected == "standard base64 with padding and no line breaks"
 
 
-@pytest.mark.parametrize("payload", [{"a": 1}, False, 0, ""], ids=["object", "false", "zero", "empty string"])
-@pytest.mark.parametrize("payload_base64", ["e30=", ""], ids=["base64", "empty base64"])
-def test_two_payloads_are_refused(payload: JsonValue, payload_base64: str) -> None:
-    error = refusal(payload=payload, payload_base64=payload_base64)
-    assert error.argument == "payload_base64"
+@pytest.mark.parametrize("payload", [{"a": 1}, [], False, 0, "x"])
+@pytest.mark.parametrize("argument", ["payload_json", "payload_base64"])
+def test_two_payloads_are_refused(payload: JsonValue, argument: str) -> None:
+    error = refusal(payload=payload, **{argument: "e30="})
+    assert error.argument == argument
     assert error.problem == "is given beside payload"
     assert error.expected == "one of the two"
 
 
+def test_json_text_and_base64_are_two_payloads_too() -> None:
+    assert refusal(payload_json="{}", payload_base64="e30=").problem == "is given beside payload_json"
+    assert refusal(payload={}, payload_json="{}", payload_base64="e30=").problem == "is given beside payload_json"
+
+
+def test_an_empty_object_beside_another_payload_is_what_a_strict_schema_makes_a_model_write() -> None:
+    assert encoded(payload={}, payload_json="[1]").payload == b"[1]"
+    assert encoded(payload={}, payload_base64="MQ==").payload == b"1"
+    assert encoded(payload={}).payload == b"{}"
+
+
 @pytest.mark.parametrize(
-    "text",
-    ['{"id": 1}', "{}", "[]", "[1, 2]", ' \n\t{"id": 1}\n', '{"n": NaN}'],
-    ids=["object", "empty object", "empty array", "array", "space around", "NaN inside"],
+    "text", ["{}", "[1, 2]", '"text"', '"{\\"id\\": 1}"', "1.0", "1e2", "null", ' {"b": 1,\n "a": "é"} ', "0"]
 )
-def test_a_string_that_holds_a_json_container_is_refused_as_in_doubt(text: str) -> None:
-    error = refusal(payload=text)
-    assert error.argument == "payload"
-    assert error.problem == "is a string that holds JSON text, so it is in doubt which of the two is meant"
-    assert "the JSON value itself" in error.expected
-    assert "payload_base64" in error.expected
+def test_payload_json_sends_exactly_its_text(text: str) -> None:
+    assert encoded(payload_json=text).payload == text.encode()
+    assert encoded(payload_json=text).payload_text is None
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "{'a': 1}", "text", "NaN", '{"a": 1, "a": 2}', "1e999", "[" * 10_000, '"\ud800"']
+)
+def test_payload_json_that_is_not_json_or_in_doubt_is_refused(text: str) -> None:
+    error = refusal(payload_json=text)
+    assert error.argument == "payload_json"
+    assert error.problem.startswith("is not JSON: ")
+
+
+TEXTS = ['{"id": 1}', "{}", "[]", "[1, 2]", ' \n\t{"id": 1}\n']
+
+
+def settled(text: str, schema: dict[str, Any] | None) -> EncodedRequest:
+    """The request with this text as its payload, for a function whose rule has this schema."""
+    made = rules(rule("f", payload={} if schema is None else {"schema": schema}))
+    return settle(encoded(payload=text), match_rule(ref("f"), made))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("schema", [None, {}, {"type": ["string", "object", "array"]}], ids=["no", "empty", "both"])
+def test_a_string_that_holds_a_json_container_is_refused_where_either_may_be_meant(
+    text: str, schema: dict[str, Any] | None
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        settled(text, schema)
+    assert caught.value.argument == "payload"
+    assert caught.value.problem == "is a string that holds JSON text, so it is in doubt which of the two is meant"
+    assert "the JSON value itself" in caught.value.expected
+    assert "payload_json" in caught.value.expected
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"type": ["object", "array"], "required": ["n"]},
+        {"anyOf": [{"type": "array"}, {"type": "null"}]},
+    ],
+)
+def test_it_is_what_it_says_where_the_schema_admits_no_string(text: str, schema: dict[str, Any]) -> None:
+    request = settled(text, schema)
+    assert (request.payload, request.payload_text) == (text.encode(), None)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("schema", [{"type": "string"}, {"maxLength": 20, "type": ["string", "null"]}])
+def test_it_is_the_string_where_the_schema_admits_nothing_else(text: str, schema: dict[str, Any]) -> None:
+    request = settled(text, schema)
+    assert (request.payload, request.payload_text) == (json.dumps(text).encode(), None)
+
+
+def test_what_is_not_quite_json_is_in_doubt_where_no_schema_tells_and_else_the_string_if_that_fits() -> None:
+    with pytest.raises(ArgumentError):
+        settled('{"n": NaN}', None)
+    assert settled('{"n": NaN}', {"type": ["string", "object"]}).payload == b'"{\\"n\\": NaN}"'
+    denied = settled('{"n": NaN}', {"type": "object"})
+    assert not decide(ref("f"), denied, rules(rule("f", payload={"schema": {"type": "object"}}))).decision.allowed
+
+
+def test_what_it_is_follows_from_the_string_itself_and_not_from_its_type_alone() -> None:
+    schema = {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "object"}]}
+    assert settled('{"id": 1}', schema).payload == b'{"id": 1}'
+    with pytest.raises(ArgumentError):
+        settled("{ }", schema)
+
+
+def test_what_is_denied_already_is_not_looked_into() -> None:
+    request, made = encoded(payload="{}"), rules(rule("f", principals=["ops"]))
+    assert settle(request, match_rule(ref("g"), made)) == request
+    assert settle(request, match_rule(ref("f"), made, "other")) == request
+
+
+def test_what_is_in_doubt_still_is_never_allowed() -> None:
+    assert not decide(ref("f"), encoded(payload="{}"), rules(rule("f"))).decision.allowed
+
+
+@given(json_values)
+def test_a_payload_that_is_in_no_doubt_stays_as_it_is(value: JsonValue) -> None:
+    assume(not holds_a_json_container(value))
+    request = encoded(payload=value)
+    assert settle(request, match_rule(ref("f"), rules(rule("f")))) == request
 
 
 @pytest.mark.parametrize("text", ["{", "[x]", "{not json}", "[1] and more", "{'a': 1}", "[" * 100_000])
 def test_a_string_that_only_looks_like_a_json_container_is_sent_as_the_string(text: str) -> None:
     assert encoded(payload=text).payload == json.dumps(text).encode()
-
-
-def test_a_string_that_holds_json_text_may_be_sent_as_a_json_string_in_base64() -> None:
-    literal = json.dumps('{"id": 1}').encode()
-    assert encoded(payload_base64=base64.b64encode(literal).decode()).payload == literal
+    assert encoded(payload=text).payload_text is None
 
 
 NOT_JSON: dict[str, JsonValue] = {

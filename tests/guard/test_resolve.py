@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -309,4 +310,4 @@ def test_a_name_that_only_one_rule_fits_is_refused_with_that_rule_s_arn() -> Non
         ([], "Expected the full ARN"),
     ):
         with pytest.raises(ArgumentError, match=re.escape(expected)):
-            resolve(NAME, None, TWO_REGIONS, known=lambda known=known: known)
+            resolve(NAME, None, TWO_REGIONS, known=partial(list, known))

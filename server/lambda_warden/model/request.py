@@ -66,7 +66,8 @@ class InvokeArguments(_Arguments):
         Field(description="Tail (default) gives the last 4 KB of the log; RequestResponse only."),
     ] = "Tail"
     client_context: Annotated[
-        Annotated[dict[str, JsonValue], _OBJECT] | None,
+        dict[str, JsonValue] | None,
+        _OBJECT,
         Field(description="For the function's context object, up to 3,583 bytes encoded. Not with Event."),
     ] = None
     tenant_id: Annotated[

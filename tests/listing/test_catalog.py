@@ -9,6 +9,7 @@ import pytest
 
 from lambda_warden.listing import catalog as directory_module
 from lambda_warden.listing.catalog import Catalog
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from support.builders import ACCOUNT, OTHER_ACCOUNT, function_arn, rule, rules
 
@@ -36,21 +37,21 @@ def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setattr(directory_module, "_list_place", lambda *_: listing)
         monkeypatch.setattr(directory_module, "_describe_item", lambda *_: FunctionDetails())
         policy: Any = _Policy()
-        return Catalog(lambda: policy, "local", 100_000)
+        return Catalog(lambda: policy, 100_000)
 
     return make
 
 
 @pytest.mark.parametrize(("words", "found"), [("refunds", "a"), ("REFUND", "a"), ("ledger", "b"), ("nothing", "")])
 async def test_descriptions_are_looked_at_too(words: str, found: str, directory_of: Make) -> None:
-    result = await directory_of(ACCOUNT).list_functions({"name_contains": words})
+    result = await directory_of(ACCOUNT).list_functions({"name_contains": words}, Caller())
 
     assert [entry.function for entry in result.functions] == [function_arn(name) for name in found]
     assert (result.outside_data is not None) == (found == "b")
 
 
 async def test_another_account_than_the_target_s_is_said_and_nothing_of_it_is_shown(directory_of: Make) -> None:
-    result = await directory_of(OTHER_ACCOUNT).list_functions({})
+    result = await directory_of(OTHER_ACCOUNT).list_functions({}, Caller())
 
     assert any(OTHER_ACCOUNT in note and ACCOUNT in note and "another account" in note for note in result.notes)
     assert [entry.exists for entry in result.functions] == [None, None]
@@ -58,7 +59,7 @@ async def test_another_account_than_the_target_s_is_said_and_nothing_of_it_is_sh
 
 
 async def test_the_target_s_own_account_needs_no_note(directory_of: Make) -> None:
-    result = await directory_of(ACCOUNT).list_functions({})
+    result = await directory_of(ACCOUNT).list_functions({}, Caller())
 
     assert result.notes == []
     assert [entry.exists for entry in result.functions] == [True, True]
