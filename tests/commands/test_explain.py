@@ -140,7 +140,8 @@ def test_a_deny_entry_is_shown_with_its_line_and_its_reason(manifest: Path) -> N
         (["wipe:live"], "principal"),
         (["orders-refund:live", "--qualifier", "7"], "resolve"),
         (["arn:aws:s3:::bucket"], "resolve"),
-        (["orders-refund:live", "--payload", '"{}"'], "arguments"),
+        (["orders-refund:live", "--payload", '"{}"'], "payload_schema"),
+        (["report-daily:live", "--payload", '"{}"'], "arguments"),
         ([""], "arguments"),
     ],
 )

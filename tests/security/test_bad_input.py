@@ -59,7 +59,18 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "client_context",
         "synchronous calls only",
     ),
-    "client context that is no object": ({"function": "f:live", "client_context": "{}"}, "client_context", "object"),
+    "client context that is no object": ({"function": "f:live", "client_context": "[]"}, "client_context", "object"),
+    "payload_json that is not JSON": ({"function": "f:live", "payload_json": "{'id': 1}"}, "payload_json", "JSON text"),
+    "payload_json with a key twice": (
+        {"function": "f:live", "payload_json": '{"id": 1, "id": 2}'},
+        "payload_json",
+        "twice",
+    ),
+    "payload as JSON text against its schema": (
+        {"function": "strict:live", "payload": '{"id": "1"}'},
+        "payload",
+        "$.id",
+    ),
     "invalid base64": ({"function": "f:live", "payload_base64": "{}"}, "payload_base64", "standard base64"),
     "two payloads": (
         {"function": "f:live", "payload": 1, "payload_base64": "MQ=="},

@@ -365,7 +365,7 @@ async def test_a_dry_run_ignores_keys(endpoint: ScriptedEndpoint, tmp_path: Path
     assert len(endpoint.started) == 1
 
 
-@pytest.mark.parametrize("key", ["", "x" * 129, "a b", "a\n", "ä", 7, ["a"]], ids=repr)
+@pytest.mark.parametrize("key", ["x" * 129, "a b", "a\n", "ä", 7, ["a"]], ids=repr)
 async def test_a_key_that_is_none_is_one_clear_error(key: object, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     async with warden(tmp_path, endpoint.url, RULE) as running:
         result = await running.invoke("f:live", idempotency_key=key)
