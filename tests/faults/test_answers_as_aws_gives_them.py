@@ -158,8 +158,8 @@ async def test_a_pattern_lists_the_functions_that_aws_has(endpoint: ScriptedEndp
         {"qualifier": "live", "kind": "alias", "exists": True, "function_version": "7"},
         {"qualifier": "7", "kind": "version", "exists": True},
     ]
-    # AWS's descriptions are written by whoever deploys, so the text leaves them to the structured result.
-    assert "AWS says" not in text_of(reply)
+    # AWS's descriptions are written by whoever deploys, so the text marks them.
+    assert "\n│ AWS says report-a\n" in text_of(reply)
 
 
 async def test_details_that_aws_denies_are_left_out_and_said_to_be(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lambda_warden.jsontools.query import QUERY_BYTES
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA, ReadResult
 from lambda_warden.report.text import read_result_text
-from lambda_warden.results.kept import UNKNOWN, KeptResults, apply_query
+from lambda_warden.results.kept import KeptResults, apply_query
 from lambda_warden.store.results.entry import ResultError
 from lambda_warden.store.results.keeper import ResultStore
 from support.kept import CALL, FUNCTION, OWNER, as_json, keep, keep_returned, opened, parts
@@ -245,7 +245,7 @@ async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, sto
         with pytest.raises(ResultError) as raised:
             await results.read({"invocation_id": invocation_id}, Caller())
         messages.add(str(raised.value))
-    assert messages == {UNKNOWN}
+    assert messages == {"no such result, or it has expired"}
 
 
 @pytest.mark.parametrize("damaged", [b"abc\xe2\x82", b"a\xffbc"])

@@ -46,10 +46,7 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
     "text": "text/plain",
     "base64": "application/octet-stream",
 }
-UNKNOWN: Final = (
-    "not_found: no such result, or it has expired. Nothing was run. Next: use the invocation_id of an answer with "
-    "kept_until; without one, read_logs may show the log, and calling the function again runs it again."
-)
+UNKNOWN: Final = "no such result, or it has expired"
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
 
@@ -159,7 +156,7 @@ class KeptResults:
                 raise UnknownResultError(UNKNOWN)
             part = entry.about.parts.get(name)
             if part is None:
-                raise UnknownResultError(f"not_found: this call left no {name}. Next: read the other part.")
+                raise UnknownResultError(f"this call left no {name}")
             logger.info("%s of %s is read", name, entry.id)
             yield entry, part
 
