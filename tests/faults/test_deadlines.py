@@ -171,12 +171,12 @@ async def test_the_time_that_a_person_thinks_is_not_the_callers(endpoint: Script
     """In the era of handshakes the question is asked in the middle of the call."""
 
     async def slow_person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-        await anyio.sleep(1.2)
+        await anyio.sleep(4.2)
         return ElicitResult(action="accept", content={"approve": True})
 
     rule = allow("f", effect="destructive")
     async with warden(tmp_path, endpoint.url, rule, person=slow_person, mode="legacy") as running:
-        result = await running.invoke("f:live", payload=1, timeout_seconds=1)
+        result = await running.invoke("f:live", payload=1, timeout_seconds=4)
     assert result["outcome"] == "succeeded"
 
 
