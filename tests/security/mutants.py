@@ -198,7 +198,7 @@ MUTANTS = [
     Mutant(
         "an attempt may begin after the deadline",
         "invocation/retry.py",
-        "        # To write it down takes time, too.\n        if not _has_time(sending):\n",
+        "        # To write it down takes time, too.\n        if not _has_time(handle):\n",
         "        if False:\n",
         "tests/invocation/test_retry.py",
     ),
