@@ -6,17 +6,21 @@ so what was read of the chain and the limits is still true when the new rows are
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
 from lambda_warden.store import approvals, chain, idempotency, limits
+from lambda_warden.store.place import MovedError, Place, refuse_cut
 from lambda_warden.store.records import Answer, Bucket, Busy, Field, First, Kind, RecordError, Reservation
+
+logger = logging.getLogger(__name__)
 
 COLUMNS: Final = ("seq", "at", "kind", "invocation_id", "body", "hash")
 
@@ -46,6 +50,7 @@ _SCHEMA = (
     *idempotency.SCHEMA,
     f"PRAGMA user_version = {LAYOUT}",
 )
+_LAST = "SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1"
 _END = """SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'records'), 0), coalesce(max(seq), 0), hash
     FROM records"""
 
@@ -64,8 +69,11 @@ class SqliteRecords:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.Lock()
         self._clock = clock
+        self._path = path
+        self._place: Place | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            refuse_cut(path)
             path.touch(mode=0o600)
             path.chmod(0o600)
             self._db = _connect(path)
@@ -79,7 +87,10 @@ class SqliteRecords:
                 limits.prune(db, _microseconds(now))
                 approvals.prune(db, now)
                 idempotency.prune(db, now)
-        except RecordError as error:
+            self._place = Place(path)
+            with self._transaction():
+                self._look_afresh()  # nobody has put another file there since it was opened
+        except (RecordError, OSError) as error:
             self._db.close()
             raise RecordError(f"the records' file {path} can't be used: {error}") from error
 
@@ -157,14 +168,47 @@ class SqliteRecords:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
+                    self._check_place()
                     yield self._db
                     self._db.execute("COMMIT")
+                    self._check_place()
                 except BaseException:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
         except (sqlite3.Error, ValueError, TypeError, OverflowError, OSError) as error:
             raise RecordError(f"a record could not be written: {error}") from error
+
+    def _check_place(self) -> None:
+        """Make sure that what is written stands where the next server will look for it."""
+        if self._place is None:
+            return
+        try:
+            if self._place.check():
+                self._look_afresh()
+                self._place.seen()
+        except MovedError as error:
+            if error.rescuable:
+                # What was committed last is in the open log alone. In the open file it is found, wherever that is now.
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            raise RecordError(
+                f"the records' file {self._path} is not what it was: {error}. Nothing is sent until it is put back, or "
+                "the server is started again"
+            ) from error
+
+    def _look_afresh(self) -> None:
+        """Hold what this connection knows against what somebody who opens the path now will find."""
+        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as other:
+                found = other.execute(_LAST).fetchone()
+        except sqlite3.Error as error:
+            raise MovedError(f"it can't be read any more ({error})") from error
+        if found != self._db.execute(_LAST).fetchone():
+            raise MovedError("it was overwritten")
 
 
 def _append(db: sqlite3.Connection, now: float, kind: Kind, invocation_id: str, body: str) -> None:

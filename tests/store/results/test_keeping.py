@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -426,3 +427,44 @@ def test_a_full_disk_costs_the_result_and_is_logged(path: Path, caplog: pytest.L
         assert read(store, "call-2") is None
         assert read(store, "call-1") == b"x"
     assert "a result could not be kept: database or disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["moved", "deleted", "folder deleted"])
+def test_a_file_that_is_gone_costs_what_it_held_and_no_result_after_that(
+    path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"one")
+        assert read(store, "call-1") == b"one"
+        match change:
+            case "moved":
+                path.rename(path.with_name("moved"))
+            case "deleted":
+                path.unlink()
+            case _:
+                shutil.rmtree(path.parent)
+        keep(store, "call-2", b"two")
+        assert store.flush()
+        assert read(store, "call-2") == b"two"
+        assert str(path) in caplog.text
+    with opened(path) as store:
+        assert read(store, "call-2") == b"two"
+
+
+def test_a_file_without_its_log_keeps_nothing_until_it_is_opened_again(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(path) as store:
+        keep(store, "call-1", b"one")
+        assert store.flush()
+        Path(f"{path}-wal").unlink()
+        keep(store, "call-2", b"two")
+        assert store.flush()
+        assert "until the server is started again" in caplog.text
+        with pytest.raises(ResultError, match="-wal was deleted"):
+            read(store, "call-1")
+    with opened(path) as store:
+        assert read(store, "call-1") == b"one"
+        assert read(store, "call-2") is None
+        keep(store, "call-3", b"three")
+        assert read(store, "call-3") == b"three"

@@ -209,6 +209,8 @@ class ResultStore:
                         logger.error("a result could not be kept: %s", type(error).__name__)
         except ResultError as error:
             logger.error("%s", error)
+            if not done and (job := self._next()):  # else it would be tried for ever
+                done.append(job)
         return done
 
     def _next(self) -> _Job | None:

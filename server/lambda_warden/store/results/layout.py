@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from lambda_warden.store.place import Place
 from lambda_warden.store.results.entry import PartName, ResultError
 from lambda_warden.store.results.seal import Seal
 from lambda_warden.store.sqlite import write_ahead
@@ -92,6 +93,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise ResultError(f"the results' file {path} can't be read: {error}") from error
     return db
+
+
+def place_of(path: Path) -> Place:
+    """Where an open file stands."""
+    try:
+        return Place(path)
+    except OSError as error:
+        raise ResultError(f"the results' file {path} can't be used: {error}") from error
 
 
 def key_id_of(seal: Seal | None) -> str | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lambda_warden.store.place import MovedError
 from lambda_warden.store.results.entry import About, Part, PartName, ResultError, chunk_size, is_result_id
-from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_read, key_id_of
+from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_read, key_id_of, place_of
 from lambda_warden.store.results.seal import Seal
 
 _DAMAGED = "the kept result is damaged, so it is not shown"
@@ -78,7 +79,9 @@ class ResultsReader:
     def __init__(self, path: Path, seal: Seal | None = None) -> None:
         self._seal = seal
         self._lock = threading.Lock()
+        self._path = path
         self._db = connect_to_read(path)
+        self._place = place_of(path)
 
     @contextmanager
     def reading(self, result_id: str, principal: str, now: float) -> Iterator[Entry | None]:
@@ -96,6 +99,7 @@ class ResultsReader:
             ResultError: if it can't be read: it was sealed with another key or with none, or is not as it was written.
         """
         with self._lock:
+            self._stay()
             try:
                 self._db.execute("BEGIN")
                 try:
@@ -109,6 +113,16 @@ class ResultsReader:
         """Close the file, once nobody reads."""
         with self._lock:
             self._db.close()
+
+    def _stay(self) -> None:
+        try:
+            self._place.check()
+        except MovedError as error:
+            if not error.whole:
+                raise ResultError(f"the kept results can't be read: {error}") from error
+            moved, self._db = self._db, connect_to_read(self._path)
+            self._place = place_of(self._path)
+            moved.close()
 
     def _find(self, result_id: str, principal: str, now: float) -> Entry | None:
         if not is_result_id(result_id):

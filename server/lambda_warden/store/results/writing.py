@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from lambda_warden.store.place import MovedError
 from lambda_warden.store.results.entry import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
-from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of
+from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of, place_of
 from lambda_warden.store.results.seal import Seal
+
+logger = logging.getLogger(__name__)
 
 OVERHEAD_BYTES: Final = 1024
 """What a result counts beside its contents, so that many small ones are bounded, too."""
@@ -35,7 +39,9 @@ class ResultsFile:
     def __init__(self, path: Path, max_bytes: int, seal: Seal | None = None) -> None:
         self._max_bytes = max_bytes
         self._seal = seal
+        self._path = path
         self._db = connect_to_write(path)
+        self._place = place_of(path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -43,6 +49,7 @@ class ResultsFile:
         if self._db.in_transaction:
             begin, commit, undo = "SAVEPOINT one", "RELEASE one", "ROLLBACK TO one"
         else:
+            self._stay()
             begin, commit, undo = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
         try:
             self._db.execute(begin)
@@ -55,6 +62,19 @@ class ResultsFile:
                 raise
         except sqlite3.Error as error:
             raise ResultError(f"a result could not be kept: {error}") from error
+
+    def _stay(self) -> None:
+        """Go on with a new file where this one was moved or deleted: who reads results looks at the path."""
+        try:
+            self._place.check()
+        except MovedError as error:
+            problem = f"the results' file {self._path} is not what it was: {error}"
+            if not error.whole:
+                raise ResultError(f"{problem}. Nothing is kept until the server is started again") from error
+            logger.error("%s. Results are kept in a new one", problem)
+            moved, self._db = self._db, connect_to_write(self._path)
+            self._place = place_of(self._path)
+            moved.close()
 
     def add(
         self, result_id: str, owner: Owner, parts: Mapping[PartName, NewPart], expires_at: float, now: float

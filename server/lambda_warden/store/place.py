@@ -1,0 +1,109 @@
+"""Whether a SQLite file that is open still stands at its path, whole.
+
+SQLite writes on into a file that was moved or deleted, as any program does, and what it writes is gone for whoever
+opens the path next. The operating system tells: a path that names another inode names another file. While the file is
+open its inode is not given to another.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_SIDES: Final = ("-wal", "-shm")
+"""The write-ahead log, which holds what was committed last, and the index of it, which holds the locks."""
+
+
+class MovedError(Exception):
+    """What is open no longer stands at its path. The message says what became of it.
+
+    Attributes:
+        rescuable: whether what stands in the open write-ahead log can still be moved into the open file: nobody else
+            has put another log in its place.
+        whole: whether the file itself is elsewhere, and not a part of it: then the path can be opened anew.
+    """
+
+    def __init__(self, message: str, *, rescuable: bool = False, whole: bool = False) -> None:
+        super().__init__(message)
+        self.rescuable = rescuable
+        self.whole = whole
+
+
+class Place:
+    """The path of an open file, and which files stood there when it was opened.
+
+    Args:
+        path: of the file, which is open in write-ahead mode, and was written to or read from.
+
+    Raises:
+        OSError: if it isn't there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._real = os.path.realpath(path)
+        self._is_linked = self._real != os.path.abspath(path)  # noqa: PTH100 - links are not to be followed
+        main = os.lstat(self._real)
+        self._main = main.st_dev, main.st_ino
+        self._size = main.st_size
+        self._written: int | None = main.st_mtime_ns
+        self._sides = {side: _inode(self._real + side) for side in _SIDES}
+
+    def check(self) -> bool:
+        """Whether somebody has written to the file itself since it was last `seen`, as a checkpoint does, or a copy.
+
+        Raises:
+            MovedError: if the file or a part of it no longer stands at the path, or was cut.
+        """
+        sides = {side: _inode(self._real + side) for side in _SIDES}
+        # What was put there by somebody else may be another program's by now.
+        rescuable = all(self._sides[side] and found in (None, self._sides[side]) for side, found in sides.items())
+        try:
+            main = os.lstat(self._real)
+            linked_elsewhere = self._is_linked and os.path.realpath(self._path) != self._real
+        except OSError as error:
+            problem = f"it was moved or deleted ({error.strerror})"
+            raise MovedError(problem, rescuable=rescuable, whole=True) from error
+        if linked_elsewhere or stat.S_ISLNK(main.st_mode):
+            raise MovedError("a link in its path leads elsewhere now", rescuable=rescuable, whole=True)
+        if (main.st_dev, main.st_ino) != self._main:
+            raise MovedError("another file stands in its place", rescuable=rescuable, whole=True)
+        for side, found in sides.items():
+            if self._sides[side] is None:  # made since then
+                self._sides[side] = found
+            elif found is None:
+                raise MovedError(f"its {side} was deleted", rescuable=rescuable)
+            elif found != self._sides[side]:
+                raise MovedError(f"its {side} was replaced")
+        if main.st_size < self._size:
+            raise MovedError("it was cut")
+        self._size = main.st_size
+        return main.st_mtime_ns != self._written
+
+    def seen(self) -> None:
+        """Note that the file was looked at just now, and is as it should be."""
+        self._written = os.lstat(self._real).st_mtime_ns
+
+
+def refuse_cut(path: Path) -> None:
+    """Refuse an empty file with a log that is not: SQLite would throw the log away.
+
+    Raises:
+        OSError: if it is so.
+    """
+    try:
+        was_cut = path.stat().st_size == 0 and Path(os.path.realpath(path) + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return
+    if was_cut:
+        raise OSError("it was cut to nothing, and its -wal was not: put a copy in its place, or move both away")
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

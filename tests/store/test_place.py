@@ -1,0 +1,283 @@
+"""A file that is moved, deleted, replaced or cut under a running server: no call is sent that the path won't know."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lambda_warden.store.reading import Reader
+from lambda_warden.store.records import First, RecordError, Reservation
+from lambda_warden.store.sqlite import SqliteRecords
+
+SERVER = """
+import sys
+from pathlib import Path
+from lambda_warden.store.records import RecordError, Reservation
+from lambda_warden.store.sqlite import SqliteRecords
+
+records = SqliteRecords(Path(sys.argv[1]))
+print("ready", flush=True)
+for key in map(str.strip, sys.stdin):
+    try:
+        met = records.admit(f"call-{key}", {}, [], 900.0, Reservation("local", key, "x", 86400.0))
+        print("started" if met is None else met.state, flush=True)
+    except RecordError as error:
+        print("denied", error, flush=True)
+records.close()
+"""
+
+
+class Server:
+    """A process that takes keys on its standard input, and says what it did with them."""
+
+    def __init__(self, path: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._read() == "ready\n"
+
+    def call(self, key: str) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{key}\n")
+        self._process.stdin.flush()
+        return self._read().strip()
+
+    def end(self, *, kill: bool) -> None:
+        if kill:
+            self._process.send_signal(signal.SIGKILL)
+        self._process.communicate()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+@contextmanager
+def server(path: Path, *, kill: bool = False) -> Iterator[Server]:
+    running = Server(path)
+    try:
+        yield running
+    finally:
+        running.end(kill=kill)
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+
+
+def move_all(path: Path) -> None:
+    for file in list(path.parent.glob(f"{path.name}*")):
+        file.rename(file.with_name(file.name.replace(path.name, "moved")))
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def copy_in_its_place(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
+def link_in_its_place(path: Path) -> None:
+    move(path)
+    path.symlink_to(path.with_name("moved"))
+
+
+def empty_in_its_place(path: Path) -> None:
+    move(path)
+    path.touch()
+
+
+def another_in_its_place(path: Path) -> None:
+    move_all(path)
+    SqliteRecords(path).close()
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def cut_in_half(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def without_log(path: Path) -> None:
+    Path(f"{path}-wal").unlink()
+
+
+def without_index(path: Path) -> None:
+    Path(f"{path}-shm").unlink()
+
+
+def without_both(path: Path) -> None:
+    without_log(path)
+    without_index(path)
+
+
+def another_log(path: Path) -> None:
+    without_log(path)
+    Path(f"{path}-wal").touch()
+
+
+def folder_moved(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def folder_replaced(path: Path) -> None:
+    folder_moved(path)
+    SqliteRecords(path).close()
+
+
+def written_over(path: Path) -> None:
+    older = path.with_name("older")
+    SqliteRecords(older).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # else the log would hold all of it, and nothing were lost
+    with older.open("rb") as source, path.open("r+b") as target:
+        shutil.copyfileobj(source, target)
+    os.utime(path, (1, 1))
+
+
+CHANGES: list[Callable[[Path], None]] = [
+    move,
+    move_all,
+    delete,
+    copy_in_its_place,
+    link_in_its_place,
+    empty_in_its_place,
+    another_in_its_place,
+    cut,
+    cut_in_half,
+    without_log,
+    without_index,
+    without_both,
+    another_log,
+    folder_moved,
+    folder_replaced,
+    written_over,
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "records.sqlite3"
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_no_call_is_sent_that_the_path_does_not_know(file: Path, change: Callable[[Path], None]) -> None:
+    with server(file) as running:
+        assert running.call("before") == "started"
+        change(file)
+        for _ in range(2):
+            said = running.call("after")
+            assert said.startswith("denied")
+            assert str(file) in said
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
+@pytest.mark.parametrize("change", [without_log, without_index, without_both])
+def test_keys_that_stood_in_a_log_that_was_deleted_are_taken_after_a_restart(
+    file: Path, change: Callable[[Path], None], kill: bool
+) -> None:
+    with server(file, kill=kill) as running:
+        for number in range(3):
+            assert running.call(f"key-{number}") == "started"
+        change(file)
+        assert running.call("after").startswith("denied")
+    with server(file) as again:
+        assert [again.call(f"key-{number}") for number in range(3)] == ["in_progress"] * 3
+        assert again.call("after") == "started"
+
+
+@pytest.mark.parametrize("change", [move, move_all, copy_in_its_place, link_in_its_place, empty_in_its_place])
+def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
+    file: Path, change: Callable[[Path], None]
+) -> None:
+    with server(file, kill=True) as running:
+        assert running.call("before") == "started"
+        if change is copy_in_its_place:
+            os.link(file, file.with_name("moved"))
+        change(file)
+        assert running.call("after").startswith("denied")
+    for side in ("", "-wal", "-shm"):
+        Path(f"{file}{side}").unlink(missing_ok=True)
+    file.with_name("moved").rename(file)
+    with server(file) as again:
+        assert again.call("before") == "in_progress"
+        assert again.call("after") == "started"
+
+
+def test_a_file_that_comes_back_serves_on(file: Path) -> None:
+    with server(file) as running:
+        assert running.call("one") == "started"
+        move(file)
+        assert running.call("two").startswith("denied")
+        file.with_name("moved").rename(file)
+        assert running.call("two") == "started"
+        assert running.call("one") == "in_progress"
+
+
+def test_a_file_behind_a_link_is_served_until_the_link_leads_elsewhere(file: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    file.parent.symlink_to(tmp_path / "one")
+    with server(file) as running:
+        assert running.call("a") == "started"
+        file.parent.unlink()
+        file.parent.symlink_to(tmp_path / "other")
+        assert running.call("b").startswith("denied")
+
+
+def test_a_file_that_is_moved_between_the_look_and_the_commit_starts_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(SqliteRecords(file)) as records:
+        monkeypatch.setattr("lambda_warden.store.sqlite.limits.take", lambda *_: move(file))
+        with pytest.raises(RecordError, match="moved or deleted"):
+            records.admit("call-1", {}, [], 900.0)
+
+
+@pytest.mark.parametrize("read", ["find_first", "answer", "ask"])
+def test_nothing_is_read_either(file: Path, read: str) -> None:
+    with closing(SqliteRecords(file)) as records:
+        records.ask("q", "x", 1e12)
+        delete(file)
+        calls: dict[str, Callable[[], object]] = {
+            "find_first": lambda: records.find_first(Reservation("local", "key", "x", 86_400)),
+            "answer": lambda: records.answer("q", "x"),
+            "ask": lambda: records.ask("q2", "x", 1e12),
+        }
+        with pytest.raises(RecordError, match="moved or deleted"):
+            calls[read]()
+
+
+def test_a_file_that_was_cut_to_nothing_is_not_taken_for_a_new_one(file: Path) -> None:
+    with server(file, kill=True) as running:
+        assert running.call("before") == "started"
+    cut(file)
+    with pytest.raises(RecordError, match="was cut to nothing"):
+        SqliteRecords(file)
+
+
+def test_checkpoints_of_servers_that_share_a_file_are_no_problem(file: Path) -> None:
+    with closing(SqliteRecords(file)) as one, closing(SqliteRecords(file)) as other:
+        for number in range(120):
+            (one, other)[number % 2].append("reload", f"call-{number}", {"text": "x" * 5000})
+            if number % 10 == 0:
+                with closing(sqlite3.connect(file)) as third:
+                    third.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        first = Reservation("local", "key", "x", 86_400)
+        assert one.admit("call", {}, [], 900.0, first) is None
+        assert other.find_first(first) == First("call", "in_progress")
+    with Reader(file) as reader:
+        assert reader.last() == 121
