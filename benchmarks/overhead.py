@@ -158,7 +158,7 @@ async def _starts(servers: dict[str, StdioServerParameters], starts: int) -> Non
             async with Client(server) as client:
                 await client.list_tools()
                 samples[name].append((time.perf_counter() - started) * 1000)
-    print_table("First tools/list after the process was started (ms)", samples, "bare SDK server")
+    print_table("IdempotencyHit tools/list after the process was started (ms)", samples, "bare SDK server")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import RecordError
-from lambda_warden.store.results.entry import ResultError
-from lambda_warden.store.results.keeper import ResultStore
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import Field, RecordError
+from lambda_warden.store.opening import open_store
+from lambda_warden.store.results import ResultError
+from lambda_warden.store.seal import Seal
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
 from lambda_warden.tools.tool import ToolDeclaration, served, tool_error
@@ -67,10 +67,11 @@ class Warden:
         self._authentic = authentic
         self._policy = make_policy(settings, loaded.rules)
         try:
-            self._records = SqliteRecords(settings.records)
-        except RecordError as error:
+            seal = seal_from(settings.results_key_file)
+            self._records = open_store(settings.records).audit_log(about=self._about(), seal=seal)
+        except (RecordError, ResultError) as error:
             raise SettingsError(str(error)) from error
-        self.results = _open_results(settings)
+        self.results = _open_results(settings, seal)
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
         self._prepared = False
@@ -115,6 +116,10 @@ class Warden:
         """What goes to stderr."""
         return self._settings.log_level
 
+    def _about(self) -> dict[str, Field]:
+        """What is on record of the start of this server."""
+        return {"version": __version__, "rules": len(self._policy.rules.all), "principal": self._settings.principal}
+
     def _current(self) -> Policy:
         return self._policy
 
@@ -137,7 +142,7 @@ class Warden:
         declared = declared_tools(
             Catalog(self._current, settings.output_bytes, approvals=self._authentic),
             self._pipeline,
-            Logs(self._current, self._records, settings.records, settings.output_bytes),
+            Logs(self._current, self._records, settings.output_bytes),
             self.results,
             self._approver,
         )
@@ -210,7 +215,7 @@ class Warden:
             logger.warning("no client for AWS: %s", error)
 
 
-def _open_results(settings: Settings) -> KeptResults | None:
+def _open_results(settings: Settings, seal: Seal | None) -> KeptResults | None:
     """Kept results, if any are kept.
 
     Raises:
@@ -219,11 +224,8 @@ def _open_results(settings: Settings) -> KeptResults | None:
     if not settings.results_ttl or not settings.results_max_bytes:
         return None
     try:
-        store = ResultStore(
-            settings.results_file,
-            ttl_seconds=settings.results_ttl,
-            max_bytes=settings.results_max_bytes,
-            seal=seal_from(settings.results_key_file),
+        store = open_store(settings.results_file).result_store(
+            ttl_seconds=settings.results_ttl, max_bytes=settings.results_max_bytes, seal=seal
         )
     except ResultError as error:
         if settings.results is not None or settings.results_key_file is not None:

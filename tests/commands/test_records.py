@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.commands.records import records as command
-from lambda_warden.store.reading import verify
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from support.audit import verify
 
 REFUND = "arn:aws:lambda:us-east-1:123456789012:function:orders-refund:live"
 REPORT = "arn:aws:lambda:eu-west-1:123456789012:function:report-daily:$LATEST"
@@ -49,13 +49,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path, clock=clock)) as opened:
+def store(path: Path, clock: Clock) -> Iterator[SqliteAuditLog]:
+    with closing(SqliteAuditLog(path, clock=clock)) as opened:
         yield opened
 
 
 @pytest.fixture
-def calls(store: SqliteRecords, clock: Clock) -> SqliteRecords:
+def calls(store: SqliteAuditLog, clock: Clock) -> SqliteAuditLog:
     """Four calls: one three days old and lost, one that succeeded an hour ago, one denied, one under way."""
     start = clock.now
     clock.now = start - 3 * DAY
@@ -167,7 +167,7 @@ def test_list_as_json_has_what_the_row_has_and_the_ids(path: Path) -> None:
 
 
 def test_an_intent_that_names_no_lease_is_running_for_as_long_as_a_call_can_be(
-    store: SqliteRecords, clock: Clock, path: Path
+    store: SqliteAuditLog, clock: Clock, path: Path
 ) -> None:
     clock.now -= 1000
     store.append("intent", "old", {})
@@ -217,7 +217,7 @@ def test_a_file_without_records_is_listed_as_nothing(path: Path) -> None:
     assert lines(path, "verify") == [f"0 records, head {'0' * 64}"]
 
 
-def test_the_file_may_be_named_by_a_variable(calls: SqliteRecords, path: Path) -> None:
+def test_the_file_may_be_named_by_a_variable(calls: SqliteAuditLog, path: Path) -> None:
     result = CliRunner().invoke(command, ["list"], env={"LAMBDA_WARDEN_RECORDS": str(path)})
     assert len(result.stdout.splitlines()) == 4
 
@@ -231,10 +231,10 @@ def test_reading_changes_nothing(path: Path) -> None:
 
 
 def test_a_file_whose_server_has_ended_is_read(path: Path) -> None:
-    with closing(SqliteRecords(path)) as store:
+    with closing(SqliteAuditLog(path)) as store:
         store.append("denial", "no", {})
     assert listed(path) == ["no"]
-    with closing(SqliteRecords(path)) as store:
+    with closing(SqliteAuditLog(path)) as store:
         store.append("denial", "again", {})
     assert listed(path) == ["no", "again"]
 
@@ -251,7 +251,7 @@ def test_export_has_all_that_is_needed_to_follow_the_chain(path: Path) -> None:
     assert head == verify(path).head
 
 
-def test_verify_says_how_many_and_the_head_and_takes_it_back(calls: SqliteRecords, path: Path) -> None:
+def test_verify_says_how_many_and_the_head_and_takes_it_back(calls: SqliteAuditLog, path: Path) -> None:
     (line,) = lines(path, "verify")
     match = re.fullmatch(r"6 records, head ([0-9a-f]{64})", line)
     assert match is not None
@@ -281,7 +281,7 @@ def test_recorded_text_reaches_no_terminal_raw(
 ) -> None:
     path = tmp_path_factory.mktemp("records") / "records.sqlite3"
     tool, function, outcome, request_id = (f"{text}\x1b]0;\x07\x7f\x9b31m\u202e\r\n\t" for text in texts)
-    with closing(SqliteRecords(path)) as store:
+    with closing(SqliteAuditLog(path)) as store:
         store.admit("call-1", {"tool": tool, "function": function}, [], 1)
         store.finish("call-1", {"outcome": outcome, "request_id": request_id}, ran=True)
     shown = lines(path, *subcommand)
@@ -302,7 +302,7 @@ def test_what_somebody_wrote_into_the_file_is_shown_escaped(path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_follow_prints_what_comes_while_a_server_writes(calls: SqliteRecords, path: Path, as_json: bool) -> None:
+def test_follow_prints_what_comes_while_a_server_writes(calls: SqliteAuditLog, path: Path, as_json: bool) -> None:
     arguments = ["--records", str(path), "follow", "--lines", "1", *(["--json"] if as_json else [])]
     script = "from lambda_warden.commands.records import records; records()"
     with subprocess.Popen(

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from lambda_warden.cli import main
 from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
-from lambda_warden.store.results.entry import CHUNK_BYTES, NewPart
-from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results import CHUNK_BYTES, NewPart
+from lambda_warden.store.seal import Seal
 from support.kept import CALL, KEY, OWNER, as_json, keep, keep_returned, opened
 
 LARGE = hashlib.shake_256(b"large").digest(2 * CHUNK_BYTES + 5)

@@ -20,8 +20,8 @@ import psutil
 import pytest
 from mcp import Client
 
-from lambda_warden.store.reading import Reader, verify
 from support import wire
+from support.audit import reading, verify
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 from support.warden import Rule, allow, check_of, stdio, structured, write_manifest
 
@@ -100,8 +100,8 @@ class Server:
     def recorded(self) -> list[tuple[str, dict[str, Any]]]:
         """Kind and body of every record."""
         assert verify(self.records).problems == ()
-        with Reader(self.records) as reader:
-            return [(record.kind, dict(record.fields())) for record in reader.records()]
+        with reading(self.records) as reader:
+            return [(record.kind, dict(record.fields())) for record in reader.events()]
 
     def outcomes(self) -> list[tuple[Any, Any]]:
         """Outcome and error of every call that has ended."""
@@ -302,7 +302,7 @@ def test_a_server_that_is_killed_leaves_an_intent_that_shows_as_unknown(
         assert server.end() == -signal.SIGKILL
         assert sorted(server.kinds()) == ["intent", "intent", "outcome"]
     now = datetime.now(UTC)
-    with Reader(server.records) as reader:
+    with reading(server.records) as reader:
         calls = list(reader.entries(["intent"]))
         shown = [sorted(call.outcome(now + wait) for call in calls) for wait in (timedelta(), timedelta(minutes=16))]
     assert shown == [["running", "succeeded"], ["succeeded", "unknown"]], "for as long as it can be running, it is"

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lambda_warden.invocation import dispatcher
-from lambda_warden.store.reading import verify
+from support.audit import verify
 from support.scripted_endpoint import Held, ScriptedEndpoint, refused, scripted_endpoint
 from support.warden import Warden, allow, arn, check_of, structured, warden
 

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from lambda_warden.store.reading import verify
 from support import killed
+from support.audit import verify
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "15"))
 

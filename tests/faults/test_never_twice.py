@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from lambda_warden.store.records import RecordError
+from lambda_warden.store.audit_log import RecordError
 from support.scripted_endpoint import (
     Behaviour,
     Held,

@@ -87,7 +87,9 @@ async def call_with_faults(client: Client, number: int, results: dict[str, dict[
 def recorded(path: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """The records of each invocation, as kind and body, in their order."""
     with closing(sqlite3.connect(path)) as db:
-        rows = db.execute("SELECT invocation_id, kind, body FROM records ORDER BY seq").fetchall()
+        rows = db.execute(
+            "SELECT invocation_id, kind, body FROM events WHERE kind != 'start' ORDER BY position"
+        ).fetchall()
     found: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for invocation_id, kind, body in rows:
         found[invocation_id].append((kind, json.loads(body)))

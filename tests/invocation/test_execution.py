@@ -25,7 +25,7 @@ from lambda_warden.model.outcome import Refused
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import Busy, Field, Kind, RecordError, Reservation
+from lambda_warden.store.audit_log import LimitExceeded, Field, Kind, RecordError, IdempotencyClaim
 from lambda_warden.store.sqlite import SqliteRecords
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
@@ -35,7 +35,7 @@ THROTTLED = refused(429, "TooManyRequestsException")
 SETTINGS: dict[str, Any] = {"record_payloads": False, "read_timeout": 960.0, "output_bytes": 75_000}
 
 
-class Records(SqliteRecords):
+class AuditLog(SqliteAuditLog):
     """Records of which some kinds can't be written."""
 
     failing: tuple[Kind, ...] = ()
@@ -57,14 +57,14 @@ class Records(SqliteRecords):
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
-    with closing(Records(tmp_path / "records.sqlite3")) as opened:
+def records(tmp_path: Path) -> Iterator[AuditLog]:
+    with closing(AuditLog(tmp_path / "records.sqlite3")) as opened:
         yield opened
 
 
 def kept(tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     with closing(sqlite3.connect(tmp_path / "records.sqlite3")) as db:
-        found = db.execute("SELECT kind, body FROM records ORDER BY seq").fetchall()
+        found = db.execute("SELECT kind, body FROM events WHERE kind != 'start' ORDER BY position").fetchall()
     return [(kind, json.loads(body)) for kind, body in found]
 
 
@@ -78,15 +78,15 @@ def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) ->
     return AllowedCall(call, ruling.decision, ref(), request(b'{"a":1}'), ruling.rule, policy)
 
 
-def carry_out(records: Records, step: AllowedCall, **keys: Any) -> Stopped:
+def carry_out(records: AuditLog, step: AllowedCall, **keys: Any) -> Stopped:
     made = Execution(lambda: step.policy, records, None, **{**SETTINGS, **keys})
     stopped = made.carry_out("invoke_function", step, InvocationHandle())
-    assert not isinstance(stopped, Busy)
+    assert not isinstance(stopped, LimitExceeded)
     return stopped
 
 
 def test_a_call_is_recorded_before_it_is_sent_and_when_it_has_ended(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     before: list[str] = []
 
@@ -103,7 +103,7 @@ def test_a_call_is_recorded_before_it_is_sent_and_when_it_has_ended(
 
 
 def test_a_call_that_can_not_be_recorded_is_not_sent(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     records.failing = ("intent",)
     stopped = carry_out(records, allowed(endpoint))
@@ -115,7 +115,7 @@ def test_a_call_that_can_not_be_recorded_is_not_sent(
 
 
 def test_a_defect_while_a_call_is_admitted_is_a_denial(
-    records: Records, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    records: AuditLog, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("payload: hunter2")
@@ -130,7 +130,7 @@ def test_a_defect_while_a_call_is_admitted_is_a_denial(
 
 
 def test_an_outcome_that_can_not_be_recorded_is_still_given(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     records.failing = ("outcome",)
     ending = carry_out(records, allowed(endpoint))
@@ -141,7 +141,7 @@ def test_an_outcome_that_can_not_be_recorded_is_still_given(
 
 
 def test_each_further_attempt_is_recorded_before_it_is_made(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     replies = iter([THROTTLED, THROTTLED, returned("ok")])
     before: list[list[str]] = []
@@ -164,7 +164,7 @@ def test_each_further_attempt_is_recorded_before_it_is_made(
 
 
 def test_after_a_retry_that_can_not_be_recorded_there_is_no_attempt(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     records.failing = ("retry",)
     endpoint.behaviours[NAME] = lambda _: THROTTLED
@@ -178,7 +178,7 @@ def test_after_a_retry_that_can_not_be_recorded_there_is_no_attempt(
 
 @pytest.mark.parametrize(("max_attempts", "sent"), [(1, 1), (2, 2)])
 def test_a_rule_says_how_many_attempts_there_are(
-    max_attempts: int, sent: int, records: Records, endpoint: ScriptedEndpoint
+    max_attempts: int, sent: int, records: AuditLog, endpoint: ScriptedEndpoint
 ) -> None:
     endpoint.behaviours[NAME] = lambda _: THROTTLED
     ending = carry_out(records, allowed(endpoint, max_attempts=max_attempts))
@@ -187,7 +187,7 @@ def test_a_rule_says_how_many_attempts_there_are(
 
 
 def test_a_defect_in_the_report_hides_neither_that_a_call_ran_nor_its_record(
-    records: Records,
+    records: AuditLog,
     endpoint: ScriptedEndpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -211,7 +211,7 @@ def test_a_defect_in_the_report_hides_neither_that_a_call_ran_nor_its_record(
 
 
 def test_a_defect_in_keeping_a_payload_keeps_no_outcome_off_the_record(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = allowed(endpoint)
     keep = recording._kept
@@ -233,7 +233,7 @@ def test_a_defect_in_keeping_a_payload_keeps_no_outcome_off_the_record(
 
 
 def test_clients_that_can_not_be_made_are_a_refusal_on_record(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     ending = carry_out(records, allowed(endpoint))
@@ -244,7 +244,7 @@ def test_clients_that_can_not_be_made_are_a_refusal_on_record(
 
 
 def test_a_version_that_must_not_run_is_told_and_recorded(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     endpoint.behaviours[NAME] = lambda _: returned("ok", version="8")
     ending = carry_out(records, allowed(endpoint, expect_version=["7"]))
@@ -264,10 +264,10 @@ def test_a_version_that_must_not_run_is_told_and_recorded(
     ids=["succeeded", "function error", "unknown", "refused"],
 )
 def test_a_key_belongs_to_the_first_call_unless_that_did_not_run(
-    reply: Reply, state: str | None, records: Records, endpoint: ScriptedEndpoint
+    reply: Reply, state: str | None, records: AuditLog, endpoint: ScriptedEndpoint
 ) -> None:
     endpoint.behaviours[NAME] = lambda _: reply
-    wanted = Reservation("local", "order-1", request_digest(ref(), request(b'{"a":1}'), "local"), 3600)
+    wanted = IdempotencyClaim("local", "order-1", request_digest(ref(), request(b'{"a":1}'), "local"), 3600)
     first = carry_out(records, replace(allowed(endpoint), reservation=wanted))
     assert isinstance(first, CompletedCall)
     second = carry_out(records, replace(allowed(endpoint, "call-2"), reservation=wanted))
@@ -282,7 +282,7 @@ def test_a_key_belongs_to_the_first_call_unless_that_did_not_run(
 
 
 def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     handle = InvocationHandle()
     handle.give_up("shutdown")
@@ -296,7 +296,7 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
 
 
 def test_a_large_answer_is_recorded_with_the_size_and_digest_of_the_whole(
-    records: Records, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lambda_warden.aws.invoke.HELD_BYTES", 8)
     monkeypatch.setattr("lambda_warden.aws.invoke.START_BYTES", 4)

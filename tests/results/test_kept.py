@@ -20,8 +20,8 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA, ReadResult
 from lambda_warden.report.text import read_result_text
 from lambda_warden.results.kept import KeptResults, apply_query
-from lambda_warden.store.results.entry import ResultError
-from lambda_warden.store.results.keeper import ResultStore
+from lambda_warden.store.results import ResultError
+from lambda_warden.store.results import ResultStore
 from support.kept import CALL, FUNCTION, OWNER, as_json, keep, keep_returned, opened, parts
 from support.results import MARK, hostile_texts, json_values, own_lines
 
@@ -31,7 +31,7 @@ KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ResultStore]:
+def store(tmp_path: Path) -> Iterator[SqliteResultStore]:
     with opened(tmp_path / "results.sqlite3") as store:
         yield store
 
@@ -203,7 +203,7 @@ async def test_bad_arguments_are_one_clear_error(
     assert raised.value.argument == argument
 
 
-async def test_a_payload_too_large_to_search_is_to_be_paged(results: KeptResults, store: ResultStore) -> None:
+async def test_a_payload_too_large_to_search_is_to_be_paged(results: KeptResults, store: SqliteResultStore) -> None:
     keep(store, CALL, b"x")
     large = b'"' + b"x" * QUERY_BYTES + b'"'
     store.keep("large", OWNER, len(large), lambda: parts(large, payload_format="json"))
@@ -249,7 +249,7 @@ async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, sto
 
 
 @pytest.mark.parametrize("damaged", [b"abc\xe2\x82", b"a\xffbc"])
-async def test_text_that_is_none_is_damage(results: KeptResults, store: ResultStore, damaged: bytes) -> None:
+async def test_text_that_is_none_is_damage(results: KeptResults, store: SqliteResultStore, damaged: bytes) -> None:
     keep(store, CALL, damaged)
     with pytest.raises(ResultError, match="damaged"):
         await results.read({"invocation_id": CALL}, Caller())

@@ -17,8 +17,8 @@ from mcp import MCPError
 from lambda_warden.errors import SettingsError
 from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
-from lambda_warden.store.results.entry import CHUNK_BYTES
-from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results import CHUNK_BYTES
+from lambda_warden.store.seal import Seal
 from support.kept import CALL, KEY, Clock, as_json, keep_returned, opened
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import Warden, allow, structured, text_of, warden

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.logs import reader as orchestration
-from lambda_warden.store.reading import Reader
-from lambda_warden.store.records import RecordError
+from lambda_warden.store.audit_log import RecordError
+from support.audit import reading
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
 from support.warden import Rule, Warden, allow, arn, check_of, text_of, warden

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.clock import Clock
 
 
@@ -23,6 +23,6 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def records(path: Path, clock: Clock) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path, clock=clock)) as opened:
+def records(path: Path, clock: Clock) -> Iterator[SqliteAuditLog]:
+    with closing(SqliteAuditLog(path, clock=clock)) as opened:
         yield opened

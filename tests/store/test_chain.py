@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.chain import GENESIS, Verification, link
-from lambda_warden.store.reading import Reader, verify
-from lambda_warden.store.records import Field
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import Field
+from lambda_warden.store.hash_chain import GENESIS, link
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from support.audit import reading, verify
 
-TEXTS = ("at", "kind", "invocation_id", "body", "hash")
+TEXTS = ("writer", "at", "kind", "invocation_id", "body", "hash")
 
 fields = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 bodies = st.lists(st.dictionaries(st.text(max_size=5), fields, max_size=3), min_size=1, max_size=6)
@@ -27,7 +27,7 @@ counts = st.integers(1, 6)
 
 def written(folder: Path, contents: list[dict[str, Field]]) -> Path:
     path = folder / "records.sqlite3"
-    with closing(SqliteRecords(path)) as records:
+    with closing(SqliteAuditLog(path)) as records:
         for i, body in enumerate(contents):
             records.append("denial" if i % 2 else "intent", f"call-{i}", body)
     return path
@@ -52,10 +52,11 @@ def tampering(path: Path) -> Iterator[sqlite3.Connection]:
 
 def relink(db: sqlite3.Connection) -> None:
     """Compute every hash anew, as the program would."""
-    head = GENESIS
-    for row in db.execute("SELECT seq, at, kind, invocation_id, body FROM records ORDER BY seq").fetchall():
-        head = link(head, *row)
-        db.execute("UPDATE records SET hash = ? WHERE seq = ?", (head, row[0]))
+    heads: dict[str, str] = {}
+    columns = "position, writer, seq, at, kind, invocation_id, body"
+    for position, *row in db.execute(f"SELECT {columns} FROM events ORDER BY position").fetchall():  # noqa: S608
+        heads[row[0]] = link(heads.get(row[0], GENESIS), *row)
+        db.execute("UPDATE events SET hash = ? WHERE position = ?", (heads[row[0]], position))
 
 
 @given(bodies)
@@ -64,15 +65,15 @@ def test_what_was_only_appended_has_no_problem(
 ) -> None:
     path = written(tmp_path_factory.mktemp("chain"), contents)
     verification = verify(path)
-    assert (verification.count, verification.problems) == (len(contents), ())
-    with Reader(path) as reader:
-        hashes = [record.hash for record in reader.records()]
-    assert verification.head == hashes[-1]
+    assert (verification.count, verification.problems) == (len(contents) + 1, ())
+    with reading(path) as reader:
+        hashes = [record.hash for record in reader.events()]
+    assert verification.heads == (hashes[-1],)
     assert all(verify(path, noted).problems == () for noted in (GENESIS, *hashes))
 
 
 def test_a_file_without_records_has_no_problem(tmp_path: Path) -> None:
-    assert verify(some(tmp_path, 0)) == Verification(0, GENESIS)
+    assert verify(some(tmp_path, 0)).problems == ()
 
 
 @given(bodies)
@@ -80,9 +81,9 @@ def test_the_hashes_can_be_computed_from_what_is_documented(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Field]]
 ) -> None:
     head = "0" * 64
-    with Reader(written(tmp_path_factory.mktemp("chain"), contents)) as reader:
-        for record in reader.records():
-            array = [head, record.seq, record.at, record.kind, record.invocation_id, record.fields()]
+    with reading(written(tmp_path_factory.mktemp("chain"), contents)) as reader:
+        for record in reader.events():
+            array = [head, record.writer, record.seq, record.at, record.kind, record.invocation_id, record.fields()]
             text = json.dumps(array, separators=(",", ":"), sort_keys=True)
             head = hashlib.sha256(text.encode("ascii")).hexdigest()
             assert record.hash == head
@@ -93,13 +94,13 @@ def test_any_byte_that_changed_is_found(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Field]], data: st.DataObject
 ) -> None:
     path = written(tmp_path_factory.mktemp("chain"), contents)
-    seq = data.draw(st.integers(1, len(contents)), "seq")
+    seq = data.draw(st.integers(1, len(contents) + 1), "seq")
     column = data.draw(st.sampled_from(TEXTS), "column")
     with tampering(path) as db:
-        row = db.execute(f"SELECT CAST({column} AS BLOB) FROM records WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+        row = db.execute(f"SELECT CAST({column} AS BLOB) FROM events WHERE position = ?", (seq,)).fetchone()  # noqa: S608
         text = bytearray(row[0])
         text[data.draw(st.integers(0, len(text) - 1), "byte")] ^= data.draw(st.integers(1, 255), "bits")
-        db.execute(f"UPDATE records SET {column} = CAST(? AS TEXT) WHERE seq = ?", (bytes(text), seq))  # noqa: S608
+        db.execute(f"UPDATE events SET {column} = CAST(? AS TEXT) WHERE position = ?", (bytes(text), seq))  # noqa: S608
     assert any(f"record {seq} does not fit its hash" in problem for problem in verify(path).problems)
 
 
@@ -111,7 +112,7 @@ def test_a_number_that_changed_is_found(
     seq = data.draw(st.integers(1, count), "seq")
     other = data.draw(st.integers(-(2**63), 2**63 - 1).filter(lambda n: not 1 <= n <= count), "other")
     with tampering(path) as db:
-        db.execute("UPDATE records SET seq = ? WHERE seq = ?", (other, seq))
+        db.execute("UPDATE events SET position = ? WHERE position = ?", (other, seq))
     assert verify(path).problems
 
 
@@ -122,9 +123,9 @@ def test_records_that_are_missing_are_found_at_any_place(
     path = some(tmp_path_factory.mktemp("chain"), count)
     gone = data.draw(st.sets(st.integers(1, count), min_size=1), "gone")
     with tampering(path) as db:
-        db.executemany("DELETE FROM records WHERE seq = ?", [(seq,) for seq in gone])
+        db.executemany("DELETE FROM events WHERE position = ?", [(seq,) for seq in gone])
     verification = verify(path)
-    assert verification.count == count - len(gone)
+    assert verification.count == count + 1 - len(gone)
     assert any("missing" in problem for problem in verification.problems)
 
 
@@ -135,9 +136,9 @@ def test_records_that_were_removed_and_the_rest_renumbered_are_found(
     path = some(tmp_path_factory.mktemp("chain"), count)
     gone = data.draw(st.integers(1, count), "gone")
     with tampering(path) as db:
-        db.execute("DELETE FROM records WHERE seq = ?", (gone,))
+        db.execute("DELETE FROM events WHERE position = ?", (gone,))
         for seq in range(gone + 1, count + 1):
-            db.execute("UPDATE records SET seq = ? WHERE seq = ?", (seq - 1, seq))
+            db.execute("UPDATE events SET position = ? WHERE position = ?", (seq - 1, seq))
         if data.draw(st.booleans(), "new hashes"):
             relink(db)
     assert verify(path).problems
@@ -151,7 +152,7 @@ def test_records_that_changed_places_are_found(
     one, other = data.draw(st.lists(st.integers(1, count), min_size=2, max_size=2, unique=True), "places")
     with tampering(path) as db:
         for before, after in ((one, 0), (other, one), (0, other)):
-            db.execute("UPDATE records SET seq = ? WHERE seq = ?", (after, before))
+            db.execute("UPDATE events SET position = ? WHERE position = ?", (after, before))
     assert verify(path).problems
 
 
@@ -163,20 +164,20 @@ def test_a_record_that_was_inserted_is_found(
     place = data.draw(st.integers(0, count + 1), "place")
     with tampering(path) as db:
         for seq in range(count, max(place, 1) - 1, -1):
-            db.execute("UPDATE records SET seq = ? WHERE seq = ?", (seq + 1, seq))
-        copy = "SELECT ?, at, kind, invocation_id, body, hash FROM records WHERE seq = ?"
-        db.execute(f"INSERT INTO records {copy}", (place, count + 1 if place <= count else count))
+            db.execute("UPDATE events SET position = ? WHERE position = ?", (seq + 1, seq))
+        copy = "SELECT ?, writer, seq, at, kind, invocation_id, body, hash FROM events WHERE position = ?"
+        db.execute(f"INSERT INTO events {copy}", (place, count + 1 if place <= count else count))
     assert verify(path).problems
 
 
 def rewritten(db: sqlite3.Connection) -> None:
-    db.execute("UPDATE records SET body = '{}' WHERE seq = 2")
+    db.execute("UPDATE events SET body = '{}' WHERE position = 2")
     relink(db)
 
 
 def cut_off(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM records WHERE seq > 2")
-    db.execute("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'records'")
+    db.execute("DELETE FROM events WHERE position > 2")
+    db.execute("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'events'")
 
 
 @pytest.mark.parametrize("change", [rewritten, cut_off])
@@ -184,7 +185,7 @@ def test_history_rewritten_with_new_hashes_is_found_by_a_head_noted_before(
     tmp_path: Path, change: Callable[[sqlite3.Connection], None]
 ) -> None:
     path = some(tmp_path, 4)
-    noted = verify(path).head
+    (noted,) = verify(path).heads
     with tampering(path) as db:
         change(db)
     assert verify(path).problems == ()
@@ -194,35 +195,37 @@ def test_history_rewritten_with_new_hashes_is_found_by_a_head_noted_before(
 
 def test_a_head_noted_before_still_stands_when_more_was_appended(tmp_path: Path) -> None:
     path = some(tmp_path, 2)
-    noted = verify(path).head
+    (noted,) = verify(path).heads
     some(tmp_path, 3)
     verification = verify(path, noted)
-    assert (verification.count, verification.problems) == (5, ())
-    assert verification.head != noted
+    assert (verification.count, verification.problems) == (7, ())
+    assert verification.heads[0] != noted
 
 
 def test_an_end_that_was_cut_off_is_found(tmp_path: Path) -> None:
     path = some(tmp_path, 4)
     with tampering(path) as db:
-        db.execute("DELETE FROM records WHERE seq > 2")
-    assert verify(path).problems == ("records 3 to 4 are missing: the end of the file was cut off",)
+        db.execute("DELETE FROM events WHERE position > 2")
+    assert verify(path).problems == ("records 3 to 5 are missing: the end of the file was cut off",)
 
 
 @pytest.mark.parametrize(
-    "change", ["UPDATE sqlite_sequence SET seq = 3 WHERE name = 'records'", "DELETE FROM sqlite_sequence"]
+    "change", ["UPDATE sqlite_sequence SET seq = 3 WHERE name = 'events'", "DELETE FROM sqlite_sequence"]
 )
 def test_a_count_of_the_file_that_was_lowered_is_found(tmp_path: Path, change: str) -> None:
     path = some(tmp_path, 4)
     with tampering(path) as db:
         db.execute(change)
     (problem,) = verify(path).problems
-    assert problem.startswith("record 4 was inserted")
+    assert problem.startswith("record 5 was inserted")
 
 
 def test_a_record_before_the_first_is_found_also_with_new_hashes(tmp_path: Path) -> None:
     path = some(tmp_path, 2)
     with tampering(path) as db:
-        db.execute("INSERT INTO records SELECT 0, at, kind, invocation_id, body, hash FROM records WHERE seq = 1")
+        db.execute(
+            "INSERT INTO events SELECT 0, writer, seq, at, kind, invocation_id, body, hash FROM events WHERE position = 1"
+        )
         relink(db)
     assert "record 0 was inserted: it stands where no record can be" in verify(path).problems
 
@@ -230,11 +233,15 @@ def test_a_record_before_the_first_is_found_also_with_new_hashes(tmp_path: Path)
 def test_a_text_that_became_another_type_is_found(tmp_path: Path) -> None:
     path = some(tmp_path, 2)
     with tampering(path) as db:
-        db.execute("CREATE TABLE copy (seq INTEGER PRIMARY KEY AUTOINCREMENT, at, kind, invocation_id, body, hash)")
-        db.execute("INSERT INTO copy SELECT seq, at, kind, invocation_id, CAST(body AS BLOB), hash FROM records")
-        db.execute("DROP TABLE records")
-        db.execute("ALTER TABLE copy RENAME TO records")
-    assert len(verify(path).problems) == 2
+        db.execute(
+            "CREATE TABLE copy (position INTEGER PRIMARY KEY AUTOINCREMENT, writer, seq, at, kind, invocation_id, body, hash)"
+        )
+        db.execute(
+            "INSERT INTO copy SELECT position, writer, seq, at, kind, invocation_id, CAST(body AS BLOB), hash FROM events"
+        )
+        db.execute("DROP TABLE events")
+        db.execute("ALTER TABLE copy RENAME TO events")
+    assert len(verify(path).problems) >= 2
 
 
 def test_the_pages_of_a_file_that_was_overwritten_are_a_problem(tmp_path: Path) -> None:
@@ -249,7 +256,39 @@ def test_the_pages_of_a_file_that_was_overwritten_are_a_problem(tmp_path: Path) 
 def test_many_problems_are_not_all_shown(tmp_path: Path) -> None:
     path = some(tmp_path, 300)
     with tampering(path) as db:
-        db.execute("DELETE FROM records WHERE seq % 2 = 0")
+        db.execute("DELETE FROM events WHERE position % 2 = 0")
     problems = verify(path).problems
     assert len(problems) == 101
-    assert problems[-1] == "and 50 more problems"
+    assert problems[-1].startswith("and ")
+
+
+def test_chains_of_servers_that_write_at_once_hold_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with closing(SqliteAuditLog(path)) as one, closing(SqliteAuditLog(path)) as other:
+        for number in range(3):
+            one.append("denial", f"one-{number}", {})
+            other.append("denial", f"other-{number}", {})
+        verification = verify(path)
+        assert (len(verification.heads), verification.problems) == (2, ())
+    SqliteAuditLog(path).close()
+    after = verify(path, *verification.heads)
+    assert (len(after.heads), after.problems) == (1, ())
+
+
+@pytest.mark.parametrize("new_hashes", [False, True])
+def test_a_whole_chain_that_was_removed_is_found(tmp_path: Path, new_hashes: bool) -> None:
+    path = tmp_path / "records.sqlite3"
+    for number in range(3):
+        with closing(SqliteAuditLog(path)) as records:
+            records.append("denial", f"call-{number}", {})
+    with tampering(path) as db:
+        (writer,) = db.execute("SELECT writer FROM events WHERE position = 3").fetchone()
+        db.execute("DELETE FROM events WHERE writer = ?", (writer,))
+        db.execute("DELETE FROM writers WHERE writer = ?", (writer,))
+        rest = db.execute("SELECT position FROM events ORDER BY position").fetchall()
+        db.executemany("UPDATE events SET position = ? WHERE position = ?", [(i, p) for i, (p,) in enumerate(rest, 1)])
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'", (len(rest),))
+        if new_hashes:
+            relink(db)
+    (problem,) = verify(path).problems
+    assert "which is missing" in problem

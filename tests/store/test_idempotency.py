@@ -13,9 +13,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from lambda_warden.store.reading import verify
-from lambda_warden.store.records import Bucket, Busy, First, RecordError, Reservation
-from lambda_warden.store.sqlite import LAYOUT, SqliteRecords
+from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit, Limit, LimitExceeded, RecordError
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from lambda_warden.store.sqlite.layout import LAYOUT
+from support.audit import verify
 from support.clock import Clock
 
 DAY = 86_400.0
@@ -23,18 +24,20 @@ LEASE = 915.0
 
 
 def wants(
-    key: str = "order-1", binding: str = "refund A-1", principal: str = "local", kept: float = DAY
-) -> Reservation:
-    return Reservation(principal, key, binding, kept)
+    key: str = "order-1", request_digest: str = "refund A-1", principal: str = "local", kept: float = DAY
+) -> IdempotencyClaim:
+    return IdempotencyClaim(principal, key, request_digest, kept)
 
 
-def admit(records: SqliteRecords, call: str, reservation: Reservation, *buckets: Bucket) -> Busy | First | None:
+def admit(
+    records: SqliteAuditLog, call: str, reservation: IdempotencyClaim, *buckets: Limit
+) -> LimitExceeded | IdempotencyHit | None:
     return records.admit(call, {"tool": "invoke_function"}, buckets, LEASE, reservation)
 
 
 def kinds(path: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT kind, invocation_id FROM records ORDER BY seq").fetchall()
+        return db.execute("SELECT kind, invocation_id FROM events WHERE kind != 'start' ORDER BY position").fetchall()
 
 
 def keys(path: Path) -> int:
@@ -43,152 +46,152 @@ def keys(path: Path) -> int:
         return count
 
 
-def test_the_first_call_gets_the_key_and_the_next_its_result(records: SqliteRecords, path: Path) -> None:
-    assert records.find_first(wants()) is None
+def test_the_first_call_gets_the_key_and_the_next_its_result(records: SqliteAuditLog, path: Path) -> None:
+    assert records.claimed_by(wants()) is None
     assert admit(records, "one", wants()) is None
     records.finish("one", {}, ran=True, result='{"outcome":"succeeded"}')
-    first = First("one", "ended", '{"outcome":"succeeded"}')
-    assert records.find_first(wants()) == first
+    first = IdempotencyHit("one", "ended", '{"outcome":"succeeded"}')
+    assert records.claimed_by(wants()) == first
     assert admit(records, "two", wants()) == first
     assert kinds(path) == [("intent", "one"), ("outcome", "one")], "the second has no intent"
 
 
-def test_while_the_first_is_under_way_it_is_in_progress(records: SqliteRecords, clock: Clock) -> None:
+def test_while_the_first_is_under_way_it_is_in_progress(records: SqliteAuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE - 0.001
-    assert admit(records, "two", wants()) == First("one", "in_progress")
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "in_progress")
 
 
-def test_a_call_that_can_be_under_way_no_longer_is_lost(records: SqliteRecords, clock: Clock) -> None:
+def test_a_call_that_can_be_under_way_no_longer_is_lost(records: SqliteAuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE
-    assert admit(records, "two", wants()) == First("one", "lost")
-    assert records.find_first(wants()) == First("one", "lost")
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "lost")
+    assert records.claimed_by(wants()) == IdempotencyHit("one", "lost")
 
 
-def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: SqliteRecords, clock: Clock) -> None:
+def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: SqliteAuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE + 1
     records.finish("one", {}, ran=True, result="{}")
-    assert admit(records, "two", wants()) == First("one", "ended", "{}")
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", "{}")
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_another_request_does_not_get_the_result(ended: bool, records: SqliteRecords) -> None:
+def test_another_request_does_not_get_the_result(ended: bool, records: SqliteAuditLog) -> None:
     admit(records, "one", wants())
     if ended:
         records.finish("one", {}, ran=True, result='{"payload":"private"}')
-    other = wants(binding="refund A-2")
-    assert admit(records, "two", other) == First("one", "another_request", None)
-    assert records.find_first(other) == First("one", "another_request", None)
+    other = wants(request_digest="refund A-2")
+    assert admit(records, "two", other) == IdempotencyHit("one", "another_request", None)
+    assert records.claimed_by(other) == IdempotencyHit("one", "another_request", None)
 
 
-def test_a_key_is_free_when_its_time_is_over(records: SqliteRecords, clock: Clock, path: Path) -> None:
+def test_a_key_is_free_when_its_time_is_over(records: SqliteAuditLog, clock: Clock, path: Path) -> None:
     admit(records, "one", wants(kept=1000))
     records.finish("one", {}, ran=True, result="{}")
     clock.now += 999.999
-    assert isinstance(admit(records, "two", wants(kept=1000)), First)
+    assert isinstance(admit(records, "two", wants(kept=1000)), IdempotencyHit)
     clock.now += 0.001
-    assert records.find_first(wants()) is None
-    assert admit(records, "two", wants(binding="something else")) is None
+    assert records.claimed_by(wants()) is None
+    assert admit(records, "two", wants(request_digest="something else")) is None
     assert keys(path) == 1, "the old one was forgotten"
 
 
-def test_a_replay_does_not_keep_the_key_any_longer(records: SqliteRecords, clock: Clock) -> None:
+def test_a_replay_does_not_keep_the_key_any_longer(records: SqliteAuditLog, clock: Clock) -> None:
     admit(records, "one", wants(kept=1000))
     records.finish("one", {}, ran=True, result="{}")
     clock.now += 600
-    assert isinstance(admit(records, "two", wants(kept=1000)), First)
+    assert isinstance(admit(records, "two", wants(kept=1000)), IdempotencyHit)
     clock.now += 400
     assert admit(records, "three", wants(kept=1000)) is None
 
 
 @pytest.mark.parametrize("ran", [True, False])
-def test_only_a_call_that_did_not_run_frees_its_key(ran: bool, records: SqliteRecords) -> None:
+def test_only_a_call_that_did_not_run_frees_its_key(ran: bool, records: SqliteAuditLog) -> None:
     admit(records, "one", wants())
     records.finish("one", {}, ran=ran, result='{"outcome":"whatever"}')
-    again = admit(records, "two", wants(binding="other arguments" if not ran else "refund A-1"))
-    assert again == (First("one", "ended", '{"outcome":"whatever"}') if ran else None)
+    again = admit(records, "two", wants(request_digest="other arguments" if not ran else "refund A-1"))
+    assert again == (IdempotencyHit("one", "ended", '{"outcome":"whatever"}') if ran else None)
 
 
-def test_an_end_that_is_not_known_keeps_the_key(records: SqliteRecords) -> None:
+def test_an_end_that_is_not_known_keeps_the_key(records: SqliteAuditLog) -> None:
     admit(records, "one", wants())
     records.finish("one", {}, ran=True, ended=False, result='{"outcome":"unknown"}')
-    assert admit(records, "two", wants()) == First("one", "ended", '{"outcome":"unknown"}')
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", '{"outcome":"unknown"}')
 
 
-def test_the_end_of_another_call_frees_no_key(records: SqliteRecords) -> None:
+def test_the_end_of_another_call_frees_no_key(records: SqliteAuditLog) -> None:
     admit(records, "one", wants("a"))
     admit(records, "two", wants("b"))
     records.finish("two", {}, ran=False)
-    assert admit(records, "three", wants("a")) == First("one", "in_progress")
+    assert admit(records, "three", wants("a")) == IdempotencyHit("one", "in_progress")
     assert admit(records, "four", wants("b")) is None
 
 
-def test_each_principal_has_keys_of_its_own(records: SqliteRecords) -> None:
+def test_each_principal_has_keys_of_its_own(records: SqliteAuditLog) -> None:
     admit(records, "one", wants(principal="local"))
     records.finish("one", {}, ran=True, result="{}")
-    assert records.find_first(wants(principal="chat-ops")) is None
+    assert records.claimed_by(wants(principal="chat-ops")) is None
     assert admit(records, "two", wants(principal="chat-ops")) is None
 
 
-def test_a_replay_takes_no_unit_of_a_limit(records: SqliteRecords) -> None:
-    bucket = Bucket("rule:f", per_day=2, concurrent=2)
+def test_a_replay_takes_no_unit_of_a_limit(records: SqliteAuditLog) -> None:
+    bucket = Limit("rule:f", per_day=2, concurrent=2)
     admit(records, "one", wants(), bucket)
     for number in range(5):
-        assert isinstance(admit(records, f"again-{number}", wants(), bucket), First)
+        assert isinstance(admit(records, f"again-{number}", wants(), bucket), IdempotencyHit)
     assert admit(records, "other", wants("order-2"), bucket) is None
 
 
-def test_a_call_that_a_limit_stops_does_not_take_the_key(records: SqliteRecords, path: Path) -> None:
-    bucket = Bucket("rule:f", per_day=0)
-    assert isinstance(admit(records, "one", wants(), bucket), Busy)
+def test_a_call_that_a_limit_stops_does_not_take_the_key(records: SqliteAuditLog, path: Path) -> None:
+    bucket = Limit("rule:f", per_day=0)
+    assert isinstance(admit(records, "one", wants(), bucket), LimitExceeded)
     assert keys(path) == 0
-    assert admit(records, "two", wants(binding="other arguments")) is None
+    assert admit(records, "two", wants(request_digest="other arguments")) is None
 
 
-def test_who_has_the_key_is_told_before_what_has_no_room(records: SqliteRecords) -> None:
-    bucket = Bucket("rule:f", per_day=1)
+def test_who_has_the_key_is_told_before_what_has_no_room(records: SqliteAuditLog) -> None:
+    bucket = Limit("rule:f", per_day=1)
     admit(records, "one", wants(), bucket)
-    assert admit(records, "two", wants(), bucket) == First("one", "in_progress")
+    assert admit(records, "two", wants(), bucket) == IdempotencyHit("one", "in_progress")
 
 
-def test_what_can_not_be_written_takes_no_key(records: SqliteRecords, path: Path) -> None:
+def test_what_can_not_be_written_takes_no_key(records: SqliteAuditLog, path: Path) -> None:
     with pytest.raises(RecordError):
         records.admit("one", {"share": float("nan")}, [], LEASE, wants())
     admit(records, "two", wants())
     with pytest.raises(RecordError):
         records.finish("two", {"share": float("nan")}, ran=False)
-    assert admit(records, "three", wants()) == First("two", "in_progress"), (
+    assert admit(records, "three", wants()) == IdempotencyHit("two", "in_progress"), (
         "the outcome was not written, nor the key freed"
     )
     assert keys(path) == 1
 
 
 def test_keys_survive_the_end_of_the_process_and_old_ones_are_forgotten(path: Path, clock: Clock) -> None:
-    with closing(SqliteRecords(path, clock=clock)) as records:
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
         admit(records, "one", wants("ended"))
         records.finish("one", {}, ran=True, result="{}")
         admit(records, "two", wants("under way"))
         admit(records, "three", wants("old", kept=10))
     clock.now += LEASE
-    with closing(SqliteRecords(path, clock=clock)) as records:
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
         assert keys(path) == 2
-        assert admit(records, "four", wants("ended")) == First("one", "ended", "{}")
-        assert admit(records, "five", wants("under way")) == First("two", "lost")
+        assert admit(records, "four", wants("ended")) == IdempotencyHit("one", "ended", "{}")
+        assert admit(records, "five", wants("under way")) == IdempotencyHit("two", "lost")
 
 
 def test_two_stores_on_one_file_know_the_same_keys(path: Path, clock: Clock) -> None:
-    with closing(SqliteRecords(path, clock=clock)) as one, closing(SqliteRecords(path, clock=clock)) as other:
+    with closing(SqliteAuditLog(path, clock=clock)) as one, closing(SqliteAuditLog(path, clock=clock)) as other:
         assert admit(one, "one", wants()) is None
-        assert admit(other, "two", wants()) == First("one", "in_progress")
+        assert admit(other, "two", wants()) == IdempotencyHit("one", "in_progress")
         one.finish("one", {}, ran=True, result="{}")
-        assert admit(other, "two", wants()) == First("one", "ended", "{}")
+        assert admit(other, "two", wants()) == IdempotencyHit("one", "ended", "{}")
 
 
 def test_of_many_that_want_a_key_at_once_one_gets_it(path: Path) -> None:
     """Twenty threads, over two stores of one file, in rounds."""
-    with closing(SqliteRecords(path)) as one, closing(SqliteRecords(path)) as other:
+    with closing(SqliteAuditLog(path)) as one, closing(SqliteAuditLog(path)) as other:
         for round_ in range(10):
             met: Counter[str] = Counter()
             together = threading.Barrier(20)
@@ -196,7 +199,7 @@ def test_of_many_that_want_a_key_at_once_one_gets_it(path: Path) -> None:
             def race(number: int, round_: int, together: threading.Barrier, met: Counter[str]) -> None:
                 together.wait(30)
                 found = admit((one, other)[number % 2], f"{round_}-{number}", wants(f"order-{round_}"))
-                met[found.state if isinstance(found, First) else "admitted"] += 1
+                met[found.state if isinstance(found, IdempotencyHit) else "admitted"] += 1
 
             threads = [threading.Thread(target=race, args=(number, round_, together, met)) for number in range(20)]
             for thread in threads:
@@ -209,14 +212,14 @@ def test_of_many_that_want_a_key_at_once_one_gets_it(path: Path) -> None:
 
 
 def test_a_file_of_another_layout_is_refused_and_left_alone(path: Path) -> None:
-    with closing(SqliteRecords(path)):
+    with closing(SqliteAuditLog(path)):
         pass
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == LAYOUT
         for layout in (0, 1, LAYOUT + 1):
             db.execute(f"PRAGMA user_version = {layout}")
             with pytest.raises(RecordError, match="records of another version of lambda-warden"):
-                SqliteRecords(path)
+                SqliteAuditLog(path)
             with pytest.raises(RecordError, match="records of another version of lambda-warden"):
                 verify(path)
             assert db.execute("PRAGMA user_version").fetchone()[0] == layout
@@ -229,7 +232,7 @@ class Keys(RuleBasedStateMachine):
     def open(self) -> None:
         self.clock = Clock()
         self._folder = tempfile.TemporaryDirectory()
-        self.records = SqliteRecords(Path(self._folder.name) / "records.sqlite3", clock=self.clock)
+        self.records = SqliteAuditLog(Path(self._folder.name) / "records.sqlite3", clock=self.clock)
         self.owners: dict[tuple[str, str], tuple[str, str, float]] = {}
         self.results: dict[str, str] = {}
         self.under_way: dict[str, float] = {}
@@ -237,31 +240,31 @@ class Keys(RuleBasedStateMachine):
 
     @rule(
         key=st.sampled_from(["a", "b"]),
-        binding=st.sampled_from(["x", "y"]),
+        request_digest=st.sampled_from(["x", "y"]),
         principal=st.sampled_from(["p", "q"]),
         kept=st.sampled_from([960.0, DAY]),
     )
-    def want(self, key: str, binding: str, principal: str, kept: float) -> None:
+    def want(self, key: str, request_digest: str, principal: str, kept: float) -> None:
         self.calls += 1
         call = f"call-{self.calls}"
-        wanted = Reservation(principal, key, binding, kept)
+        wanted = IdempotencyClaim(principal, key, request_digest, kept)
         expected = self.expected(wanted)
-        assert self.records.find_first(wanted) == expected
+        assert self.records.claimed_by(wanted) == expected
         assert admit(self.records, call, wanted) == expected
         if expected is None:
-            self.owners[principal, key] = call, binding, self.clock.now + kept
+            self.owners[principal, key] = call, request_digest, self.clock.now + kept
             self.under_way[call] = self.clock.now
 
-    def expected(self, wanted: Reservation) -> First | None:
+    def expected(self, wanted: IdempotencyClaim) -> IdempotencyHit | None:
         owner = self.owners.get((wanted.principal, wanted.key))
         if owner is None or owner[2] <= self.clock.now:
             return None
-        call, binding, _ = owner
-        if binding != wanted.binding:
-            return First(call, "another_request")
+        call, request_digest, _ = owner
+        if request_digest != wanted.request_digest:
+            return IdempotencyHit(call, "another_request")
         if call in self.results:
-            return First(call, "ended", self.results[call])
-        return First(call, "in_progress" if self.clock.now < self.under_way[call] + LEASE else "lost")
+            return IdempotencyHit(call, "ended", self.results[call])
+        return IdempotencyHit(call, "in_progress" if self.clock.now < self.under_way[call] + LEASE else "lost")
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), ran=st.booleans())

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.reading import Reader, verify
-from lambda_warden.store.records import Bucket, Busy, Limit, RecordError
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import Limit, LimitExceeded, RecordError
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support import killed
+from support.audit import recorded, verify
 from support.clock import START, Clock
 
 
@@ -29,80 +29,79 @@ def admissions(path: Path) -> int:
 
 
 def kinds(path: Path) -> list[str]:
-    with Reader(path) as reader:
-        return [record.kind for record in reader.records()]
+    return [event.kind for event in recorded(path)]
 
 
-def test_a_call_without_limits_is_only_recorded(records: SqliteRecords, path: Path) -> None:
+def test_a_call_without_limits_is_only_recorded(records: SqliteAuditLog, path: Path) -> None:
     for i in range(5):
-        assert records.admit(f"call-{i}", {"tool": "dry_run"}, [Bucket("rule")] if i % 2 else [], 60) is None
+        assert records.admit(f"call-{i}", {"tool": "dry_run"}, [Limit("rule")] if i % 2 else [], 60) is None
     assert kinds(path) == ["intent"] * 5
     assert admissions(path) == 0
 
 
-def test_the_intent_says_how_long_the_call_can_be_under_way(records: SqliteRecords, path: Path) -> None:
+def test_the_intent_says_how_long_the_call_can_be_under_way(records: SqliteAuditLog, path: Path) -> None:
     records.admit("call-1", {"tool": "dry_run"}, [], 60.5)
-    with Reader(path) as reader:
-        (intent,) = reader.records()
+    (intent,) = recorded(path)
     assert intent.fields() == {"tool": "dry_run", "lease_seconds": 60.5}
 
 
 @pytest.mark.parametrize(
-    ("bucket", "seconds"), [(Bucket("k", per_minute=2), 60), (Bucket("k", per_day=2), 86_400)], ids=["minute", "day"]
+    ("bucket", "seconds"), [(Limit("k", per_minute=2), 60), (Limit("k", per_day=2), 86_400)], ids=["minute", "day"]
 )
 def test_a_window_has_room_again_exactly_when_it_was_said(
-    records: SqliteRecords, clock: Clock, bucket: Bucket, seconds: float
+    records: SqliteAuditLog, clock: Clock, bucket: Limit, seconds: float
 ) -> None:
     limit: Limit = "per_minute" if bucket.per_minute else "per_day"
     assert records.admit("call-1", {}, [bucket], 1) is None
     clock.now += 10
     assert records.admit("call-2", {}, [bucket], 1) is None
     clock.now += 5
-    assert records.admit("call-3", {}, [bucket], 1) == Busy("k", limit, 2, seconds - 15)
+    assert records.admit("call-3", {}, [bucket], 1) == LimitExceeded("k", limit, 2, seconds - 15)
     clock.now = START + seconds - 0.001
     assert records.admit("call-3", {}, [bucket], 1) is not None
     clock.now = START + seconds
     assert records.admit("call-3", {}, [bucket], 1) is None
-    assert records.admit("call-4", {}, [bucket], 1) == Busy("k", limit, 2, 10)
+    assert records.admit("call-4", {}, [bucket], 1) == LimitExceeded("k", limit, 2, 10)
 
 
-def test_nothing_is_taken_or_recorded_where_one_bucket_has_no_room(records: SqliteRecords, path: Path) -> None:
-    rule, principal = Bucket("rule", per_minute=5), Bucket("principal", per_day=1)
+def test_nothing_is_taken_or_recorded_where_one_bucket_has_no_room(records: SqliteAuditLog, path: Path) -> None:
+    rule, principal = Limit("rule", per_minute=5), Limit("principal", per_day=1)
     assert records.admit("call-1", {}, [principal], 1) is None
     for _ in range(9):
-        assert records.admit("call-2", {}, [rule, principal], 1) == Busy("principal", "per_day", 1, 86_400)
+        assert records.admit("call-2", {}, [rule, principal], 1) == LimitExceeded("principal", "per_day", 1, 86_400)
     assert kinds(path) == ["intent"]
     assert admissions(path) == 1
     for i in range(3, 8):
         assert records.admit(f"call-{i}", {}, [rule], 1) is None
 
 
-def test_the_limit_to_be_waited_for_longest_is_named(records: SqliteRecords) -> None:
-    buckets = [Bucket("a", per_minute=1, concurrent=1), Bucket("b", per_day=1), Bucket("c", per_minute=1)]
+def test_the_limit_to_be_waited_for_longest_is_named(records: SqliteAuditLog) -> None:
+    buckets = [Limit("a", per_minute=1, concurrent=1), Limit("b", per_day=1), Limit("c", per_minute=1)]
     assert records.admit("call-1", {}, buckets, 1) is None
-    assert records.admit("call-2", {}, buckets, 1) == Busy("b", "per_day", 1, 86_400)
-    assert records.admit("call-2", {}, [buckets[0]], 1) == Busy("a", "per_minute", 1, 60)
-    assert records.admit("call-2", {}, [*buckets, Bucket("d", concurrent=0)], 1) == Busy("d", "concurrent", 0, None)
+    assert records.admit("call-2", {}, buckets, 1) == LimitExceeded("b", "per_day", 1, 86_400)
+    assert records.admit("call-2", {}, [buckets[0]], 1) == LimitExceeded("a", "per_minute", 1, 60)
+    none = Limit("d", concurrent=0)
+    assert records.admit("call-2", {}, [*buckets, none], 1) == LimitExceeded("d", "concurrent", 0, None)
 
 
-@pytest.mark.parametrize("bucket", [Bucket("k", per_minute=0), Bucket("k", per_day=0), Bucket("k", concurrent=0)])
-def test_a_limit_of_none_at_all_never_has_room(records: SqliteRecords, bucket: Bucket) -> None:
+@pytest.mark.parametrize("bucket", [Limit("k", per_minute=0), Limit("k", per_day=0), Limit("k", concurrent=0)])
+def test_a_limit_of_none_at_all_never_has_room(records: SqliteAuditLog, bucket: Limit) -> None:
     busy = records.admit("call-1", {}, [bucket], 1)
-    assert isinstance(busy, Busy)
+    assert isinstance(busy, LimitExceeded)
     assert (busy.allowed, busy.retry_after_seconds) == (0, None)
 
 
-def test_a_slot_comes_back_when_its_call_ends(records: SqliteRecords, path: Path) -> None:
-    bucket = Bucket("k", concurrent=1)
+def test_a_slot_comes_back_when_its_call_ends(records: SqliteAuditLog, path: Path) -> None:
+    bucket = Limit("k", concurrent=1)
     assert records.admit("call-1", {}, [bucket], 60) is None
-    assert records.admit("call-2", {}, [bucket], 60) == Busy("k", "concurrent", 1, None)
+    assert records.admit("call-2", {}, [bucket], 60) == LimitExceeded("k", "concurrent", 1, 60)
     records.finish("call-1", {"outcome": "succeeded"}, ran=True)
     assert records.admit("call-2", {}, [bucket], 60) is None
     assert kinds(path) == ["intent", "outcome", "intent"]
 
 
-def test_a_slot_of_a_call_that_never_ended_comes_back_with_its_lease(records: SqliteRecords, clock: Clock) -> None:
-    bucket = Bucket("k", concurrent=1)
+def test_a_slot_of_a_call_that_never_ended_comes_back_with_its_lease(records: SqliteAuditLog, clock: Clock) -> None:
+    bucket = Limit("k", concurrent=1)
     assert records.admit("call-1", {}, [bucket], 60) is None
     clock.now += 59.999
     assert records.admit("call-2", {}, [bucket], 60) is not None
@@ -112,8 +111,8 @@ def test_a_slot_of_a_call_that_never_ended_comes_back_with_its_lease(records: Sq
     assert records.admit("call-3", {}, [bucket], 60) is not None
 
 
-def test_a_call_that_did_not_run_gives_everything_back(records: SqliteRecords) -> None:
-    bucket = Bucket("k", per_minute=1, per_day=1, concurrent=1)
+def test_a_call_that_did_not_run_gives_everything_back(records: SqliteAuditLog) -> None:
+    bucket = Limit("k", per_minute=1, per_day=1, concurrent=1)
     assert records.admit("call-1", {}, [bucket], 60) is None
     records.finish("call-1", {"outcome": "refused"}, ran=False)
     assert records.admit("call-2", {}, [bucket], 60) is None
@@ -121,8 +120,8 @@ def test_a_call_that_did_not_run_gives_everything_back(records: SqliteRecords) -
     assert records.admit("call-3", {}, [bucket], 60) is not None
 
 
-def test_a_call_is_admitted_once(records: SqliteRecords, path: Path) -> None:
-    bucket = Bucket("k", per_minute=5)
+def test_a_call_is_admitted_once(records: SqliteAuditLog, path: Path) -> None:
+    bucket = Limit("k", per_minute=5)
     assert records.admit("call-1", {}, [bucket], 60) is None
     with pytest.raises(RecordError):
         records.admit("call-1", {}, [bucket], 60)
@@ -130,37 +129,37 @@ def test_a_call_is_admitted_once(records: SqliteRecords, path: Path) -> None:
 
 
 def test_limits_outlive_the_server_and_hold_for_another(path: Path, clock: Clock) -> None:
-    bucket = Bucket("k", per_day=2)
-    with closing(SqliteRecords(path, clock=clock)) as one, closing(SqliteRecords(path, clock=clock)) as other:
+    bucket = Limit("k", per_day=2)
+    with closing(SqliteAuditLog(path, clock=clock)) as one, closing(SqliteAuditLog(path, clock=clock)) as other:
         assert one.admit("call-1", {}, [bucket], 60) is None
         assert other.admit("call-2", {}, [bucket], 60) is None
         assert one.admit("call-3", {}, [bucket], 60) is not None
     clock.now += 80_000
-    with closing(SqliteRecords(path, clock=clock)) as later:
-        assert later.admit("call-3", {}, [bucket], 60) == Busy("k", "per_day", 2, 6_400)
+    with closing(SqliteAuditLog(path, clock=clock)) as later:
+        assert later.admit("call-3", {}, [bucket], 60) == LimitExceeded("k", "per_day", 2, 6_400)
 
 
-def test_a_lower_limit_counts_the_calls_made_under_the_higher_one(records: SqliteRecords, clock: Clock) -> None:
+def test_a_lower_limit_counts_the_calls_made_under_the_higher_one(records: SqliteAuditLog, clock: Clock) -> None:
     for i in range(4):
-        assert records.admit(f"call-{i}", {}, [Bucket("k", per_minute=4)], 60) is None
+        assert records.admit(f"call-{i}", {}, [Limit("k", per_minute=4)], 60) is None
         clock.now += 1
     # The third of them must be gone too.
-    assert records.admit("call-9", {}, [Bucket("k", per_minute=2)], 60) == Busy("k", "per_minute", 2, 58)
+    assert records.admit("call-9", {}, [Limit("k", per_minute=2)], 60) == LimitExceeded("k", "per_minute", 2, 58)
 
 
-def test_a_clock_that_was_wrong_for_a_while_holds_nothing_back_for_good(records: SqliteRecords, clock: Clock) -> None:
-    bucket = Bucket("k", per_minute=1, concurrent=1)
+def test_a_clock_that_was_wrong_for_a_while_holds_nothing_back_for_good(records: SqliteAuditLog, clock: Clock) -> None:
+    bucket = Limit("k", per_minute=1, concurrent=1)
     clock.now = START + 10 * 365 * 86_400
     assert records.admit("call-1", {}, [bucket], 60) is None
     clock.now = START
-    assert records.admit("call-2", {}, [bucket], 60) == Busy("k", "per_minute", 1, 60)
+    assert records.admit("call-2", {}, [bucket], 60) == LimitExceeded("k", "per_minute", 1, 60)
     clock.now = START + 60
     assert records.admit("call-2", {}, [bucket], 60) is None
 
 
 def test_what_counts_no_longer_is_forgotten(path: Path, clock: Clock) -> None:
-    bucket, other = Bucket("k", per_minute=100), Bucket("other", concurrent=20)
-    with closing(SqliteRecords(path, clock=clock)) as records:
+    bucket, other = Limit("k", per_minute=100), Limit("other", concurrent=20)
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
         for i in range(20):
             records.admit(f"call-{i}", {}, [bucket, other], 100_000)
         for i in range(10):
@@ -170,17 +169,16 @@ def test_what_counts_no_longer_is_forgotten(path: Path, clock: Clock) -> None:
         records.admit("late", {}, [bucket], 60)
         assert admissions(path) == 31  # ten calls may still be under way, and nobody asked for the other bucket
     clock.now += 100_000
-    with closing(SqliteRecords(path, clock=clock)):
+    with closing(SqliteAuditLog(path, clock=clock)):
         assert admissions(path) == 0
     assert verify(path).problems == ()
 
 
 @dataclass
 class Unit:
-    """A call in a bucket, as the model sees it. `at` by the clock, `real` by a watch."""
+    """A call in a bucket, as the model sees it. `real` is by a watch."""
 
     key: str
-    at: float
     real: float
     lease: float
     under_way: bool = True
@@ -191,25 +189,23 @@ class Unit:
 class Model:
     """The limits without a database: a list that is counted through."""
 
-    buckets: dict[str, Bucket]
+    buckets: dict[str, Limit]
     units: list[Unit] = field(default_factory=list)
     too_many_at_once: bool = False
 
-    def admit(self, now: float, real: float, keys: frozenset[str], lease: float) -> list[Unit] | float:
+    def admit(self, real: float, keys: frozenset[str], lease: float) -> list[Unit] | float:
         """What is taken or, if there is no room, the longest time to wait for it, 0 where nobody can say."""
         waits: list[float] = []
         for key in keys:
             mine = [unit for unit in self.units if unit.key == key and unit.counts]
-            for unit in mine:
-                unit.at = min(unit.at, now)  # what a clock that stepped back calls the future is from now
-            waits += [self._wait(mine, now, self.buckets[key].per_minute, 60)]
-            waits += [self._wait(mine, now, self.buckets[key].per_day, 86_400)]
+            waits += [self._wait(mine, real, self.buckets[key].per_minute, 60)]
+            waits += [self._wait(mine, real, self.buckets[key].per_day, 86_400)]
             concurrent = self.buckets[key].concurrent
-            held = [unit for unit in mine if unit.under_way and unit.at + unit.lease > now]
+            held = [unit for unit in mine if unit.under_way and unit.real + unit.lease > real]
             waits += [0.0] if concurrent is not None and len(held) >= concurrent else [-1.0]
         if keys and max(waits) >= 0:
             return max(waits)
-        taken = [Unit(key, now, real, lease) for key in keys]
+        taken = [Unit(key, real, lease) for key in keys]
         self.units += taken
         for key in keys:
             held = [u for u in self.units if u.key == key and u.counts and u.under_way and u.real + u.lease > real]
@@ -218,7 +214,7 @@ class Model:
 
     @staticmethod
     def _wait(units: list[Unit], now: float, allowed: int | None, length: float) -> float:
-        ends = sorted(unit.at + length for unit in units)
+        ends = sorted(unit.real + length for unit in units)
         still = [end for end in ends if end > now]
         if allowed is None or len(still) < allowed:
             return -1.0
@@ -242,7 +238,8 @@ allowed = st.none() | st.integers(1, 4)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("pass"), st.one_of(short, short, st.just(60.0), quarters)),
-        st.tuples(st.just("back"), st.one_of(short, quarters)),
+        st.tuples(st.just("step"), st.one_of(short, quarters)),
+        st.tuples(st.just("step"), st.one_of(short, quarters).map(lambda seconds: -seconds)),
         st.tuples(st.just("admit"), st.sampled_from(["a", "b", "ab"])),
         st.tuples(st.just("admit"), st.sampled_from(["a", "b", "ab"])),
         st.tuples(st.just("finish"), st.tuples(st.integers(0, 20), st.booleans())),
@@ -253,36 +250,37 @@ steps = st.lists(
 
 
 @given(
-    st.builds(Bucket, st.just("a"), allowed, allowed, allowed),
-    st.builds(Bucket, st.just("b"), allowed, allowed, allowed),
+    st.builds(Limit, st.just("a"), allowed, allowed, allowed),
+    st.builds(Limit, st.just("b"), allowed, allowed, allowed),
     steps,
 )
-def test_limits_are_those_of_a_simple_model_also_when_the_clock_steps_back(
-    tmp_path_factory: pytest.TempPathFactory, a: Bucket, b: Bucket, steps: list[tuple[str, object]]
+def test_limits_are_those_of_a_simple_model_whatever_the_clock_does(
+    tmp_path_factory: pytest.TempPathFactory, a: Limit, b: Limit, steps: list[tuple[str, object]]
 ) -> None:
     path = tmp_path_factory.mktemp("limits") / "records.sqlite3"
     clock, real, lease = Clock(), 0.0, 30.0
-    model = Model({bucket.key: bucket for bucket in (a, b) if bucket != Bucket(bucket.key)})
+    model = Model({bucket.key: bucket for bucket in (a, b) if bucket != Limit(bucket.key)})
     admitted: list[tuple[str, list[Unit]]] = []
-    records = SqliteRecords(path, clock=clock)
+    records = SqliteAuditLog(path, clock=clock)
     try:
         for number, (step, value) in enumerate(steps):
             match step, value:
                 case "pass", float(seconds):
                     clock.now += seconds
                     real += seconds
-                case "back", float(seconds):
-                    clock.now -= seconds
+                case "step", float(seconds):
+                    clock.step(seconds)
                 case "admit", str(names):
                     keys = frozenset(names) & model.buckets.keys()
-                    expected = model.admit(clock.now, real, keys, lease)
+                    expected = model.admit(real, keys, lease)
                     busy = records.admit(f"call-{number}", {}, [{"a": a, "b": b}[name] for name in names], lease)
                     if isinstance(expected, list):
                         assert busy is None
                         admitted.append((f"call-{number}", expected))
                     else:
-                        assert isinstance(busy, Busy)
-                        assert busy.retry_after_seconds == (expected or None)
+                        assert isinstance(busy, LimitExceeded)
+                        if busy.limit != "concurrent":
+                            assert busy.retry_after_seconds == pytest.approx(expected)
                 case "finish", (int(index), bool(ran)) if index < len(admitted):
                     invocation_id, units = admitted[index]
                     if all(unit.under_way for unit in units):
@@ -291,7 +289,7 @@ def test_limits_are_those_of_a_simple_model_also_when_the_clock_steps_back(
                             unit.under_way, unit.counts = False, ran
                 case "reopen", _:
                     records.close()
-                    records = SqliteRecords(path, clock=clock)
+                    records = SqliteAuditLog(path, clock=clock)
     finally:
         records.close()
     assert not model.exceeded()
@@ -300,13 +298,13 @@ def test_limits_are_those_of_a_simple_model_also_when_the_clock_steps_back(
 
 def test_many_threads_never_get_more_than_there_is(path: Path) -> None:
     threads, each = 12, 20
-    buckets = [Bucket("rule", per_minute=70, concurrent=3), Bucket("principal", per_day=100)]
+    buckets = [Limit("rule", per_minute=70, concurrent=3), Limit("principal", per_day=100)]
     ready = threading.Barrier(threads)
     under_way: set[str] = set()
     most: list[int] = []
     failures: list[Exception] = []
 
-    def work(records: SqliteRecords, worker: int) -> None:
+    def work(records: SqliteAuditLog, worker: int) -> None:
         ready.wait()
         try:
             for i in range(each):
@@ -320,7 +318,7 @@ def test_many_threads_never_get_more_than_there_is(path: Path) -> None:
             failures.append(error)
 
     stopped = Clock()
-    with closing(SqliteRecords(path, clock=stopped)) as one, closing(SqliteRecords(path, clock=stopped)) as other:
+    with closing(SqliteAuditLog(path, clock=stopped)) as one, closing(SqliteAuditLog(path, clock=stopped)) as other:
         workers = [threading.Thread(target=work, args=((one, other)[i % 2], i)) for i in range(threads)]
         for worker in workers:
             worker.start()

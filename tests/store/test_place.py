@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from lambda_warden.store.reading import Reader
-from lambda_warden.store.records import First, RecordError, Reservation
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit, RecordError
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from support.audit import reading
 
 SERVER = """
 import sys
 from pathlib import Path
-from lambda_warden.store.records import RecordError, Reservation
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import RecordError, IdempotencyClaim
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 
-records = SqliteRecords(Path(sys.argv[1]))
+records = SqliteAuditLog(Path(sys.argv[1]))
 print("ready", flush=True)
 for key in map(str.strip, sys.stdin):
     try:
-        met = records.admit(f"call-{key}", {}, [], 900.0, Reservation("local", key, "x", 86400.0))
+        met = records.admit(f"call-{key}", {}, [], 900.0, IdempotencyClaim("local", key, "x", 86400.0))
         print("started" if met is None else met.state, flush=True)
     except RecordError as error:
         print("denied", error, flush=True)
@@ -100,7 +100,7 @@ def empty_in_its_place(path: Path) -> None:
 
 def another_in_its_place(path: Path) -> None:
     move_all(path)
-    SqliteRecords(path).close()
+    SqliteAuditLog(path).close()
 
 
 def cut(path: Path) -> None:
@@ -135,12 +135,12 @@ def folder_moved(path: Path) -> None:
 
 def folder_replaced(path: Path) -> None:
     folder_moved(path)
-    SqliteRecords(path).close()
+    SqliteAuditLog(path).close()
 
 
 def written_over(path: Path) -> None:
     older = path.with_name("older")
-    SqliteRecords(older).close()
+    SqliteAuditLog(older).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # else the log would hold all of it, and nothing were lost
     with older.open("rb") as source, path.open("r+b") as target:
@@ -195,7 +195,7 @@ def test_keys_that_stood_in_a_log_that_was_deleted_are_taken_after_a_restart(
         change(file)
         assert running.call("after").startswith("denied")
     with server(file) as again:
-        assert [again.call(f"key-{number}") for number in range(3)] == ["in_progress"] * 3
+        assert [again.call(f"key-{number}") for number in range(3)] == ["lost"] * 3
         assert again.call("after") == "started"
 
 
@@ -213,7 +213,7 @@ def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
         Path(f"{file}{side}").unlink(missing_ok=True)
     file.with_name("moved").rename(file)
     with server(file) as again:
-        assert again.call("before") == "in_progress"
+        assert again.call("before") == "lost"
         assert again.call("after") == "started"
 
 
@@ -241,21 +241,21 @@ def test_a_file_behind_a_link_is_served_until_the_link_leads_elsewhere(file: Pat
 def test_a_file_that_is_moved_between_the_look_and_the_commit_starts_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(SqliteRecords(file)) as records:
-        monkeypatch.setattr("lambda_warden.store.sqlite.limits.take", lambda *_: move(file))
+    with closing(SqliteAuditLog(file)) as records:
+        monkeypatch.setattr("lambda_warden.store.sqlite.audit_log.limits.take", lambda *_: move(file))
         with pytest.raises(RecordError, match="moved or deleted"):
             records.admit("call-1", {}, [], 900.0)
 
 
-@pytest.mark.parametrize("read", ["find_first", "answer", "ask"])
+@pytest.mark.parametrize("read", ["claimed_by", "answer", "ask"])
 def test_nothing_is_read_either(file: Path, read: str) -> None:
-    with closing(SqliteRecords(file)) as records:
-        records.ask("q", "x", 1e12)
+    with closing(SqliteAuditLog(file)) as records:
+        records.ask("q", "x", 60)
         delete(file)
         calls: dict[str, Callable[[], object]] = {
-            "find_first": lambda: records.find_first(Reservation("local", "key", "x", 86_400)),
+            "claimed_by": lambda: records.claimed_by(IdempotencyClaim("local", "key", "x", 86_400)),
             "answer": lambda: records.answer("q", "x"),
-            "ask": lambda: records.ask("q2", "x", 1e12),
+            "ask": lambda: records.ask("q2", "x", 60),
         }
         with pytest.raises(RecordError, match="moved or deleted"):
             calls[read]()
@@ -266,18 +266,18 @@ def test_a_file_that_was_cut_to_nothing_is_not_taken_for_a_new_one(file: Path) -
         assert running.call("before") == "started"
     cut(file)
     with pytest.raises(RecordError, match="was cut to nothing"):
-        SqliteRecords(file)
+        SqliteAuditLog(file)
 
 
 def test_checkpoints_of_servers_that_share_a_file_are_no_problem(file: Path) -> None:
-    with closing(SqliteRecords(file)) as one, closing(SqliteRecords(file)) as other:
+    with closing(SqliteAuditLog(file)) as one, closing(SqliteAuditLog(file)) as other:
         for number in range(120):
             (one, other)[number % 2].append("reload", f"call-{number}", {"text": "x" * 5000})
             if number % 10 == 0:
                 with closing(sqlite3.connect(file)) as third:
                     third.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        first = Reservation("local", "key", "x", 86_400)
+        first = IdempotencyClaim("local", "key", "x", 86_400)
         assert one.admit("call", {}, [], 900.0, first) is None
-        assert other.find_first(first) == First("call", "in_progress")
-    with Reader(file) as reader:
-        assert reader.last() == 121
+        assert other.claimed_by(first) == IdempotencyHit("call", "in_progress")
+    with reading(file) as reader:
+        assert reader.last() == 123

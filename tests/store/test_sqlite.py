@@ -17,22 +17,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.reading import verify
-from lambda_warden.store.records import Bucket, Field, Kind, RecordError
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import Field, Kind, Limit, RecordError
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from support.audit import verify
+from support.clock import Clock
+
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "start")
 
 Row = tuple[int, str, str, dict[str, Any]]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[SqliteRecords]:
-    with closing(SqliteRecords(path)) as records:
+def opened(path: Path) -> Iterator[SqliteAuditLog]:
+    with closing(SqliteAuditLog(path)) as records:
         yield records
 
 
 def rows(path: Path) -> list[Row]:
     with closing(sqlite3.connect(path)) as db:
-        found = db.execute("SELECT seq, kind, invocation_id, body FROM records ORDER BY seq").fetchall()
+        found = db.execute(
+            "SELECT row_number() OVER (ORDER BY position), kind, invocation_id, body FROM events WHERE kind != 'start' ORDER BY position"
+        ).fetchall()
     return [(seq, kind, invocation_id, json.loads(body)) for seq, kind, invocation_id, body in found]
 
 
@@ -43,11 +48,11 @@ def mode(path: Path) -> int:
 def test_records_are_kept_in_their_order(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     with opened(path) as records:
-        for kind in get_args(Kind):
+        for kind in KINDS:
             records.append(kind, "call-1", {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5})
 
     body = {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5}
-    assert rows(path) == [(seq, kind, "call-1", body) for seq, kind in enumerate(get_args(Kind), 1)]
+    assert rows(path) == [(seq, kind, "call-1", body) for seq, kind in enumerate(KINDS, 1)]
 
 
 def test_a_record_has_the_time_in_utc(tmp_path: Path) -> None:
@@ -58,7 +63,7 @@ def test_a_record_has_the_time_in_utc(tmp_path: Path) -> None:
     after = datetime.now(UTC)
 
     with closing(sqlite3.connect(path)) as db:
-        at = datetime.fromisoformat(db.execute("SELECT at FROM records").fetchone()[0])
+        at = datetime.fromisoformat(db.execute("SELECT at FROM events WHERE kind != 'start'").fetchone()[0])
     assert at.utcoffset() == timedelta(0)
     assert before - timedelta(milliseconds=1) <= at <= after
 
@@ -81,8 +86,8 @@ def test_a_record_can_be_read_by_others_as_soon_as_it_is_appended(tmp_path: Path
 def test_a_record_survives_a_process_that_dies_right_after_it(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     script = (
-        "import os, sys; from pathlib import Path; from lambda_warden.store.sqlite import SqliteRecords\n"
-        "SqliteRecords(Path(sys.argv[1])).append('intent', 'call-1', {}); os._exit(9)"
+        "import os, sys; from pathlib import Path; from lambda_warden.store.sqlite.audit_log import SqliteAuditLog\n"
+        "SqliteAuditLog(Path(sys.argv[1])).append('intent', 'call-1', {}); os._exit(9)"
     )
 
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
@@ -105,16 +110,16 @@ def test_records_survive_reopening_and_go_on_counting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE records SET kind = 'denial'",
-        "UPDATE records SET body = '{}' WHERE seq = 1",
-        "UPDATE OR REPLACE records SET seq = 7 WHERE seq = 1",
-        "INSERT OR REPLACE INTO records VALUES (1, '', 'denial', 'call-2', '{}', '')",
-        "REPLACE INTO records (seq, at, kind, invocation_id, body, hash) VALUES (1, '', 'denial', 'call-2', '{}', '')",
-        "INSERT INTO records (at, kind, invocation_id, body, hash) VALUES ('', 'denial', 'call-2', '{}', '')",
-        "INSERT INTO records VALUES (3, '', 'denial', 'call-2', '{}', '')",
-        "INSERT INTO records VALUES (0, '', 'denial', 'call-2', '{}', '')",
-        "DELETE FROM records",
-        "DELETE FROM records WHERE seq = 1",
+        "UPDATE events SET kind = 'denial'",
+        "UPDATE events SET body = '{}' WHERE position = 1",
+        "UPDATE OR REPLACE events SET position = 7 WHERE position = 1",
+        "INSERT OR REPLACE INTO events VALUES (1, 'w', 1, '', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO events (writer, seq, at, kind, invocation_id, body, hash) VALUES ('w', 1, '', 'denial', '', '{}', '')",
+        "INSERT INTO events VALUES (4, 'w', 1, '', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO events VALUES (3, 'w', 2, '', 'denial', 'call-2', '{}', '')",
+        "INSERT INTO events VALUES (0, 'w', 1, '', 'denial', 'call-2', '{}', '')",
+        "DELETE FROM events",
+        "DELETE FROM events WHERE position = 1",
     ],
 )
 def test_the_file_itself_refuses_to_change_or_lose_a_record(tmp_path: Path, statement: str) -> None:
@@ -142,7 +147,7 @@ def test_two_stores_on_one_file_lose_nothing_under_many_threads(tmp_path: Path) 
     ready = threading.Barrier(2 * threads)
     failures: list[Exception] = []
 
-    def work(records: SqliteRecords, worker: str) -> None:
+    def work(records: SqliteAuditLog, worker: str) -> None:
         ready.wait()
         try:
             for i in range(each):
@@ -181,7 +186,9 @@ def test_nobody_else_can_read_the_records(tmp_path: Path) -> None:
 
     assert mode(path.parent) == 0o700
     assert "records.sqlite3" in modes
-    assert set(modes.values()) == {0o600}  # the write-ahead log holds records too
+    assert {mode for name, mode in modes.items() if name != "records.sqlite3-servers"} == {
+        0o600
+    }  # the write-ahead log holds records too
 
 
 def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
@@ -238,7 +245,7 @@ def test_a_path_that_cannot_hold_records_is_refused_at_the_start(tmp_path: Path,
     path = place(tmp_path)
 
     with pytest.raises(RecordError) as caught:
-        SqliteRecords(path)
+        SqliteAuditLog(path)
     assert str(path) in str(caught.value)
 
 
@@ -248,7 +255,7 @@ def test_a_file_that_holds_something_else_is_left_as_it_was(tmp_path: Path, plac
     before = path.read_bytes()
 
     with pytest.raises(RecordError):
-        SqliteRecords(path)
+        SqliteAuditLog(path)
     assert path.read_bytes() == before
 
 
@@ -258,7 +265,7 @@ def test_records_without_hashes_are_refused_with_what_to_do(tmp_path: Path) -> N
         db.execute("CREATE TABLE records (seq INTEGER PRIMARY KEY, at TEXT, kind TEXT, invocation_id TEXT, body TEXT)")
 
     with pytest.raises(RecordError, match=r"another version .* move it away, or name another file with --records"):
-        SqliteRecords(path)
+        SqliteAuditLog(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -266,7 +273,7 @@ def test_a_folder_without_leave_to_write_is_refused_at_the_start(tmp_path: Path)
     tmp_path.chmod(0o500)
 
     with pytest.raises(RecordError):
-        SqliteRecords(tmp_path / "records.sqlite3")
+        SqliteAuditLog(tmp_path / "records.sqlite3")
 
 
 def test_a_closed_store_takes_no_more_records(tmp_path: Path) -> None:
@@ -280,7 +287,7 @@ def test_a_closed_store_takes_no_more_records(tmp_path: Path) -> None:
 
 
 def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
-    records = SqliteRecords(tmp_path / "records.sqlite3")
+    records = SqliteAuditLog(tmp_path / "records.sqlite3")
     records.close()
     records.close()
 
@@ -307,7 +314,7 @@ def test_what_cannot_be_written_as_json_is_not_recorded_and_nothing_is_taken(
     tmp_path: Path, body: dict[str, Any]
 ) -> None:
     path = tmp_path / "records.sqlite3"
-    bucket = Bucket("rule", per_day=1)
+    bucket = Limit("rule", per_day=1)
     with opened(path) as records:
         with pytest.raises(RecordError):
             records.append("denial", "call-1", body)
@@ -318,7 +325,7 @@ def test_what_cannot_be_written_as_json_is_not_recorded_and_nothing_is_taken(
 
 
 def test_an_id_that_cannot_be_written_is_not_recorded_and_nothing_is_taken(tmp_path: Path) -> None:
-    bucket = Bucket("rule", per_day=1)
+    bucket = Limit("rule", per_day=1)
     with opened(tmp_path / "records.sqlite3") as records:
         with pytest.raises(RecordError):
             records.admit("\ud800", {}, [bucket], 1)
@@ -326,11 +333,15 @@ def test_an_id_that_cannot_be_written_is_not_recorded_and_nothing_is_taken(tmp_p
 
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf"), 1e300])
-def test_a_clock_that_tells_no_time_stops_the_calls(tmp_path: Path, now: float) -> None:
-    times = [1e9, now]
-    path = tmp_path / "records.sqlite3"
-    with closing(SqliteRecords(path, clock=lambda: times.pop(0))) as records, pytest.raises(RecordError):
-        records.admit("call-1", {}, [], 1)
+@pytest.mark.parametrize("which", ["time_of_day", "elapsed"])
+def test_a_clock_that_tells_no_time_stops_the_calls(
+    tmp_path: Path, now: float, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, clock = tmp_path / "records.sqlite3", Clock()
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
+        monkeypatch.setattr(clock, which, lambda: now)
+        with pytest.raises(RecordError):
+            records.admit("call-1", {}, [Limit("rule", per_day=1)], 1)
     assert rows(path) == []
 
 
@@ -340,10 +351,10 @@ def test_no_record_is_written_after_an_end_that_was_cut_off(tmp_path: Path) -> N
         for i in range(3):
             records.append("intent", f"call-{i}", {})
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.execute("DROP TRIGGER records_no_delete")
-            db.execute("DELETE FROM records WHERE seq > 1")
+            db.execute("DROP TRIGGER events_no_delete")
+            db.execute("DELETE FROM events WHERE position > 2")
 
-        with pytest.raises(RecordError, match="counted 3 records, but its last is number 1"):
+        with pytest.raises(RecordError, match="counted 4 records, but its last is number 2"):
             records.append("intent", "call-4", {})
         with pytest.raises(RecordError):
             records.admit("call-4", {}, [], 1)
@@ -351,7 +362,7 @@ def test_no_record_is_written_after_an_end_that_was_cut_off(tmp_path: Path) -> N
 
 
 def test_a_call_that_ends_frees_nothing_if_its_outcome_cannot_be_written(tmp_path: Path) -> None:
-    bucket = Bucket("rule", concurrent=1)
+    bucket = Limit("rule", concurrent=1)
     with opened(tmp_path / "records.sqlite3") as records:
         assert records.admit("call-1", {}, [bucket], 1000) is None
         with pytest.raises(RecordError):
@@ -380,15 +391,15 @@ def test_stores_that_open_a_new_file_at_once_share_it(tmp_path: Path, attempt: i
         worker.join()
 
     assert failures == []
-    assert verify(path).count == 6
+    assert verify(path).count == 12
 
 
 def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     script = (
-        "import sys; from pathlib import Path; from lambda_warden.store.sqlite import SqliteRecords\n"
+        "import sys; from pathlib import Path; from lambda_warden.store.sqlite.audit_log import SqliteAuditLog\n"
         "print('r', flush=True); sys.stdin.read(1)\n"
-        "records = SqliteRecords(Path(sys.argv[1])); records.append('intent', 'call-1', {}); records.close()"
+        "records = SqliteAuditLog(Path(sys.argv[1])); records.append('intent', 'call-1', {}); records.close()"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -405,5 +416,5 @@ def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
         process.communicate()
 
     assert [process.returncode for process in processes] == [0] * 6
-    assert verify(path).count == 6
+    assert verify(path).count == 12
     assert verify(path).problems == ()

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 START: Final = 1_800_000_000.0
 
 
-@dataclass
 class Clock:
-    """Seconds since the epoch, as they were set last."""
+    """The time of day and the time since the machine was started.
 
-    now: float = START
+    To set `now` to a later time lets time pass; to set it to an earlier one steps the time of day back. `step` steps it
+    in either direction.
+    """
 
-    def __call__(self) -> float:
-        return self.now
+    def __init__(self) -> None:
+        self.boot_id = "boot-1"
+        self._now = START
+        self._elapsed = 100.0
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, value: float) -> None:
+        self._elapsed += max(0.0, value - self._now)
+        self._now = value
+
+    def step(self, seconds: float) -> None:
+        self._now += seconds
+
+    def reboot(self, down_seconds: float = 0.0) -> None:
+        """The machine is started again, after a while in which the time of day went on."""
+        self.boot_id += "+1"
+        self._elapsed = 0.0
+        self._now += down_seconds
+
+    def time_of_day(self) -> float:
+        return self._now
+
+    def elapsed(self) -> float:
+        return self._elapsed

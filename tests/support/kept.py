@@ -13,9 +13,9 @@ from lambda_warden.model.result import PayloadFormat
 from lambda_warden.report.log import read_log
 from lambda_warden.report.payload import read_payload
 from lambda_warden.results.kept import KeptResults
-from lambda_warden.store.results.entry import NewPart, Owner, PartName
-from lambda_warden.store.results.keeper import ResultStore
-from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results import NewPart, Owner, PartName
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:orders-lookup:live"
 OWNER = Owner("local", FUNCTION)
@@ -37,8 +37,8 @@ class Clock:
 
 
 @contextmanager
-def opened(path: Path, seal: Seal | None = None, **options: Any) -> Iterator[ResultStore]:
-    with closing(ResultStore(path, **{"ttl_seconds": 3600, "max_bytes": GB, "seal": seal, **options})) as store:
+def opened(path: Path, seal: Seal | None = None, **options: Any) -> Iterator[SqliteResultStore]:
+    with closing(SqliteResultStore(path, **{"ttl_seconds": 3600, "max_bytes": GB, "seal": seal, **options})) as store:
         yield store
 
 
@@ -50,11 +50,13 @@ def parts(payload: bytes = b"", log: bytes = b"", payload_format: PayloadFormat 
     }
 
 
-def keep(store: ResultStore, result_id: str, payload: bytes, owner: Owner = OWNER) -> float | None:
+def keep(store: SqliteResultStore, result_id: str, payload: bytes, owner: Owner = OWNER) -> float | None:
     return store.keep(result_id, owner, len(payload), lambda: parts(payload))
 
 
-def read(store: ResultStore, result_id: str, part: PartName = "payload", principal: str = "local") -> bytes | None:
+def read(
+    store: SqliteResultStore, result_id: str, part: PartName = "payload", principal: str = "local"
+) -> bytes | None:
     """A whole part, or None if it can't be found."""
     with store.reading(result_id, principal) as entry:
         return b"".join(entry.chunks(part)) if entry else None

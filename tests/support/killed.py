@@ -13,18 +13,19 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lambda_warden.store.chain import Record
-from lambda_warden.store.reading import Reader
-from lambda_warden.store.records import Bucket, RecordError
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import SERVER_LOST, Limit, RecordError
+from lambda_warden.store.hash_chain import AuditEvent
+from lambda_warden.store.opening import open_store
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 
 _SPEED = 600
 _LEASE_SECONDS = 60.0
-_RULE = Bucket("rule:f", per_minute=40, concurrent=3)
+_RULE = Limit("rule:f", per_minute=40, concurrent=3)
 _PER_DAY = 250
 
 
@@ -45,8 +46,8 @@ class Run:
 
     def history(self) -> History:
         try:
-            with Reader(self.path) as reader:
-                return History(reader.records())
+            with closing(open_store(self.path).audit_reader()) as reader:
+                return History(event for event in reader.events() if event.kind != "start")
         except RecordError:
             if self.starts():
                 raise
@@ -56,10 +57,10 @@ class Run:
 class History:
     """What the records say was admitted, and when."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[AuditEvent]) -> None:
         self.records = list(records)
         self.intents = [record for record in self.records if record.kind == "intent"]
-        self.outcomes = [record for record in self.records if record.kind == "outcome"]
+        self.outcomes = [record for record in self.records if record.kind == "outcome" and not _is_lost(record)]
 
     def exceeded(self) -> list[str]:
         """The intents that went beyond a limit."""
@@ -68,6 +69,8 @@ class History:
         under_way: dict[str, float] = {}
         for record in self.records:
             principal = str(record.fields().get("principal"))
+            if _is_lost(record):
+                continue  # the call may go on: its slot is not free before its lease ends
             if record.kind == "outcome":
                 under_way.pop(record.invocation_id, None)
                 if not record.fields()["ran"]:
@@ -80,16 +83,36 @@ class History:
                 # Records have whole milliseconds: a unit that left its window within the last one is not counted.
                 counting[key] = [unit for unit in counting[key] if at - unit[1] < seconds - 0.0011]
                 if allowed is not None and len(counting[key]) > allowed:
-                    found.append(f"{record.seq}: {len(counting[key])} of {key}")
+                    found.append(f"{record.position}: {len(counting[key])} of {key}")
             under_way = {key: start for key, start in under_way.items() if at - start < _LEASE_SECONDS - 0.0011}
             under_way[record.invocation_id] = at
             if _RULE.concurrent is not None and len(under_way) > _RULE.concurrent:
-                found.append(f"{record.seq}: {len(under_way)} at once")
+                found.append(f"{record.position}: {len(under_way)} at once")
         return found
 
 
-def _work(records: SqliteRecords, starts: int, principal: str, calls: int) -> None:
-    buckets = [_RULE, Bucket(f"principal:{principal}", per_day=_PER_DAY)]
+def _is_lost(record: AuditEvent) -> bool:
+    """Whether it is the outcome of a call whose server was killed."""
+    return record.fields().get("error") == SERVER_LOST
+
+
+class _FastClock:
+    """Shared by all processes that were given the same base."""
+
+    boot_id = "fast"
+
+    def __init__(self, base: float) -> None:
+        self._base = base
+
+    def time_of_day(self) -> float:
+        return self._base + self.elapsed()
+
+    def elapsed(self) -> float:
+        return (time.time() - self._base) * _SPEED
+
+
+def _work(records: SqliteAuditLog, starts: int, principal: str, calls: int) -> None:
+    buckets = [_RULE, Limit(f"principal:{principal}", per_day=_PER_DAY)]
     attempt = 0
     while not calls or attempt < calls:
         attempt += 1
@@ -104,10 +127,9 @@ def _work(records: SqliteRecords, starts: int, principal: str, calls: int) -> No
 
 
 def _main(path: str, starts_file: str, base: str, principal: str, calls: str, threads: str) -> None:
-    start = float(base)
     starts = os.open(starts_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     print("here", flush=True)
-    records = SqliteRecords(Path(path), clock=lambda: start + (time.time() - start) * _SPEED)
+    records = SqliteAuditLog(Path(path), clock=_FastClock(float(base)))
     workers = [
         threading.Thread(target=_work, args=(records, starts, principal, int(calls))) for _ in range(int(threads))
     ]

@@ -22,13 +22,13 @@ from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.settings import Settings
-from lambda_warden.store.records import Records
-from lambda_warden.store.results.keeper import ResultStore
+from lambda_warden.store.audit_log import AuditLog
+from lambda_warden.store.results import ResultStore
 from lambda_warden.store.sqlite import SqliteRecords
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 
 
-def execution(records: Records, url: str, results: KeptResults | None = None) -> Callable[[str], CompletedCall]:
+def execution(records: AuditLog, url: str, results: KeptResults | None = None) -> Callable[[str], CompletedCall]:
     """What carries out calls of a function at a URL that nothing speaks against."""
 
     def carry_out(name: str) -> CompletedCall:

@@ -74,7 +74,9 @@ class Warden:
     def records(self) -> list[tuple[str, str, str]]:
         """Kind, invocation id and body of every record."""
         with closing(sqlite3.connect(self.records_file)) as db:
-            return db.execute("SELECT kind, invocation_id, body FROM records ORDER BY seq").fetchall()
+            return db.execute(
+                "SELECT kind, invocation_id, body FROM events WHERE kind != 'start' ORDER BY position"
+            ).fetchall()
 
     def kinds(self) -> list[str]:
         """Kind of every record."""

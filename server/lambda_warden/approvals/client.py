@@ -9,7 +9,6 @@ state names a question in the store, which is used up when it is answered.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from typing import Any, Final
 
@@ -25,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lambda_warden.approvals.approver import ApprovalPending
 from lambda_warden.approvals.request import ApprovalRequest
 from lambda_warden.model.approval import ApprovalDecision
-from lambda_warden.store.records import Records
+from lambda_warden.store.audit_log import AuditLog
 
 _KEY: Final = "approval"
 _INPUT_REQUIRED: Final = "2026-07-28"
@@ -57,7 +56,7 @@ class ClientApprover:
     """
 
     def __init__(
-        self, context: Context[Any, Any], records: Records, timeout_seconds: float, *, authentic: bool
+        self, context: Context[Any, Any], records: AuditLog, timeout_seconds: float, *, authentic: bool
     ) -> None:
         self._authentic = authentic
         self._context = context
@@ -118,8 +117,7 @@ class ClientApprover:
 
     async def _new_question(self, question: ApprovalRequest) -> InputRequiredResult:
         approval_id = uuid.uuid4().hex
-        expires_at = time.time() + self._timeout
-        await anyio.to_thread.run_sync(self._records.ask, approval_id, question.binding, expires_at)
+        await anyio.to_thread.run_sync(self._records.ask, approval_id, question.binding, self._timeout)
         form = ElicitRequestFormParams(message=question.text, requested_schema=render_elicitation_schema(Approval))
         return InputRequiredResult(
             input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps({"approval_id": approval_id})

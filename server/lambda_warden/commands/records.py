@@ -6,8 +6,8 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,15 +17,15 @@ import click
 
 from lambda_warden.commands.options import setting_option
 from lambda_warden.report.text import visible
-from lambda_warden.store.chain import Record
-from lambda_warden.store.reading import Entry, Reader, verify
-from lambda_warden.store.records import Kind, RecordError
+from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
+from lambda_warden.store.hash_chain import AuditEvent
+from lambda_warden.store.opening import open_store
 
 _POLL_SECONDS: Final = 0.5
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
 _CALLS: Final = ("denial", "intent")
-_WIDTHS: Final = (20, 15, 32, 14, 9, 0)
+_WIDTHS: Final = (20, 32, 12, 15, 32, 14, 9, 36, 0)
 """Of the columns where the rows to come are not known."""
 
 
@@ -51,22 +51,29 @@ def _digest(value: str) -> str:
 class _Row:
     """What is shown of a call, or of a record that stands for itself."""
 
-    seq: int
+    position: int
     at: str
     kind: str
     invocation_id: str
+    principal: str | None
+    client: str | None
     tool: str | None
     function: str | None
     outcome: str
     duration_ms: float | None
     request_id: str | None
+    approval: str | None
+    why: str | None
 
     def cells(self) -> tuple[str, ...]:
         at = self.at.replace(".", "+", 1).split("+", 1)[0] + "Z"
         took = f"{self.duration_ms:,} ms" if isinstance(self.duration_ms, (int, float)) else None
         # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
         name = str(self.function).split(":", 6)[-1] if self.function else None
-        return tuple(map(_shown, (at, self.tool, name, self.outcome, took, self.request_id)))
+        who = f"{self.principal} ({self.client})" if self.client else self.principal
+        why = f"a person: {self.approval}; {self.why}" if self.approval and self.why else self.approval or self.why
+        cells = (at, self.invocation_id or None, who, self.tool, name, self.outcome, took, self.request_id, why)
+        return tuple(map(_shown, cells))
 
     def json(self) -> str:
         return _json_line({name: getattr(self, name) for name in self.__slots__})
@@ -104,7 +111,7 @@ def list_records(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List calls, the newest last: time, tool, function, outcome, duration, request id.
+    """List calls, the newest last: time, id, who, tool, function, outcome, duration, request id, why.
 
     A call that has not ended is running, or unknown once it must have ended.
     """
@@ -113,7 +120,8 @@ def list_records(
         return
     with _reading(path) as reader:
         now = datetime.now(UTC)
-        rows = (_row(entry, now) for entry in reader.entries(kinds or _CALLS, since, invocation))
+        entries = reader.entries(kinds or _CALLS, since)
+        rows = (_row(reader, entry, now) for entry in entries if invocation in (None, entry.event.invocation_id))
         wanted = (
             row
             for row in rows
@@ -144,8 +152,8 @@ def follow(path: Path, lines: int, as_json: bool) -> None:
         try:
             while True:
                 # The list ends the reading before it waits for the terminal, so that it never holds up a server.
-                for record in list(reader.records(seen)):
-                    seen = record.seq
+                for record in list(reader.events(seen)):
+                    seen = record.position
                     row = _new_row(reader, record)
                     click.echo(row.json() if as_json else _line(row.cells(), _WIDTHS))
                 time.sleep(_POLL_SECONDS)
@@ -154,70 +162,96 @@ def follow(path: Path, lines: int, as_json: bool) -> None:
 
 
 @records.command()
+@click.argument("invocation_id", metavar="ID")
+@_as_json
+@click.pass_obj
+def show(path: Path, invocation_id: str, as_json: bool) -> None:
+    """Tell all that is on record of the call ID, in its order."""
+    with _reading(path) as reader:
+        events = reader.find_invocation(invocation_id)
+    if not events:
+        raise click.ClickException(f"nothing is on record of {_shown(invocation_id)}: `records list` shows the ids")
+    for event in events:
+        if as_json:
+            click.echo(_exported(event))
+            continue
+        click.echo(_shown(f"{event.at}  {event.kind}"))
+        for name, value in event.fields().items():
+            click.echo(f"    {_shown(name)}: {_shown(value)}")
+
+
+@records.command()
 @click.pass_obj
 def export(path: Path) -> None:
     """Print all records as JSON lines, with their hashes."""
     with _reading(path) as reader:
-        for record in reader.records():
-            click.echo(
-                _json_line(
-                    {
-                        "seq": record.seq,
-                        "at": record.at,
-                        "kind": record.kind,
-                        "invocation_id": record.invocation_id,
-                        "body": _body(record),
-                        "hash": record.hash,
-                    }
-                )
-            )
+        for event in reader.events():
+            click.echo(_exported(event))
 
 
 @records.command("verify")
-@click.option("--head", type=_digest, metavar="HASH", help="A hash printed earlier. It must still be there.")
+@click.option(
+    "--head",
+    "heads",
+    type=_digest,
+    metavar="HASH",
+    multiple=True,
+    help="A head printed earlier. It must still be there.",
+)
 @click.pass_obj
-def verify_records(path: Path, head: str | None) -> None:
+def verify_records(path: Path, heads: Sequence[str]) -> None:
     """Check that no record was altered, removed, reordered or inserted.
 
-    Note the hash printed, away from this machine: given as --head later, it proves that nothing before it was
-    rewritten.
+    Note the heads printed, away from this machine: given as --head later, they prove that nothing before them was
+    rewritten. There is one for each server that wrote since the last one began.
     """
-    with _problems():
-        verification = verify(path, head)
+    with _reading(path) as reader:
+        verification = reader.verify(heads)
     if verification.problems:
         raise click.ClickException(
             "\n".join((f"{path}: the records are not as they were written", *verification.problems))
         )
-    click.echo(f"{verification.count} records, head {verification.head}")
+    click.echo(f"{verification.count} records, head {', head '.join(verification.heads)}")
 
 
-def _row(entry: Entry, now: datetime) -> _Row:
-    record, begun = entry.record, entry.record.fields()
+def _exported(event: AuditEvent) -> str:
+    names = ("position", "writer", "seq", "at", "kind", "invocation_id")
+    return _json_line({name: getattr(event, name) for name in names} | {"body": _body(event), "hash": event.hash})
+
+
+def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
+    event, begun = entry.event, entry.event.fields()
     ended = entry.ending.fields() if entry.ending else {}
+    story = reader.find_invocation(event.invocation_id) if event.kind in _CALLS else [event]
+    answers = [found.fields().get("answer") for found in story if found.kind == "approval"]
     return _Row(
-        seq=record.seq,
-        at=record.at,
-        kind=record.kind,
-        invocation_id=record.invocation_id,
+        position=event.position,
+        at=event.at,
+        kind=event.kind,
+        invocation_id=event.invocation_id,
+        principal=begun.get("principal"),
+        client=begun.get("client"),
         tool=begun.get("tool"),
         function=begun.get("function"),
         outcome=entry.outcome(now),
         duration_ms=ended.get("duration_ms"),
         request_id=ended.get("request_id"),
+        approval=answers[-1] if answers else None,
+        why=ended.get("error") or begun.get("reason") or begun.get("check") or begun.get("rule"),
     )
 
 
-def _new_row(reader: Reader, record: Record) -> _Row:
-    """A record on its own: an intent as it begins, an outcome with what its intent says."""
+def _new_row(reader: AuditReader, event: AuditEvent) -> _Row:
+    """An event on its own: an intent as it begins, an outcome with what its intent says."""
     now = datetime.now(UTC)
-    if record.kind != "outcome":
-        return _row(Entry(record), now)
-    intent = reader.intent_of(record)
-    row = _row(Entry(intent or record, record), now)
-    return _Row(**{name: getattr(row, name) for name in _Row.__slots__} | {"seq": record.seq, "at": record.at})
+    if event.kind != "outcome":
+        return _row(reader, AuditEntry(event), now)
+    earlier = [found for found in reader.find_invocation(event.invocation_id) if found.position < event.position]
+    intent = next((found for found in reversed(earlier) if found.kind == "intent"), event)
+    return replace(_row(reader, AuditEntry(intent, event), now), position=event.position, at=event.at)
 
 
-def _body(record: Record) -> object:
+def _body(record: AuditEvent) -> object:
     """The fields or, where somebody changed them into what can't be read, the text that stands there."""
     fields = record.fields()
     return fields if fields or record.body == "{}" else record.body
@@ -238,14 +272,9 @@ def _json_line(value: object) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Reader]:
-    with _problems(), Reader(path) as reader:
-        yield reader
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
+def _reading(path: Path) -> Iterator[AuditReader]:
     try:
-        yield
+        with closing(open_store(path).audit_reader()) as reader:
+            yield reader
     except RecordError as error:
         raise click.ClickException(_shown(str(error))) from None

@@ -18,8 +18,8 @@ from lambda_warden.errors import ArgumentError
 from lambda_warden.report.text import visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
 from lambda_warden.settings import state_file
-from lambda_warden.store.results.entry import PartName, ResultError
-from lambda_warden.store.results.reading import Entry, ResultsReader
+from lambda_warden.store.opening import open_store
+from lambda_warden.store.results import KeptResult, PartName, ResultError
 
 
 @click.command()
@@ -64,7 +64,7 @@ def result(
             click.echo(f"Redacted: {redacted:,} {'place' if redacted == 1 else 'places'}.", err=True)
 
 
-def _write(entry: Entry, name: PartName, force: bool) -> None:
+def _write(entry: KeptResult, name: PartName, force: bool) -> None:
     part = entry.about.parts[name]
     if sys.stdout.isatty() and not force:
         if part.format == "base64":
@@ -83,10 +83,10 @@ def _write(entry: Entry, name: PartName, force: bool) -> None:
 
 
 @contextmanager
-def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: str) -> Iterator[Entry]:
+def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: str) -> Iterator[KeptResult]:
     try:
         with (
-            closing(ResultsReader(path, seal_from(key_file))) as reader,
+            closing(open_store(path).result_reader(seal=seal_from(key_file))) as reader,
             reader.reading(invocation_id, principal, time.time()) as entry,
         ):
             if entry is None:

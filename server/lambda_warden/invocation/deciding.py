@@ -23,7 +23,7 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
-from lambda_warden.store.records import Reservation
+from lambda_warden.store.audit_log import IdempotencyClaim
 
 _LARGE_BYTES: Final = 64 * 1024
 COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
@@ -88,7 +88,7 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
     if resolved.idempotency_key is None or request.invocation_type == "DryRun":
         return step
     digest = request_digest(resolved.ref, request, principal)
-    return replace(step, reservation=Reservation(principal, resolved.idempotency_key, digest, key_seconds))
+    return replace(step, reservation=IdempotencyClaim(principal, resolved.idempotency_key, digest, key_seconds))
 
 
 def decide_again(step: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:

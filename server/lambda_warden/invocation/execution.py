@@ -8,6 +8,7 @@ Nothing is sent that was not recorded first, and a call that its client gave up 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -37,7 +38,7 @@ from lambda_warden.report.invocation import (
     without_details,
 )
 from lambda_warden.report.text import invocation_text
-from lambda_warden.store.records import Bucket, Busy, Field, First, RecordError, Records
+from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyHit, Limit, LimitExceeded, RecordError
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
@@ -72,7 +73,7 @@ class Execution:
     def __init__(
         self,
         policy: Callable[[], Policy],
-        records: Records,
+        records: AuditLog,
         results: KeptResults | None,
         *,
         record_payloads: bool,
@@ -88,7 +89,7 @@ class Execution:
 
     def carry_out(
         self, tool: ToolName, step: AllowedCall, handle: InvocationHandle, *, may_wait: bool = False
-    ) -> Stopped | Busy:
+    ) -> Stopped | LimitExceeded:
         """Carry a call out, and record how it ended, also if it was not sent. Raises nothing.
 
         Args:
@@ -101,7 +102,7 @@ class Execution:
             How it ended; or, of a call that may wait, the limit that it waits for.
         """
         admitted = self._admit(tool, step)
-        if isinstance(admitted, Busy):
+        if isinstance(admitted, LimitExceeded):
             if may_wait and admitted.limit == "concurrent" and handle.reason is None:
                 return admitted
             admitted = step.denied(step.decision.with_check(_limit_check(admitted)))
@@ -123,7 +124,7 @@ class Execution:
             logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
         return ending
 
-    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped | Busy:
+    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
         try:
             current = decide_again(step, self._policy())
@@ -131,7 +132,7 @@ class Execution:
                 return current
             intent = intent_record(tool, current, keep_payload=self._record_payloads)
             met = self._records.admit(
-                current.call.invocation_id, intent, _buckets(current), _lease_seconds(current), current.reservation
+                current.call.invocation_id, intent, _limits(current), _lease_seconds(current), current.reservation
             )
         except RecordError as error:
             logger.error("%s not sent: %s", step.call.invocation_id, error)
@@ -142,9 +143,9 @@ class Execution:
         match met:
             case None:
                 return current
-            case First():
+            case IdempotencyHit():
                 return current.met(met)
-            case Busy():
+            case LimitExceeded():
                 return met
 
     def _limit(self, step: AllowedCall, handle: InvocationHandle) -> None:
@@ -240,15 +241,20 @@ class Execution:
 
 
 def _lease_seconds(step: AllowedCall) -> float:
-    """How long a call can be under way at the most: a function runs on when its caller stops waiting."""
+    """How long a call can be under way at the most: a function runs on when its caller stops waiting.
+
+    That matters where it holds a slot of `concurrent` or a key, and AWS is asked for it only there. An Event may start
+    later, so the function's own timeout says nothing of it.
+    """
     known = None
-    if step.rule.spec.limits.concurrent is not None or step.reservation is not None:
+    holds = step.reservation is not None or any(limit.concurrent is not None for limit in _limits(step))
+    if holds and step.request.invocation_type != "Event":
         known = step.policy.configurations.get(step.ref)
     longest = FUNCTION_TIMEOUT_LIMIT if known is None or known.timeout_seconds is None else known.timeout_seconds
     return longest + _LEASE_MARGIN_SECONDS
 
 
-def _buckets(step: AllowedCall) -> list[Bucket]:
+def _limits(step: AllowedCall) -> list[Limit]:
     """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
     if step.request.invocation_type == "DryRun":
         return []
@@ -257,17 +263,17 @@ def _buckets(step: AllowedCall) -> list[Bucket]:
     if limits := step.policy.rules.principals.get(principal):
         limited.append((f"principal:{principal}", limits))
     return [
-        Bucket(key, limits.per_minute, limits.per_day, limits.concurrent)
+        Limit(key, limits.per_minute, limits.per_day, limits.concurrent)
         for key, limits in limited
         if limits != Limits()
     ]
 
 
-def _limit_check(busy: Busy) -> Check:
-    who = "this function" if busy.key.startswith("rule:") else "this principal"
-    what = {"per_minute": "calls a minute", "per_day": "calls a day", "concurrent": "calls at once"}[busy.limit]
-    when = "when one of them has ended"
-    if busy.retry_after_seconds is not None:
-        when = f"in {max(1, round(busy.retry_after_seconds)):,} s"
-    reason = f"{who} has reached its limit of {busy.allowed:,} {what}; there is room {when}"
+def _limit_check(exceeded: LimitExceeded) -> Check:
+    who = "this function" if exceeded.key.startswith("rule:") else "this principal"
+    what = {"per_minute": "calls a minute", "per_day": "calls a day", "concurrent": "calls at once"}[exceeded.limit]
+    when = "" if exceeded.retry_after_seconds is None else f"in {max(1, math.ceil(exceeded.retry_after_seconds)):,} s"
+    if exceeded.limit == "concurrent":
+        when = f"when one of them has ended, {when} at the latest" if when else "never"
+    reason = f"{who} has reached its limit of {exceeded.allowed:,} {what}; there is room {when}"
     return Check(name="limits", passed=False, reason=reason)

@@ -48,8 +48,14 @@ from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
-from lambda_warden.report.invocation import report_denial, report_dry_run, report_first, report_outcome
-from lambda_warden.store.records import Busy, Field, RecordError, Records
+from lambda_warden.report.invocation import (
+    report_denial,
+    report_dry_run,
+    report_first,
+    report_outcome,
+    report_unreadable,
+)
+from lambda_warden.store.audit_log import AuditLog, Field, LimitExceeded, RecordError
 
 if TYPE_CHECKING:
     from lambda_warden.results.kept import KeptResults
@@ -78,7 +84,7 @@ class Pipeline:
     def __init__(
         self,
         policy: Callable[[], Policy],
-        records: Records,
+        records: AuditLog,
         results: KeptResults | None,
         *,
         record_payloads: bool,
@@ -121,6 +127,8 @@ class Pipeline:
                 return stopped.result
             case DeniedCall():
                 return report_denial(stopped.call, stopped.decision)
+            case ReplayedCall(call, first) if first.state == "unreadable":
+                return report_unreadable(call, first.invocation_id, first.outcome)
             case ReplayedCall(call, first):
                 ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
                 return report_first(call, first.invocation_id, ended, in_progress=first.state == "in_progress")
@@ -182,7 +190,7 @@ class Pipeline:
         """Whether another call has its idempotency key already, before anybody is asked."""
         if step.reservation is None:
             return step
-        first = await anyio.to_thread.run_sync(self._records.find_first, step.reservation)
+        first = await anyio.to_thread.run_sync(self._records.claimed_by, step.reservation)
         return step if first is None else step.met(first)
 
     async def _choose_mode(self, step: AllowedCall) -> AllowedCall:
@@ -233,7 +241,7 @@ class Pipeline:
                 may_wait = now + pause < patience
                 work = partial(self._execution.carry_out, tool, step, handle, may_wait=may_wait)
                 stopped = await self._dispatcher.run(work, handle, _slot_request(step), self._read_timeout, progress)
-                if not isinstance(stopped, Busy):
+                if not isinstance(stopped, LimitExceeded):
                     return stopped
                 await progress(now - step.began, patience - step.began, "waiting for another call of it to end")
                 await self._dispatcher.pause(pause)

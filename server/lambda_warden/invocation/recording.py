@@ -15,7 +15,7 @@ from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import outcome_of
 from lambda_warden.report.payload import preview, read_payload
-from lambda_warden.store.records import Field, RecordError, Records
+from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _KEPT_BYTES: Final = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
 
 
-def record_denial(records: Records, tool: ToolName, step: DeniedCall) -> None:
+def record_denial(records: AuditLog, tool: ToolName, step: DeniedCall) -> None:
     """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
     try:
         records.append("denial", step.call.invocation_id, _denial_record(tool, step))

@@ -18,7 +18,7 @@ from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
-from lambda_warden.store.records import First, Reservation
+from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ReplayedCall:
     """Nothing is sent, since another call has its idempotency key."""
 
     call: Call
-    first: First
+    first: IdempotencyHit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class AllowedCall:
     request: EncodedRequest
     rule: Rule
     policy: Policy
-    reservation: Reservation | None = None
+    reservation: IdempotencyClaim | None = None
     query: Query | None = None
     began: float = field(default_factory=monotonic)
 
@@ -82,7 +82,7 @@ class AllowedCall:
             return replace(self, decision=decision)
         return self.denied(decision)
 
-    def met(self, first: First) -> ReplayedCall | DeniedCall:
+    def met(self, first: IdempotencyHit) -> ReplayedCall | DeniedCall:
         """The end of this call by another one that has its idempotency key."""
         if first.state == "another_request":
             reason = "this idempotency_key belongs to a call with other arguments"

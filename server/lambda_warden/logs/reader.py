@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -49,8 +48,7 @@ from lambda_warden.report.logs import (
 )
 from lambda_warden.report.request_log import Selection, naming, select
 from lambda_warden.report.text import logs_text
-from lambda_warden.store.reading import Reader
-from lambda_warden.store.records import Field, Kind, RecordError, Records
+from lambda_warden.store.audit_log import AuditLog, Field, Kind, RecordError
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +57,6 @@ READS_AT_ONCE: Final = 4
 _SEARCH_SECONDS: Final = 20.0
 """How long one look at the log takes at the most, but for the last answer."""
 _STREAMS: Final = 8
-_INTENTS: Final[tuple[Kind, ...]] = ("intent",)
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _CLOCKS = timedelta(minutes=5)
@@ -96,15 +93,13 @@ class Logs:
 
     Args:
         policy: gives what is in force when a read begins.
-        records: where every read goes before it is made.
-        records_file: the same records, to look up invocations in.
+        records: where every read goes before it is made, and where invocations are looked up.
         output_bytes: of a result and its text together.
     """
 
-    def __init__(self, policy: Callable[[], Policy], records: Records, records_file: Path, output_bytes: int) -> None:
+    def __init__(self, policy: Callable[[], Policy], records: AuditLog, output_bytes: int) -> None:
         self._policy = policy
         self._records = records
-        self._records_file = records_file
         self._output_bytes = output_bytes
         self._threads = CapacityLimiter(READS_AT_ONCE)
 
@@ -185,7 +180,7 @@ class Logs:
                 raise ArgumentError(
                     "invocation_id", "is given beside other names of an invocation", "invocation_id alone"
                 )
-            return await self._in_thread(partial(_recorded, self._records_file, asked.invocation_id, caller))
+            return await self._in_thread(partial(_recorded, self._records, asked.invocation_id, caller))
         if asked.function is None or asked.request_id is None:
             raise ArgumentError("invocation_id", "is missing", "invocation_id, or else function and request_id")
         first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
@@ -273,17 +268,18 @@ def _span_of(named: Sequence[LogEvent], ended: bool, asked: Span) -> Span:
     return Span(min(times), max(times) if ended else asked.last)
 
 
-def _recorded(path: Path, invocation_id: str, caller: Caller) -> _Wanted:
+def _recorded(records: AuditLog, invocation_id: str, caller: Caller) -> _Wanted:
     """The invocation with this id, if the principal made it.
 
     Raises:
         ArgumentError: if there is none, or it is another principal's: which of these is not told.
         RecordError: if the records can't be read.
     """
-    with Reader(path) as reader:
-        entry = next(reader.entries(_INTENTS, invocation_id=invocation_id), None)
-    intent = entry.record.fields() if entry else {}
-    if entry is None or intent.get("principal") != caller.principal or intent.get("tool") != "invoke_function":
+    events = records.find_invocation(invocation_id)
+    begun = next((event for event in events if event.kind == "intent"), None)
+    ending = next((event for event in reversed(events) if event.kind == "outcome"), None)
+    intent = begun.fields() if begun else {}
+    if begun is None or intent.get("principal") != caller.principal or intent.get("tool") != "invoke_function":
         raise ArgumentError(
             "invocation_id",
             "is not that of a call made here",
@@ -291,9 +287,9 @@ def _recorded(path: Path, invocation_id: str, caller: Caller) -> _Wanted:
         )
     if intent.get("invocation_type") == "DryRun":
         raise ArgumentError("invocation_id", "is that of a DryRun, which runs nothing", "that of another call")
-    request_id = entry.ending.fields().get("request_id") if entry.ending else None
+    request_id = ending.fields().get("request_id") if ending else None
     queued = intent.get("invocation_type") == "Event"
-    began = datetime.fromisoformat(entry.record.at)
+    began = datetime.fromisoformat(begun.at)
     longest = timedelta(seconds=FUNCTION_TIMEOUT_LIMIT) + (_EVENT_AGE if queued else timedelta())
     return _Wanted(
         function=str(intent.get("function")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.jsontools.query import QUERY_BYTES, Query, QueryError, apply
@@ -203,6 +203,25 @@ def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *,
         )
     first = replace(call, invocation_id=invocation_id)
     return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, **_of(first))
+
+
+def report_unreadable(call: Call, invocation_id: str, outcome: str | None) -> InvokeResult:
+    """A call that started nothing, since another call has its idempotency key, and the result of that can't be read.
+
+    Args:
+        call: the one that was made now.
+        invocation_id: of the first one.
+        outcome: how the first one ended, as it was recorded.
+    """
+    words: tuple[Outcome, ...] = get_args(Outcome)
+    known: Outcome = next((word for word in words if word == outcome), "unknown")
+    next_step = (
+        "Nothing was started now: the first call with this idempotency_key ended as `outcome` says. Its result was "
+        "kept encrypted with another key, so it can't be shown: the operator has to give that key "
+        "(--results-key-file). Don't use another idempotency_key only to see it."
+    )
+    first = replace(call, invocation_id=invocation_id)
+    return InvokeResult(outcome=known, next_step=next_step, replayed=True, **_of(first))
 
 
 def report_dry_run(call: Call, decision: Decision, payload_bytes: int | None) -> DryRunResult:

@@ -34,10 +34,8 @@ from lambda_warden.report.log import RedactedLog
 from lambda_warden.report.payload import Payload, preview, read_payload
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
-from lambda_warden.store.results.entry import NewPart, Owner, Part, PartName, ResultError
-from lambda_warden.store.results.keeper import ResultStore
-from lambda_warden.store.results.reading import Entry
-from lambda_warden.store.results.seal import Seal, read_key
+from lambda_warden.store.results import KeptResult, NewPart, Owner, Part, PartName, ResultError, ResultStore
+from lambda_warden.store.seal import Seal, read_key
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +148,7 @@ class KeptResults:
             return Contents(data, part.format, part.size, end == part.size)
 
     @contextmanager
-    def _part(self, invocation_id: str, name: PartName, caller: Caller) -> Iterator[tuple[Entry, Part]]:
+    def _part(self, invocation_id: str, name: PartName, caller: Caller) -> Iterator[tuple[KeptResult, Part]]:
         with self._store.reading(invocation_id, caller.principal) as entry:
             if entry is None:
                 raise UnknownResultError(UNKNOWN)
@@ -181,7 +179,7 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def query_value(entry: Entry, expression: str) -> JsonValue:
+def query_value(entry: KeptResult, expression: str) -> JsonValue:
     """What a JMESPath expression finds in a kept payload. Evaluation is bounded in time and size.
 
     Raises:
@@ -214,7 +212,9 @@ def apply_query(value: JsonValue, expression: str) -> JsonValue:
         raise ArgumentError("query", f"can't be applied ({error})", "one that fits this payload") from None
 
 
-def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: str) -> Callable[[int], ReadResult]:
+def _queried(
+    entry: KeptResult, part: Part, wanted: ReadResultArguments, expression: str
+) -> Callable[[int], ReadResult]:
     if wanted.part != "payload" or wanted.cursor is not None:
         raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
     value = query_value(entry, expression)
@@ -232,7 +232,7 @@ def _queried(entry: Entry, part: Part, wanted: ReadResultArguments, expression: 
     return make
 
 
-def _page(entry: Entry, part: Part, wanted: ReadResultArguments, max_bytes: int) -> ReadResult:
+def _page(entry: KeptResult, part: Part, wanted: ReadResultArguments, max_bytes: int) -> ReadResult:
     start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
     length = max_bytes // 4 * 3 if part.format == "base64" else max_bytes
     data, end = _range(entry, wanted.part, part, start, length)
@@ -246,7 +246,7 @@ def _page(entry: Entry, part: Part, wanted: ReadResultArguments, max_bytes: int)
     )
 
 
-def _range(entry: Entry, name: PartName, part: Part, start: int, length: int) -> tuple[str | bytes, int]:
+def _range(entry: KeptResult, name: PartName, part: Part, start: int, length: int) -> tuple[str | bytes, int]:
     """Up to `length` bytes of a part, and where they end. Text never ends within a character."""
     data = entry.read(name, start, length)
     if part.format == "base64":
@@ -261,7 +261,7 @@ def _range(entry: Entry, name: PartName, part: Part, start: int, length: int) ->
     return text, start + len(data) - len(decoder.getstate()[0])
 
 
-def _common(entry: Entry, name: PartName, part: Part) -> dict[str, Any]:
+def _common(entry: KeptResult, name: PartName, part: Part) -> dict[str, Any]:
     return {
         "invocation_id": entry.id,
         "function": entry.about.function,

@@ -15,7 +15,7 @@ from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import ReadResult
 from lambda_warden.report.text import read_result_text
 from lambda_warden.results.kept import KeptResults, UnknownResultError
-from lambda_warden.store.results.entry import ResultError
+from lambda_warden.store.results import ResultError
 from lambda_warden.tools.tool import ToolDeclaration, reads
 
 DESCRIPTION = """\

@@ -20,7 +20,7 @@ from pydantic import AnyUrl
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA
 from lambda_warden.results.kept import MEDIA_TYPES, Contents, KeptResults, UnknownResultError
-from lambda_warden.store.results.entry import PartName, ResultError
+from lambda_warden.store.results import PartName, ResultError
 from lambda_warden.tools.caller import caller_of
 
 RESOURCE_BYTES: Final = 75_000

@@ -18,14 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.records import RecordError
-from lambda_warden.store.results import keeper
-from lambda_warden.store.results.entry import CHUNK_BYTES, NewPart, Owner, ResultError
-from lambda_warden.store.results.keeper import ResultStore
-from lambda_warden.store.results.reading import ResultsReader
-from lambda_warden.store.results.seal import Seal
-from lambda_warden.store.results.writing import OVERHEAD_BYTES
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import RecordError
+from lambda_warden.store.results import CHUNK_BYTES, NewPart, Owner, ResultError
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from lambda_warden.store.sqlite.results import keeper
+from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
+from lambda_warden.store.sqlite.results.reading import SqliteResultReader
+from lambda_warden.store.sqlite.results.writing import OVERHEAD_BYTES
 from support.kept import GB, KEY, OWNER, Clock, keep, opened, parts, read
 
 LARGE = hashlib.shake_256(b"large").digest(3 * CHUNK_BYTES + 17)
@@ -83,7 +83,7 @@ def test_what_is_kept_survives_closing(path: Path) -> None:
         keep(store, "call-1", LARGE)
     with opened(path) as store:
         assert read(store, "call-1") == LARGE
-    with closing(ResultsReader(path)) as reader, reader.reading("call-1", "local", 0) as entry:
+    with closing(SqliteResultReader(path)) as reader, reader.reading("call-1", "local", 0) as entry:
         assert entry is not None
 
 
@@ -288,7 +288,7 @@ def test_a_reader_waits_for_what_is_still_to_be_written_of_its_result_alone(path
         assert free.wait(30)
         return dict(parts(b"slow"))  # type: ignore[arg-type]
 
-    def reader(store: ResultStore) -> None:
+    def reader(store: SqliteResultStore) -> None:
         reading.set()
         found.append(read(store, "slow"))
 
@@ -307,7 +307,7 @@ def test_a_reader_waits_for_what_is_still_to_be_written_of_its_result_alone(path
 
 
 def test_closing_writes_what_waits_and_nothing_is_kept_after(path: Path) -> None:
-    store = ResultStore(path, ttl_seconds=3600, max_bytes=GB)
+    store = SqliteResultStore(path, ttl_seconds=3600, max_bytes=GB)
     for i in range(50):
         keep(store, f"call-{i}", LARGE)
     store.close()
@@ -323,7 +323,7 @@ def test_closing_waits_no_longer_than_its_bound(path: Path, caplog: pytest.LogCa
         assert free.wait(30)
         return {}
 
-    store = ResultStore(path, ttl_seconds=3600, max_bytes=GB)
+    store = SqliteResultStore(path, ttl_seconds=3600, max_bytes=GB)
     store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
     keep(store, "call-1", b"x")
     store.close(seconds=0.01)
@@ -373,7 +373,7 @@ def test_a_process_that_dies_harms_no_older_result(path: Path) -> None:
         keep(store, "old", LARGE)
     script = (
         "import os, sys; from pathlib import Path; from support.kept import *\n"
-        "store = ResultStore(Path(sys.argv[1]), ttl_seconds=60, max_bytes=GB)\n"
+        "store = SqliteResultStore(Path(sys.argv[1]), ttl_seconds=60, max_bytes=GB)\n"
         "keep(store, 'new', bytes(1000000)); os._exit(9)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -390,12 +390,12 @@ def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(path: Pat
     if content == "text":
         path.write_text("something else " * 100)
     elif content == "records":
-        SqliteRecords(path).close()
+        SqliteAuditLog(path).close()
     else:
         with closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TABLE results (id TEXT)" if content == "other version" else "CREATE TABLE t (id)")
     before = path.read_bytes()
-    for open_it in (lambda: ResultStore(path, ttl_seconds=1, max_bytes=1), lambda: ResultsReader(path)):
+    for open_it in (lambda: SqliteResultStore(path, ttl_seconds=1, max_bytes=1), lambda: SqliteResultReader(path)):
         with pytest.raises(ResultError, match=r"results\.sqlite3"):
             open_it()
     assert path.read_bytes() == before
@@ -405,16 +405,16 @@ def test_records_are_not_written_into_a_file_of_results(path: Path) -> None:
     with opened(path):
         pass
     with pytest.raises(RecordError, match="another program"):
-        SqliteRecords(path)
+        SqliteAuditLog(path)
 
 
 def test_a_reader_makes_no_file(path: Path) -> None:
     with pytest.raises(ResultError, match="can't be read"):
-        ResultsReader(path)
+        SqliteResultReader(path)
     path.parent.mkdir()
     path.touch()
     with pytest.raises(ResultError, match="no server has written to it yet"):
-        ResultsReader(path)
+        SqliteResultReader(path)
     assert path.stat().st_size == 0
 
 

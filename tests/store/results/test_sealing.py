@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.results.kept import seal_from
-from lambda_warden.store.results.entry import CHUNK_BYTES, Owner, ResultError
-from lambda_warden.store.results.seal import Seal, read_key
+from lambda_warden.store.results import CHUNK_BYTES, Owner, ResultError
+from lambda_warden.store.seal import Seal, read_key
 from support.kept import FUNCTION, KEY, OWNER, keep, opened, parts, read
 
 SEAL = Seal(KEY)

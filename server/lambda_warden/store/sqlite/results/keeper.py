@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lambda_warden.store.results.entry import NewPart, Owner, PartName, ResultError, is_result_id
-from lambda_warden.store.results.reading import Entry, ResultsReader
-from lambda_warden.store.results.seal import Seal
-from lambda_warden.store.results.writing import OVERHEAD_BYTES, ResultsFile
+from lambda_warden.store.results import NewPart, Owner, PartName, ResultError, is_result_id
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.results.reading import SqliteKeptResult, SqliteResultReader
+from lambda_warden.store.sqlite.results.writing import OVERHEAD_BYTES, ResultsFile
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class _Job:
     result_id: str
 
 
-class ResultStore:
+class SqliteResultStore:
     """Keeps results, and reads them. Safe to use from any thread.
 
     Args:
@@ -72,7 +72,7 @@ class ResultStore:
         self._queued_limit = queued_bytes
         self._clock = clock
         self._file = ResultsFile(path, max_bytes, seal)
-        self._reader = ResultsReader(path, seal)
+        self._reader = SqliteResultReader(path, seal)
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
         self._queued_bytes = 0
@@ -111,8 +111,8 @@ class ResultStore:
         return expires_at if self._hand_over(_Job(work, size, result_id)) else None
 
     @contextmanager
-    def reading(self, result_id: str, principal: str) -> Iterator[Entry | None]:
-        """A result, once what waits to be written of it is written; see `ResultsReader.reading`."""
+    def reading(self, result_id: str, principal: str) -> Iterator[SqliteKeptResult | None]:
+        """A result, once what waits to be written of it is written; see `SqliteResultReader.reading`."""
         with self._waiting():
             self._changed.wait_for(lambda: result_id not in self._pending, _SETTLE_SECONDS)
         with self._reader.reading(result_id, principal, self._clock()) as entry:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lambda_warden.store.place import MovedError
-from lambda_warden.store.results.entry import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
-from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_write, key_id_of, place_of
-from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.place import MovedError
+from lambda_warden.store.sqlite.results.layout import about_place, chunk_place, connect_to_write, key_id_of, place_of
 
 logger = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lambda_warden.store.place import MovedError
-from lambda_warden.store.results.entry import About, Part, PartName, ResultError, chunk_size, is_result_id
-from lambda_warden.store.results.layout import about_place, chunk_place, connect_to_read, key_id_of, place_of
-from lambda_warden.store.results.seal import Seal
+from lambda_warden.store.results import About, Part, PartName, ResultError, chunk_size, is_result_id
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.place import MovedError
+from lambda_warden.store.sqlite.results.layout import about_place, chunk_place, connect_to_read, key_id_of, place_of
 
 _DAMAGED = "the kept result is damaged, so it is not shown"
 _FIND = "SELECT seq, expires_at, key_id, about FROM results WHERE id = ? AND principal = ? AND expires_at > ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SqliteKeptResult:
     """A result that can be read, until the `with` that gave it ends."""
 
     id: str
@@ -65,7 +65,7 @@ class Entry:
         return data
 
 
-class ResultsReader:
+class SqliteResultReader:
     """Reads a file that servers may be writing to. For use from any thread; one result is read at a time.
 
     Args:
@@ -84,7 +84,7 @@ class ResultsReader:
         self._place = place_of(path)
 
     @contextmanager
-    def reading(self, result_id: str, principal: str, now: float) -> Iterator[Entry | None]:
+    def reading(self, result_id: str, principal: str, now: float) -> Iterator[SqliteKeptResult | None]:
         """A result, as it is at this moment, whatever is removed meanwhile.
 
         Args:
@@ -124,7 +124,7 @@ class ResultsReader:
             self._place = place_of(self._path)
             moved.close()
 
-    def _find(self, result_id: str, principal: str, now: float) -> Entry | None:
+    def _find(self, result_id: str, principal: str, now: float) -> SqliteKeptResult | None:
         if not is_result_id(result_id):
             return None
         row = self._db.execute(_FIND, (result_id, principal, now)).fetchone()
@@ -136,7 +136,7 @@ class ResultsReader:
         if self._seal:
             about = self._seal.open(about, about_place(result_id, principal, expires_at))
         try:
-            return Entry(result_id, expires_at, About.model_validate_json(about), seq, self._db, self._seal)
+            return SqliteKeptResult(result_id, expires_at, About.model_validate_json(about), seq, self._db, self._seal)
         except ValidationError:
             raise ResultError(_DAMAGED) from None
 

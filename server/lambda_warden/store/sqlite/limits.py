@@ -1,6 +1,6 @@
-"""Limits: what was admitted, one row a call and bucket, for as long as it counts.
+"""Limits: what was admitted, one row a call and limit, for as long as it counts.
 
-Every function runs inside the caller's write transaction. Times are whole microseconds since the epoch.
+Every function runs inside the caller's write transaction. Times are whole microseconds of the store's timeline.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lambda_warden.store.records import Bucket, Busy, Limit
+from lambda_warden.store.audit_log import Limit, LimitExceeded, LimitName
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -33,20 +33,19 @@ SCHEMA: Final = (
 _OLD = "at <= :now - :day AND (lease IS NULL OR at + lease <= :now)"
 
 
-def take(db: sqlite3.Connection, now: int, invocation_id: str, buckets: Sequence[Bucket], lease: int) -> Busy | None:
-    """Take a unit of every bucket, or none: then what had no room is returned.
+def take(
+    db: sqlite3.Connection, now: int, invocation_id: str, limits: Sequence[Limit], lease: int
+) -> LimitExceeded | None:
+    """Take a unit of every limit, or none: then what had no room is returned.
 
     Raises:
         sqlite3.Error: also if the invocation was admitted before.
     """
-    limited = {bucket.key: bucket for bucket in buckets if _is_limited(bucket)}
+    limited = {limit.key: limit for limit in limits if _is_limited(limit)}
     for key in limited:
-        # A clock that stepped back: what it calls the future was taken just now. So no unit is ever counted for less
-        # than its time, nor held back for longer than that because the clock was wrong for a while.
-        db.execute("UPDATE admissions SET at = ? WHERE key = ? AND at > ?", (now, key, now))
         db.execute(f"DELETE FROM admissions WHERE key = :key AND {_OLD}", {"key": key, "now": now, "day": DAY})  # noqa: S608
     following = {key: _following(db, key) for key in limited}
-    full = [busy for bucket in buckets for busy in _without_room(db, now, bucket, following.get(bucket.key, 1))]
+    full = [found for limit in limits for found in _exceeded(db, now, limit, following.get(limit.key, 1))]
     if full:
         return max(full, key=_wait)
     rows = [(invocation_id, key, now, n, lease) for key, n in following.items()]
@@ -63,12 +62,12 @@ def release(db: sqlite3.Connection, invocation_id: str, *, ran: bool) -> None:
 
 
 def prune(db: sqlite3.Connection, now: int) -> None:
-    """Forget what counts no longer, also of buckets that nobody asks for any more."""
+    """Forget what counts no longer, also of limits that nobody asks for any more."""
     db.execute(f"DELETE FROM admissions WHERE {_OLD}", {"now": now, "day": DAY})  # noqa: S608
 
 
-def _is_limited(bucket: Bucket) -> bool:
-    return (bucket.per_minute, bucket.per_day, bucket.concurrent) != (None, None, None)
+def _is_limited(limit: Limit) -> bool:
+    return (limit.per_minute, limit.per_day, limit.concurrent) != (None, None, None)
 
 
 def _following(db: sqlite3.Connection, key: str) -> int:
@@ -77,19 +76,22 @@ def _following(db: sqlite3.Connection, key: str) -> int:
     return row[0] + 1 if row else 1
 
 
-def _without_room(db: sqlite3.Connection, now: int, bucket: Bucket, following: int) -> Iterator[Busy]:
-    windows: tuple[tuple[Limit, int | None, int], ...] = (
-        ("per_minute", bucket.per_minute, MINUTE),
-        ("per_day", bucket.per_day, DAY),
+def _exceeded(db: sqlite3.Connection, now: int, limit: Limit, following: int) -> Iterator[LimitExceeded]:
+    windows: tuple[tuple[LimitName, int | None, int], ...] = (
+        ("per_minute", limit.per_minute, MINUTE),
+        ("per_day", limit.per_day, DAY),
     )
-    for limit, allowed, length in windows:
-        if allowed is not None and not _surely_has_room(db, now - length, bucket.key, allowed, following):
+    for name, allowed, length in windows:
+        if allowed is not None and not _surely_has_room(db, now - length, limit.key, allowed, following):
             if allowed < 1:
-                yield Busy(bucket.key, limit, allowed, None)
-            elif (blocking := _blocking(db, now - length, bucket.key, allowed)) is not None:
-                yield Busy(bucket.key, limit, allowed, (blocking + length - now) / SECOND)
-    if bucket.concurrent is not None and _under_way(db, now, bucket.key) >= bucket.concurrent:
-        yield Busy(bucket.key, "concurrent", bucket.concurrent, None)
+                yield LimitExceeded(limit.key, name, allowed, None)
+            elif (blocking := _blocking(db, now - length, limit.key, allowed)) is not None:
+                yield LimitExceeded(limit.key, name, allowed, (blocking + length - now) / SECOND)
+    if limit.concurrent is not None:
+        ends = _ends_of_leases(db, now, limit.key)
+        if len(ends) >= limit.concurrent:
+            at_the_latest = (ends[-limit.concurrent] - now) / SECOND if limit.concurrent > 0 else None
+            yield LimitExceeded(limit.key, "concurrent", limit.concurrent, at_the_latest)
 
 
 def _surely_has_room(db: sqlite3.Connection, start: int, key: str, allowed: int, following: int) -> bool:
@@ -106,13 +108,16 @@ def _blocking(db: sqlite3.Connection, start: int, key: str, allowed: int) -> int
     return row[0] if row else None
 
 
-def _under_way(db: sqlite3.Connection, now: int, key: str) -> int:
-    held = "SELECT count(*) FROM admissions WHERE key = ? AND lease IS NOT NULL AND at + lease > ?"
-    count: int = db.execute(held, (key, now)).fetchone()[0]
-    return count
+def _ends_of_leases(db: sqlite3.Connection, now: int, key: str) -> list[int]:
+    """When the calls that are under way will be so no longer, in order."""
+    held = (
+        "SELECT at + lease FROM admissions WHERE key = ? AND lease IS NOT NULL AND at + lease > ? ORDER BY at + lease"
+    )
+    return [row[0] for row in db.execute(held, (key, now))]
 
 
-def _wait(busy: Busy) -> float:
-    if busy.retry_after_seconds is not None:
-        return busy.retry_after_seconds
-    return 0 if busy.allowed > 0 else float("inf")
+def _wait(exceeded: LimitExceeded) -> float:
+    if exceeded.allowed < 1:
+        return float("inf")
+    # A call may end at any moment.
+    return 0 if exceeded.limit == "concurrent" else exceeded.retry_after_seconds or 0

@@ -7,10 +7,10 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from lambda_warden.store.place import Place
-from lambda_warden.store.results.entry import PartName, ResultError
-from lambda_warden.store.results.seal import Seal
-from lambda_warden.store.sqlite import write_ahead
+from lambda_warden.store.results import PartName, ResultError
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.layout import write_ahead
+from lambda_warden.store.sqlite.place import Place
 
 COLUMNS: Final = ("seq", "id", "principal", "expires_at", "bytes", "key_id", "about")
 

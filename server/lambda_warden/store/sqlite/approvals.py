@@ -1,6 +1,6 @@
 """Approvals: questions to a person, each of which takes one answer.
 
-Every function runs inside the caller's write transaction. Times are seconds since the epoch.
+Every function runs inside the caller's write transaction. Times are seconds of the store's timeline.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from lambda_warden.store.records import Answer
+from lambda_warden.store.audit_log import ApprovalUse
 
 KEPT_SECONDS: Final = 86_400
 """How long an expired question is still told from one that was never asked."""
@@ -16,7 +16,8 @@ KEPT_SECONDS: Final = 86_400
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS approvals (
         approval_id TEXT NOT NULL PRIMARY KEY,
-        binding TEXT NOT NULL,
+        request_digest TEXT NOT NULL,
+        asked_at REAL NOT NULL,
         expires_at REAL NOT NULL,
         used INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID""",
@@ -24,7 +25,7 @@ SCHEMA: Final = (
 )
 
 
-def keep(db: sqlite3.Connection, now: float, approval_id: str, binding: str, expires_at: float) -> None:
+def keep(db: sqlite3.Connection, now: float, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
     """Keep a question.
 
     Raises:
@@ -32,13 +33,16 @@ def keep(db: sqlite3.Connection, now: float, approval_id: str, binding: str, exp
     """
     prune(db, now)
     db.execute(
-        "INSERT INTO approvals (approval_id, binding, expires_at) VALUES (?, ?, ?)", (approval_id, binding, expires_at)
+        "INSERT INTO approvals (approval_id, request_digest, asked_at, expires_at) VALUES (?, ?, ?, ?)",
+        (approval_id, request_digest, now, now + timeout_seconds),
     )
 
 
-def use(db: sqlite3.Connection, now: float, approval_id: str, binding: str) -> Answer:
+def use(db: sqlite3.Connection, now: float, approval_id: str, request_digest: str) -> ApprovalUse:
     """Use up a question, whatever comes of it."""
-    row = db.execute("SELECT binding, expires_at, used FROM approvals WHERE approval_id = ?", (approval_id,)).fetchone()
+    row = db.execute(
+        "SELECT request_digest, expires_at, used FROM approvals WHERE approval_id = ?", (approval_id,)
+    ).fetchone()
     if row is None:
         return "unknown"
     asked, expires_at, used = row
@@ -47,7 +51,7 @@ def use(db: sqlite3.Connection, now: float, approval_id: str, binding: str) -> A
     db.execute("UPDATE approvals SET used = 1 WHERE approval_id = ?", (approval_id,))
     if now >= expires_at:
         return "expired"
-    return "valid" if binding == asked else "changed"
+    return "valid" if request_digest == asked else "changed"
 
 
 def prune(db: sqlite3.Connection, now: float) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lambda_warden.store.results.entry import ResultError
+from lambda_warden.store.results import ResultError
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12

@@ -1,0 +1,269 @@
+"""The audit log: what was decided and what came of it, kept before anybody acts on it.
+
+Limits, idempotency keys and open approvals are kept with it, since they are taken in the same transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, Protocol
+
+from lambda_warden.store.hash_chain import AuditEvent, Verification
+
+Kind = Literal[
+    "start",
+    "denial",
+    "intent",
+    "retry",
+    "outcome",
+    "replay",
+    "approval",
+    "violation",
+    "reload",
+    "reload_failed",
+    "read",
+    "read_result",
+]
+"""start: a server begins to write. denial: not sent. intent: about to be sent. retry: an attempt that certainly started
+nothing, and another will be made. outcome: what came of an intent; without one, it is unknown. replay: a caller got the
+result of an earlier call. approval: what a person answered. violation: what happened although it was not allowed.
+reload: another manifest. reload_failed: one that was not taken. read: a log is about to be read. read_result: a kept
+result is."""
+
+Field = str | int | float | bool | None
+
+LimitName = Literal["per_minute", "per_day", "concurrent"]
+
+HitState = Literal["ended", "unreadable", "in_progress", "lost", "another_request"]
+"""ended: it has a result. unreadable: it has one, sealed with a key that is not given here. in_progress: it is under
+way. lost: it is under way no longer, and nobody knows how it ended. another_request: it was a call of something
+else."""
+
+ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
+
+SERVER_LOST: Final = "ServerLost"
+"""The error of an outcome that stands for a server that ended before it could write one."""
+
+_LEASE_SECONDS: Final = 925.0
+"""How long an intent that names no lease is taken to be under way."""
+
+
+class RecordError(Exception):
+    """A record could not be written or read, so what it speaks of must not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is counted together, and how much of it is allowed. None: no such limit.
+
+    Attributes:
+        key: names what is counted, such as `rule:ARN` or `principal:NAME`.
+        per_minute: calls admitted within any 60 seconds.
+        per_day: calls admitted within any 86,400 seconds.
+        concurrent: calls under way at once.
+    """
+
+    key: str
+    per_minute: int | None = None
+    per_day: int | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitExceeded:
+    """A call was not admitted: a limit has no room.
+
+    Attributes:
+        key: of the limit. Where several have no room, the one that is to be waited for longest.
+        limit: which of its numbers.
+        allowed: what that is.
+        retry_after_seconds: when there is room again if no other call is admitted before; for `concurrent`, at the
+            latest: sooner if a call ends sooner. None where a limit of 0 never has room.
+    """
+
+    key: str
+    limit: LimitName
+    allowed: int
+    retry_after_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyClaim:
+    """An idempotency key that a call wants.
+
+    Attributes:
+        principal: who asks; each has keys of its own.
+        key: as the caller named it.
+        request_digest: of the request; the same key is good for nothing else.
+        kept_seconds: how long the key belongs to the call.
+    """
+
+    principal: str
+    key: str
+    request_digest: str
+    kept_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyHit:
+    """The call that has a key already.
+
+    Attributes:
+        invocation_id: of that call.
+        state: how far it is.
+        result: what was kept of it, if it ended and can be read.
+        outcome: how it ended, also where its result can't be read.
+    """
+
+    invocation_id: str
+    state: HitState
+    result: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An event and, if it is an intent, what came of it.
+
+    Attributes:
+        event: what is on record.
+        ending: the outcome of an intent, if there is one.
+        server_lost: whether the server that wrote it has ended.
+    """
+
+    event: AuditEvent
+    ending: AuditEvent | None = None
+    server_lost: bool = False
+
+    def outcome(self, now: datetime) -> str:
+        """How it ended.
+
+        Returns:
+            For an intent, the outcome on record; without one, `running` until the end of its lease, or its server's,
+            and `unknown` after. `denied` for a denial, and the kind for other events.
+        """
+        if self.ending is not None:
+            return str(self.ending.fields().get("outcome", "unknown"))
+        if self.event.kind == "intent":
+            return "running" if not self.server_lost and now < _lease_end(self.event) else "unknown"
+        return "denied" if self.event.kind == "denial" else self.event.kind
+
+
+def _lease_end(intent: AuditEvent) -> datetime:
+    seconds = intent.fields().get("lease_seconds", _LEASE_SECONDS)
+    try:
+        at = datetime.fromisoformat(intent.at)
+        return at.replace(tzinfo=at.tzinfo or UTC) + timedelta(seconds=seconds)
+    except (ValueError, TypeError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+class AuditReader(Protocol):
+    """Reads events, which servers may be writing meanwhile. Each method raises `RecordError` if it can't."""
+
+    def events(self, after: int = 0) -> Iterator[AuditEvent]:
+        """All events whose position is above `after`, in their order."""
+
+    def last(self) -> int:
+        """The position of the last event, 0 if there is none."""
+
+    def entries(self, kinds: Collection[Kind], since: datetime | None = None) -> Iterator[AuditEntry]:
+        """The events of some kinds, the newest first, each with what came of it.
+
+        Args:
+            kinds: which ones.
+            since: only those written at this time or later. With a time zone.
+        """
+
+    def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
+        """All events of one call, in their order. None is no error: it may be anybody's text."""
+
+    def verify(self, noted: Collection[str] = ()) -> Verification:
+        """Find every event that was altered, removed, reordered or inserted.
+
+        Args:
+            noted: heads of earlier verifications. Without one, a store that was rewritten as a whole, with new hashes,
+                can't be told from a true one.
+        """
+
+    def close(self) -> None:
+        """Release the store. It may be closed twice."""
+
+
+class AuditLog(AuditReader, Protocol):
+    """An append-only list of events, with the limits and approvals that go with it. Safe to use from any thread.
+
+    Every method but `finish` returns only once what it wrote would survive a loss of power. What `finish` wrote
+    survives a crash of the process; where it is lost, the call shows as unknown. Each one raises `RecordError` if it
+    could not do its work, and then it has done nothing.
+    """
+
+    def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
+        """Write one event. Fields that are None are left out."""
+
+    def admit(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        limits: Sequence[Limit],
+        lease_seconds: float,
+        claim: IdempotencyClaim | None = None,
+    ) -> LimitExceeded | IdempotencyHit | None:
+        """Take a unit of every limit and the idempotency key, and write the intent: all of it or nothing.
+
+        Args:
+            invocation_id: of a call that was not admitted before.
+            body: of the intent. `lease_seconds` is added to it.
+            limits: what the call counts in. All of them must have room.
+            lease_seconds: how long the call can be under way at the most. Its concurrent slots come back when it is
+                finished, or after this time: a call goes on when the server that made it is killed.
+            claim: the key that it wants, if any.
+
+        Returns:
+            None if admitted, else what had no room, or who has the key: then nothing was taken, and no intent written.
+        """
+
+    def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+        """The call that has a key, if there is one."""
+
+    def finish(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        *,
+        ran: bool,
+        ended: bool = True,
+        result: str | None = None,
+    ) -> None:
+        """Write the outcome, free the concurrent slots and keep the result under the call's key: all or nothing.
+
+        Args:
+            invocation_id: of a call that was admitted.
+            body: of the outcome. Its `outcome` is kept under the key in clear.
+            ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
+                back too, and so is the key.
+            ended: False if it may still be running: then its slots stay taken until the end of its lease.
+            result: what the next call with the same key gets. Encrypted, where the store has a seal.
+        """
+
+    def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
+        """Keep a question to a person until it is answered.
+
+        Args:
+            approval_id: of a question that was not asked before.
+            request_digest: what exactly is asked for: an answer is valid for nothing else.
+            timeout_seconds: after which an answer comes too late.
+        """
+
+    def answer(self, approval_id: str, request_digest: str) -> ApprovalUse:
+        """Use up a question, whatever comes of it. Only one answer ever finds it.
+
+        Returns:
+            valid: asked for exactly this, in time, and answered for the first time.
+            unknown: never asked, or long expired.
+            used: answered before, also where that answer was expired or changed.
+            expired: it comes too late.
+            changed: something else was asked for.
+        """

@@ -1,0 +1,1 @@
+"""The default backend: two SQLite files, or none, of which nothing but this folder knows."""

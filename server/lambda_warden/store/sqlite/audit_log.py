@@ -1,0 +1,380 @@
+"""The audit log in a SQLite file: append-only chains, and beside them limits and approvals, all committed to disk.
+
+Every write is part of a transaction that holds the file's write lock from its start: threads and processes take their
+turns, so what was read of the chain and the limits is still true when the new rows are written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from lambda_warden.store.audit_log import (
+    SERVER_LOST,
+    ApprovalUse,
+    AuditEntry,
+    Field,
+    IdempotencyClaim,
+    IdempotencyHit,
+    Kind,
+    Limit,
+    LimitExceeded,
+    RecordError,
+)
+from lambda_warden.store.clock import Clock, SystemClock
+from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
+from lambda_warden.store.sqlite import approvals, idempotency, layout, limits, writers
+from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
+from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
+from lambda_warden.store.sqlite.reading import SqliteAuditReader
+from lambda_warden.store.sqlite.timeline import Timeline
+from lambda_warden.store.sqlite.writers import WriterLocks
+
+if TYPE_CHECKING:
+    from lambda_warden.store.seal import Seal
+
+_T = TypeVar("_T")
+
+_LOST: Final = "the server that made the call ended before it knew how the call did"
+_INSERT: Final = """INSERT INTO events (position, writer, seq, at, kind, invocation_id, body, hash)
+    VALUES ((SELECT coalesce(max(position), 0) + 1 FROM events), ?, ?, ?, ?, ?, ?, ?)"""
+_LAST: Final = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1"
+_COUNTED: Final = """SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), max(position)
+    FROM events"""
+_OWN: Final = "SELECT seq, hash FROM events WHERE writer = ? ORDER BY seq DESC LIMIT 1"
+
+
+class SqliteAuditLog:
+    """The default store; see `AuditLog`. Several processes may share one file.
+
+    Args:
+        path: of the file. It is made, readable by its owner alone, if it isn't there. None: it is kept in memory.
+        about: what the `start` event says of the server that opens it.
+        seal: encrypts the results that stand under idempotency keys, if given.
+        clock: what time it is.
+
+    Raises:
+        RecordError: if the file can't be opened or is not an audit log.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        about: Mapping[str, Field] | None = None,
+        seal: Seal | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._path = path
+        self._seal = seal
+        self._clock = clock or SystemClock()
+        self._group = GroupCommit(self._commit)
+        self._place: Place | None = None
+        self._durable: bool | None = None
+        self._writer = uuid.uuid4().hex
+        self._seq, self._head = 0, GENESIS
+        self._locks = None if path is None else WriterLocks(path)
+        self._closed = False
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                refuse_cut(path)
+                path.touch(mode=0o600)
+                path.chmod(0o600)
+            self._db = layout.connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise RecordError(f"the records' file {path} can't be used: {error}") from error
+        try:
+            locked = self._locks is not None and self._locks.hold(self._writer)
+            self._run(partial(self._begin, about or {}, locked))
+            if path is not None:
+                self._place = Place(path)
+                self._run(self._look_afresh)  # nobody has put another file there since it was opened
+        except (RecordError, MovedError, OSError) as error:
+            self.close()
+            raise RecordError(f"the records' file {path} can't be used: {error}") from error
+
+    def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
+        """Write one event; see `AuditLog.append`."""
+        text = _text(body)
+        self._run(lambda: self._append(kind, invocation_id, text))
+
+    def admit(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        limits: Sequence[Limit],
+        lease_seconds: float,
+        claim: IdempotencyClaim | None = None,
+    ) -> LimitExceeded | IdempotencyHit | None:
+        """Take a unit of every limit and the key, and write the intent; see `AuditLog.admit`."""
+        text = _text({**body, "lease_seconds": lease_seconds})
+        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim))
+
+    def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+        """The call that has a key; see `AuditLog.claimed_by`."""
+        return self._run(lambda: self._find(claim))
+
+    def finish(
+        self,
+        invocation_id: str,
+        body: Mapping[str, Field],
+        *,
+        ran: bool,
+        ended: bool = True,
+        result: str | None = None,
+    ) -> None:
+        """Write the outcome, free the slots and keep the result; see `AuditLog.finish`."""
+        text, outcome = _text(body), body.get("outcome")
+
+        def work() -> None:
+            if ended:
+                limits.release(self._db, invocation_id, ran=ran)
+            word = outcome if isinstance(outcome, str) else None
+            idempotency.end(self._db, invocation_id, word, result, self._seal, ran=ran)
+            self._db.execute("DELETE FROM under_way WHERE invocation_id = ?", (invocation_id,))
+            self._append("outcome", invocation_id, text)
+
+        self._run(work, durable=False)
+
+    def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
+        """Keep a question to a person; see `AuditLog.ask`."""
+        self._run(lambda: approvals.keep(self._db, self._now(), approval_id, request_digest, timeout_seconds))
+
+    def answer(self, approval_id: str, request_digest: str) -> ApprovalUse:
+        """Use up a question; see `AuditLog.answer`."""
+        return self._run(lambda: approvals.use(self._db, self._now(), approval_id, request_digest))
+
+    def events(self, after: int = 0) -> Iterator[AuditEvent]:
+        """All events; see `AuditReader.events`."""
+        return iter(self._read(lambda reader: list(reader.events(after))))
+
+    def last(self) -> int:
+        """The position of the last event; see `AuditReader.last`."""
+        return self._read(lambda reader: reader.last())
+
+    def entries(self, kinds: Collection[Kind], since: datetime | None = None) -> Iterator[AuditEntry]:
+        """The events of some kinds; see `AuditReader.entries`."""
+        return iter(self._read(lambda reader: list(reader.entries(kinds, since))))
+
+    def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
+        """All events of one call; see `AuditReader.find_invocation`."""
+        return self._read(lambda reader: reader.find_invocation(invocation_id))
+
+    def verify(self, noted: Collection[str] = ()) -> Verification:
+        """Follow the chains; see `AuditReader.verify`."""
+        return self._read(lambda reader: reader.verify(noted))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._closed:
+            return
+        with suppress(RecordError):
+            self._run(self._end, durable=False)
+        self._closed = True
+        self._db.close()
+        if self._locks is not None:
+            self._locks.release(self._writer)
+
+    # What follows runs in a transaction.
+
+    def _begin(self, about: Mapping[str, Field], locked: bool) -> None:
+        for statement in layout.SCHEMA:
+            self._db.execute(statement)
+        self._timeline = Timeline(self._db, self._clock)
+        now = self._now()
+        limits.prune(self._db, _microseconds(now))
+        approvals.prune(self._db, now)
+        idempotency.prune(self._db, now)
+        follows = writers.add(self._db, self._writer, locked=locked)
+        self._append("start", self._writer, _text({**about, "follows": follows or None}))
+        self._bury_the_dead()
+
+    def _end(self) -> None:
+        # What it leaves under way is found by whoever comes next.
+        if next(writers.calls_of(self._db, self._writer), None) is None:
+            writers.end(self._db, self._writer)
+
+    def _admit(
+        self, invocation_id: str, text: str, wanted: Sequence[Limit], lease: float, claim: IdempotencyClaim | None
+    ) -> LimitExceeded | IdempotencyHit | None:
+        # The clock is read under the lock, so that times are in the order of the events.
+        now = self._now()
+        if claim is not None and (hit := self._find(claim)):
+            return hit
+        exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
+        if exceeded is not None:
+            return exceeded
+        if claim is not None:
+            idempotency.keep(self._db, now, invocation_id, claim, lease)
+        under_way = "INSERT INTO under_way (invocation_id, writer) VALUES (?, ?)"
+        self._db.execute(under_way, (invocation_id, self._writer))
+        self._append("intent", invocation_id, text)
+        return None
+
+    def _find(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+        hit = idempotency.find(self._db, self._now(), claim, self._seal)
+        if hit is not None and hit.state == "in_progress" and self._bury_the_dead():
+            hit = idempotency.find(self._db, self._now(), claim, self._seal)
+        return hit
+
+    def _bury_the_dead(self) -> bool:
+        """Write an outcome for each call whose server has ended without one. Its slot stays taken until its lease ends.
+
+        Returns:
+            Whether there was any.
+        """
+        if self._locks is None:
+            return False
+        found = False
+        for writer in writers.dead(self._db, self._locks, self._writer):
+            for invocation_id in writers.calls_of(self._db, writer):
+                found = True
+                idempotency.lose(self._db, invocation_id)
+                self._db.execute("DELETE FROM under_way WHERE invocation_id = ?", (invocation_id,))
+                body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
+                self._append("outcome", invocation_id, _text(body))
+            writers.end(self._db, writer)
+            self._locks.forget(writer)
+        return found
+
+    def _append(self, kind: Kind, invocation_id: str, body: str) -> None:
+        at = datetime.fromtimestamp(self._clock.time_of_day(), UTC).isoformat(timespec="milliseconds")
+        seq = self._seq + 1
+        event = (self._writer, seq, at, kind, invocation_id, body)
+        row = (*event, link(self._head, *event))
+        self._db.execute(_INSERT, row)
+        self._seq, self._head = seq, row[-1]
+
+    def _now(self) -> float:
+        return self._timeline.now()
+
+    # What follows makes the transactions.
+
+    def _run(self, work: Callable[[], _T], *, durable: bool = True) -> _T:
+        try:
+            return self._group.run(work, durable=durable)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError, OSError) as error:
+            raise RecordError(f"a record could not be written: {error}") from error
+        except RecordError as error:
+            # The others of the group raise it too, each in its thread.
+            raise RecordError(str(error)) from error
+
+    def _commit(self, following: Callable[[bool], Work | None]) -> None:
+        """All that a group wants is written in the end, and on the disk if that was asked for; or nothing of it."""
+        durable, before = self._group.wants_durable(), (self._seq, self._head)
+        group: list[Work] = []
+        committed = False
+        try:
+            if durable != self._durable:
+                # FULL syncs the log at each commit. NORMAL leaves that to the next durable one, or to the system.
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            self._db.execute("BEGIN IMMEDIATE")
+            self._check_place()
+            self._check_end()
+            while work := following(durable):
+                group.append(work)
+                self._do(work)
+            self._db.execute("COMMIT")
+            committed = True
+            self._check_place()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, each of them has to know
+            if not committed:
+                self._roll_back()
+                self._seq, self._head = before
+            # Those who were not reached yet fail with it, too: they would only wait for the same.
+            while work := following(True):
+                group.append(work)
+            for work in group:
+                work.error = work.error or error
+        for work in group:
+            work.done = True
+
+    def _do(self, work: Work) -> None:
+        """Do a piece of work. If it fails, nothing is left of it, and the others go on."""
+        before = self._seq, self._head
+        self._db.execute("SAVEPOINT work")
+        try:
+            work.value = work.do()
+        except BaseException as error:
+            work.error = error
+            if not self._db.in_transaction:  # SQLite gave up all of it, as where the disk is full
+                raise
+            self._db.execute("ROLLBACK TO work")
+            self._seq, self._head = before
+        self._db.execute("RELEASE work")
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _check_end(self) -> None:
+        """Refuse to go on behind an end that was cut off or changed: in time, that would hide it."""
+        if self._seq == 0:
+            return
+        counted, last = self._db.execute(_COUNTED).fetchone()
+        if counted != last:
+            raise RecordError(
+                f"the records' file has counted {counted} records, but its last is number {last}: it was tampered "
+                "with. Move it away, keep it, and start with a new one"
+            )
+        if self._db.execute(_OWN, (self._writer,)).fetchone() != (self._seq, self._head):
+            raise RecordError("the last record of this server is not in the records' file any more")
+
+    def _check_place(self) -> None:
+        """Make sure that what is written stands where the next server will look for it."""
+        if self._place is None:
+            return
+        try:
+            if self._place.check():
+                self._look_afresh()
+                self._place.seen()
+        except MovedError as error:
+            if error.rescuable:
+                # What was committed last is in the open log alone. In the open file it is found, wherever that is now.
+                self._roll_back()
+                with suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            raise RecordError(
+                f"the records' file {self._path} is not what it was: {error}. Nothing is sent until it is put back, or "
+                "the server is started again"
+            ) from error
+
+    def _look_afresh(self) -> None:
+        """Hold what this connection knows against what somebody who opens the path now will find."""
+        assert self._path is not None  # noqa: S101 - what is in memory has no place
+        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as other:
+                found = other.execute(_LAST).fetchone(), other.execute(_OWN, (self._writer,)).fetchone()
+        except sqlite3.Error as error:
+            raise MovedError(f"it can't be read any more ({error})") from error
+        here = self._db.execute(_LAST).fetchone(), self._db.execute(_OWN, (self._writer,)).fetchone()
+        if found != here:
+            raise MovedError("it was overwritten")
+
+    def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:
+        if self._path is None:
+            # There is but one connection, and what it has not committed is not to be seen.
+            return self._run(lambda: read(SqliteAuditReader(self._db, None)), durable=False)
+        with closing(SqliteAuditReader(layout.connect_to_read(self._path), self._path)) as reader:
+            return read(reader)
+
+
+def _text(body: Mapping[str, Field]) -> str:
+    try:
+        return body_text(body)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"a record could not be written: {error}") from error
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * limits.SECOND)

@@ -1,0 +1,122 @@
+"""Reading of the audit log, from a file that servers may be writing to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lambda_warden.store.audit_log import AuditEntry, Kind, RecordError
+from lambda_warden.store.hash_chain import AuditEvent, Verification, follow, missing
+from lambda_warden.store.sqlite import writers
+
+_SELECT: Final = "SELECT position, writer, seq, at, kind, invocation_id, body, hash FROM events"
+_ENDING: Final = "WHERE invocation_id = ? AND kind = 'outcome' AND position > ? ORDER BY position DESC LIMIT 1"
+
+
+class SqliteAuditReader:
+    """Reads a file of records and never writes to it; see `AuditReader`. For one thread.
+
+    Args:
+        db: a connection to it.
+        path: of the file; None for what is in memory.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path | None) -> None:
+        self._db = db
+        self._path = path
+        self._locks = None if path is None else writers.WriterLocks(path)
+
+    def events(self, after: int = 0) -> Iterator[AuditEvent]:
+        """All events above a position; see `AuditReader.events`."""
+        return self._select("WHERE position > ? ORDER BY position", after)
+
+    def last(self) -> int:
+        """The position of the last event; see `AuditReader.last`."""
+        return next((event.position for event in self._select("ORDER BY position DESC LIMIT 1")), 0)
+
+    def entries(self, kinds: Collection[Kind], since: datetime | None = None) -> Iterator[AuditEntry]:
+        """The events of some kinds; see `AuditReader.entries`."""
+        wanted = [f"kind IN ({', '.join('?' * len(kinds))})"]
+        values: list[str] = list(kinds)
+        if since is not None:
+            wanted.append("at >= ?")
+            values.append(since.astimezone(UTC).isoformat(timespec="milliseconds"))
+        living: dict[str, bool] = {}
+        for event in self._select(f"WHERE {' AND '.join(wanted)} ORDER BY position DESC", *values):
+            if event.kind != "intent":
+                yield AuditEntry(event)
+                continue
+            ending = next(self._select(_ENDING, event.invocation_id, event.position), None)
+            if ending is None and event.writer not in living:
+                living[event.writer] = self._lives(event.writer)
+            yield AuditEntry(event, ending, server_lost=ending is None and not living[event.writer])
+
+    def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
+        """All events of one call; see `AuditReader.find_invocation`."""
+        try:
+            return list(self._select("WHERE invocation_id = ? ORDER BY position", invocation_id))
+        except UnicodeEncodeError:  # a lone surrogate, which no id has
+            return []
+
+    def verify(self, noted: Collection[str] = ()) -> Verification:
+        """Follow the chains; see `AuditReader.verify`."""
+        try:
+            # One snapshot: a server may write in the meantime.
+            self._db.execute("SAVEPOINT snapshot")
+            try:
+                counted = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+                last = self._db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
+                events = map(_event, self._db.execute(f"{_SELECT} ORDER BY position"))
+                found = follow(events, noted)
+            finally:
+                self._db.execute("RELEASE snapshot")
+        except sqlite3.DatabaseError as error:
+            return Verification(0, problems=(f"the file is damaged: {error}",))
+        written = counted[0] if counted else 0
+        if last < written:
+            problem = f"{missing(last + 1, written)}: the end of the file was cut off"
+        elif last > written:
+            problem = f"record {last} was inserted: the file has counted {written}"
+        else:
+            return found
+        return Verification(found.count, found.heads, (*found.problems, problem))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _lives(self, writer: str) -> bool:
+        row = self._db.execute("SELECT ended, locked FROM writers WHERE writer = ?", (writer,)).fetchone()
+        if row is None or row[0]:
+            return False
+        return self._locks is None or not row[1] or self._locks.is_held(writer)
+
+    def _select(self, rest: str, *values: str | int) -> Iterator[AuditEvent]:
+        with _problems(self._path):
+            yield from map(_event, self._db.execute(f"{_SELECT} {rest}", values))
+
+
+def _event(row: tuple[Any, ...]) -> AuditEvent:
+    # What has another type was put there by somebody else. So that it fits no hash, it is not read as it is.
+    position, writer, seq, *texts = row
+    return AuditEvent(_number(position), _words(writer), _number(seq), *map(_words, texts))
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+@contextmanager
+def _problems(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RecordError(f"the records' file {path} can't be read: {error}") from error

@@ -1,0 +1,120 @@
+"""What a server that was killed left behind is known at once, and an answer that was sealed stays so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lambda_warden.store.audit_log import SERVER_LOST, IdempotencyClaim, IdempotencyHit, Limit, LimitExceeded
+from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from support.audit import reading, recorded, verify
+from support.clock import Clock
+
+LIMIT = Limit("rule", concurrent=1)
+CLAIM = IdempotencyClaim("local", "order-1", "x", 86_400)
+KILLED = """
+import os, sys
+from pathlib import Path
+from lambda_warden.store.audit_log import IdempotencyClaim, Limit
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+
+records = SqliteAuditLog(Path(sys.argv[1]))
+claim = IdempotencyClaim("local", "order-1", "x", 86400)
+assert records.admit("call-1", {}, [Limit("rule", concurrent=1)], 30.0, claim) is None
+os._exit(9)
+"""
+
+
+def killed(path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.sqlite3"
+
+
+def assert_lost(path: Path) -> None:
+    (intent, outcome) = recorded(path)[:2]
+    assert (intent.kind, outcome.kind, outcome.invocation_id) == ("intent", "outcome", "call-1")
+    assert (outcome.fields()["outcome"], outcome.fields()["error"]) == ("unknown", SERVER_LOST)
+    assert intent.writer != outcome.writer
+    assert verify(path).problems == ()
+
+
+def test_the_next_server_knows_that_the_calls_of_a_killed_one_are_unknown(path: Path) -> None:
+    killed(path)
+    with closing(SqliteAuditLog(path)) as records:
+        assert records.claimed_by(CLAIM) == IdempotencyHit("call-1", "lost")
+        assert_lost(path)
+        # The function may still run: its slot is free when it can't any more.
+        met = records.admit("call-2", {}, [LIMIT], 30.0)
+        assert isinstance(met, LimitExceeded)
+        assert met.retry_after_seconds is not None
+        assert 0 < met.retry_after_seconds <= 30
+    with closing(SqliteAuditLog(path)):
+        assert len([event for event in recorded(path) if event.kind == "outcome"]) == 1
+
+
+def test_a_server_that_was_there_before_finds_out_when_it_looks(path: Path) -> None:
+    with closing(SqliteAuditLog(path)) as records:
+        killed(path)
+        assert records.claimed_by(CLAIM) == IdempotencyHit("call-1", "lost")
+        assert_lost(path)
+
+
+def test_who_reads_sees_it_without_any_server(path: Path) -> None:
+    killed(path)
+    with reading(path) as reader:
+        (entry,) = reader.entries(["intent"])
+    assert entry.server_lost
+
+
+def test_a_server_that_lives_is_left_alone(path: Path) -> None:
+    with closing(SqliteAuditLog(path)) as one:
+        assert one.admit("call-1", {}, [LIMIT], 30.0, CLAIM) is None
+        with closing(SqliteAuditLog(path)) as other:
+            assert other.claimed_by(CLAIM) == IdempotencyHit("call-1", "in_progress")
+        with reading(path) as reader:
+            assert not next(reader.entries(["intent"])).server_lost
+        one.finish("call-1", {"outcome": "succeeded"}, ran=True, result="{}")
+        assert one.claimed_by(CLAIM) == IdempotencyHit("call-1", "ended", "{}", "succeeded")
+
+
+@pytest.mark.parametrize("down_seconds", [0.0, 3600.0, -3600.0])
+def test_windows_go_on_over_a_restart_of_the_machine(path: Path, down_seconds: float) -> None:
+    clock, limit = Clock(), Limit("rule", per_day=1)
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
+        assert records.admit("call-1", {}, [limit], 1) is None
+    clock.reboot(down_seconds)
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
+        met = records.admit("call-2", {}, [limit], 1)
+        assert isinstance(met, LimitExceeded)
+        assert met.retry_after_seconds == pytest.approx(86_400 - max(0.0, down_seconds))
+        clock.step(10 * 86_400)
+        assert records.admit("call-2", {}, [limit], 1) is not None
+        clock.step(-20 * 86_400)
+        clock.now += 86_400
+        assert records.admit("call-2", {}, [limit], 1) is None
+
+
+def test_an_answer_under_a_key_is_sealed_and_without_the_seal_nothing_starts_again(path: Path) -> None:
+    seal, result = Seal(bytes(range(32))), json.dumps({"payload": "the answer that nobody else may read"})
+    with closing(SqliteAuditLog(path, seal=seal)) as records:
+        assert records.admit("call-1", {}, [], 30.0, CLAIM) is None
+        records.finish("call-1", {"outcome": "succeeded"}, ran=True, result=result)
+        assert records.claimed_by(CLAIM) == IdempotencyHit("call-1", "ended", result, "succeeded")
+        files = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+        assert b"nobody else" not in files
+    assert b"nobody else" not in path.read_bytes()
+    for other in (None, Seal(bytes(32))):
+        with closing(SqliteAuditLog(path, seal=other)) as records:
+            unreadable = IdempotencyHit("call-1", "unreadable", None, "succeeded")
+            assert records.claimed_by(CLAIM) == unreadable
+            assert records.admit("call-2", {}, [], 30.0, CLAIM) == unreadable
