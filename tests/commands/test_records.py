@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,11 @@ from hypothesis import strategies as st
 from lambda_warden.commands.records import records as command
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.audit import verify
+from support.clock import Clock
 
 REFUND = "arn:aws:lambda:us-east-1:123456789012:function:orders-refund:live"
 REPORT = "arn:aws:lambda:eu-west-1:123456789012:function:report-daily:$LATEST"
 HOUR, DAY = 3600, 86_400
-
-
-@dataclass
-class Clock:
-    now: float
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -61,11 +53,12 @@ def calls(store: SqliteAuditLog, clock: Clock) -> SqliteAuditLog:
     clock.now = start - 3 * DAY
     store.admit("lost", {"tool": "invoke_function", "function": REPORT}, [], 60)
     clock.now = start - HOUR
-    store.admit("done", {"tool": "invoke_function", "function": REFUND}, [], 60)
-    store.append("approval", "done", {"tool": "invoke_function", "function": REFUND})
+    store.admit("done", {"tool": "invoke_function", "function": REFUND, "principal": "local"}, [], 60)
+    store.append("approval", "done", {"tool": "invoke_function", "function": REFUND, "answer": "approved"})
     store.finish("done", {"outcome": "succeeded", "duration_ms": 1234, "request_id": "6f1c"}, ran=True)
     clock.now = start - 60
-    store.append("denial", "no", {"tool": "dry_run", "function": "arn:aws:lambda:us-east-1:1:function:f:1"})
+    denied = {"tool": "dry_run", "function": "arn:aws:lambda:us-east-1:1:function:f:1", "reason": "no rule allows it"}
+    store.append("denial", "no", {**denied, "principal": "local", "client": "Claude Code"})
     clock.now = start
     store.admit("now", {"tool": "invoke_function", "function": REFUND}, [], HOUR)
     return store
@@ -90,10 +83,10 @@ def listed(path: Path, *arguments: str) -> list[str]:
 def test_list_has_a_row_for_each_call_with_the_newest_last(path: Path) -> None:
     rows = [re.split(r"  +", line) for line in lines(path, "list")]
     assert [row[1:] for row in rows] == [
-        ["invoke_function", "report-daily:$LATEST", "unknown", "-", "-"],
-        ["invoke_function", "orders-refund:live", "succeeded", "1,234 ms", "6f1c"],
-        ["dry_run", "f:1", "denied", "-", "-"],
-        ["invoke_function", "orders-refund:live", "running", "-", "-"],
+        ["lost", "-", "invoke_function", "report-daily:$LATEST", "unknown", "-", "-", "-"],
+        ["done", "local", "invoke_function", "orders-refund:live", "succeeded", "1,234 ms", "6f1c", "approved"],
+        ["no", "local (Claude Code)", "dry_run", "f:1", "denied", "-", "-", "no rule allows it"],
+        ["now", "-", "invoke_function", "orders-refund:live", "running", "-", "-", "-"],
     ]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[0]) for row in rows)
 
@@ -155,7 +148,7 @@ def test_list_as_json_has_what_the_row_has_and_the_ids(path: Path) -> None:
     row: dict[str, Any] = json.loads(line)
     assert row.pop("at")
     assert row == {
-        "seq": 2,
+        "position": 3,
         "kind": "intent",
         "invocation_id": "done",
         "tool": "invoke_function",
@@ -163,6 +156,10 @@ def test_list_as_json_has_what_the_row_has_and_the_ids(path: Path) -> None:
         "outcome": "succeeded",
         "duration_ms": 1234,
         "request_id": "6f1c",
+        "principal": "local",
+        "client": None,
+        "approval": "approved",
+        "why": None,
     }
 
 
@@ -213,8 +210,9 @@ def test_a_file_that_holds_something_else_is_named(path: Path, subcommand: str) 
 
 @pytest.mark.usefixtures("store")
 def test_a_file_without_records_is_listed_as_nothing(path: Path) -> None:
-    assert lines(path, "list") == lines(path, "list", "--json") == lines(path, "export") == []
-    assert lines(path, "verify") == [f"0 records, head {'0' * 64}"]
+    assert lines(path, "list") == lines(path, "list", "--json") == []
+    assert len(lines(path, "export")) == 1
+    assert lines(path, "verify")[0].startswith("1 records, head ")
 
 
 def test_the_file_may_be_named_by_a_variable(calls: SqliteAuditLog, path: Path) -> None:
@@ -244,19 +242,19 @@ def test_export_has_all_that_is_needed_to_follow_the_chain(path: Path) -> None:
     head = "0" * 64
     exported = [json.loads(line) for line in lines(path, "export")]
     for record in exported:
-        array = [head, *(record[key] for key in ("seq", "at", "kind", "invocation_id", "body"))]
+        array = [head, *(record[key] for key in ("writer", "seq", "at", "kind", "invocation_id", "body"))]
         head = hashlib.sha256(json.dumps(array, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
         assert record["hash"] == head
-    assert len(exported) == 6
-    assert head == verify(path).head
+    assert len(exported) == 7
+    assert (head,) == verify(path).heads
 
 
 def test_verify_says_how_many_and_the_head_and_takes_it_back(calls: SqliteAuditLog, path: Path) -> None:
     (line,) = lines(path, "verify")
-    match = re.fullmatch(r"6 records, head ([0-9a-f]{64})", line)
+    match = re.fullmatch(r"7 records, head ([0-9a-f]{64})", line)
     assert match is not None
     calls.append("denial", "another", {})
-    assert lines(path, "verify", "--head", match[1].upper())[0].startswith("7 records")
+    assert lines(path, "verify", "--head", match[1].upper())[0].startswith("8 records")
 
 
 @pytest.mark.usefixtures("calls")
@@ -266,11 +264,11 @@ def test_verify_fails_with_the_problems(path: Path) -> None:
     assert "no record has the hash " + "f" * 64 in result.stderr
 
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("DROP TRIGGER records_no_update")
-        db.execute("UPDATE records SET body = '{' WHERE seq = 2")
+        db.execute("DROP TRIGGER events_no_update")
+        db.execute("UPDATE events SET body = '{' WHERE position = 3")
     result = run(path, "verify")
     assert result.exit_code == 1
-    assert "record 2 does not fit its hash" in result.stderr
+    assert "record 3 does not fit its hash" in result.stderr
     assert result.stdout == ""
 
 
@@ -285,19 +283,19 @@ def test_recorded_text_reaches_no_terminal_raw(
         store.admit("call-1", {"tool": tool, "function": function}, [], 1)
         store.finish("call-1", {"outcome": outcome, "request_id": request_id}, ran=True)
     shown = lines(path, *subcommand)
-    assert len(shown) == (2 if subcommand == ["export"] else 1)
+    assert len(shown) == (3 if subcommand == ["export"] else 1)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\ud800-\udfff]", "".join(shown))
 
 
 @pytest.mark.usefixtures("calls")
 def test_what_somebody_wrote_into_the_file_is_shown_escaped(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("DROP TRIGGER records_no_update")
-        db.execute("UPDATE records SET at = CAST(x'1bff' AS TEXT), body = CAST(x'1bff' AS TEXT) WHERE seq = 2")
-        db.execute("UPDATE records SET body = '[1]' WHERE seq = 1")
+        db.execute("DROP TRIGGER events_no_update")
+        db.execute("UPDATE events SET at = CAST(x'1bff' AS TEXT), body = CAST(x'1bff' AS TEXT) WHERE position = 3")
+        db.execute("UPDATE events SET body = '[1]' WHERE position = 2")
     assert "\\u001b\\udcffZ" in lines(path, "list")[1]
-    assert json.loads(lines(path, "export")[0])["body"] == "[1]"
-    assert json.loads(lines(path, "export")[1])["body"] == "\x1b\udcff"
+    assert json.loads(lines(path, "export")[1])["body"] == "[1]"
+    assert json.loads(lines(path, "export")[2])["body"] == "\x1b\udcff"
     assert listed(path, "--outcome", "unknown") == ["lost"]
 
 
@@ -322,3 +320,16 @@ def test_follow_prints_what_comes_while_a_server_writes(calls: SqliteAuditLog, p
     assert "denied" in denied
     assert "\x1b" not in denied
     assert "reload" in reload
+
+
+@pytest.mark.usefixtures("calls")
+def test_show_tells_the_whole_story_of_a_call(path: Path) -> None:
+    shown = lines(path, "show", "done")
+    assert [line.split("  ")[1] for line in shown if not line.startswith(" ")] == ["intent", "approval", "outcome"]
+    assert "    answer: approved" in shown
+    assert "    request_id: 6f1c" in shown
+    exported = [json.loads(line) for line in lines(path, "show", "done", "--json")]
+    assert [event["kind"] for event in exported] == ["intent", "approval", "outcome"]
+    missing = run(path, "show", "nobody")
+    assert missing.exit_code == 1
+    assert "nothing is on record of nobody" in missing.stderr

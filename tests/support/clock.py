@@ -14,9 +14,9 @@ class Clock:
     in either direction.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float = START) -> None:
         self.boot_id = "boot-1"
-        self._now = START
+        self._now = now
         self._elapsed = 100.0
 
     @property
