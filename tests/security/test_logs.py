@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lambda_warden.logs import reader as orchestration
 from lambda_warden.store.audit_log import RecordError
-from support.audit import reading
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.logs_endpoint import Logged, LogsEndpoint
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
 from support.warden import Rule, Warden, allow, arn, check_of, text_of, warden
@@ -345,7 +345,9 @@ async def test_a_defect_or_records_that_cannot_be_read_are_a_denial(
             result = await running.read_logs(function="f:live", request_id=str(uuid.uuid4()))
             assert (result["outcome"], check_of(result, "internal")["passed"]) == ("denied", False)
         with monkeypatch.context() as patch:
-            patch.setattr(Reader, "entries", lambda *arguments, **keys: (_ for _ in ()).throw(RecordError("broken")))
+            patch.setattr(
+                SqliteAuditLog, "find_invocation", lambda *arguments: (_ for _ in ()).throw(RecordError("broken"))
+            )
             result = await running.read_logs(invocation_id="0" * 32)
             assert (result["outcome"], check_of(result, "record")["passed"]) == ("denied", False)
     assert logs.received == []

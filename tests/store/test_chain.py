@@ -164,12 +164,12 @@ def test_a_record_that_was_inserted_is_found(
     tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject
 ) -> None:
     path = some(tmp_path_factory.mktemp("chain"), count)
-    place = data.draw(st.integers(0, count + 1), "place")
+    place = data.draw(st.integers(0, count + 2), "place")
     with tampering(path) as db:
-        for seq in range(count, max(place, 1) - 1, -1):
+        for seq in range(count + 1, max(place, 1) - 1, -1):
             db.execute("UPDATE events SET position = ? WHERE position = ?", (seq + 1, seq))
         copy = "SELECT ?, writer, seq + 1000, at, kind, invocation_id, body, hash FROM events WHERE position = ?"
-        db.execute(f"INSERT INTO events {copy}", (place, count + 1 if place <= count else count))
+        db.execute(f"INSERT INTO events {copy}", (place, count + 2 if place <= count + 1 else count + 1))
     assert verify(path).problems
 
 

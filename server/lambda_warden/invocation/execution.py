@@ -244,14 +244,15 @@ def _lease_seconds(step: AllowedCall) -> float:
     """How long a call can be under way at the most: a function runs on when its caller stops waiting.
 
     That matters where it holds a slot of `concurrent` or a key, and AWS is asked for it only there. An Event may start
-    later, so the function's own timeout says nothing of it.
+    later, and a durable function goes on after its timeout, so that says nothing of them.
     """
     known = None
     holds = step.reservation is not None or any(limit.concurrent is not None for limit in _limits(step))
     if holds and step.request.invocation_type != "Event":
         known = step.policy.configurations.get(step.ref)
-    longest = FUNCTION_TIMEOUT_LIMIT if known is None or known.timeout_seconds is None else known.timeout_seconds
-    return longest + _LEASE_MARGIN_SECONDS
+    if known is None or known.timeout_seconds is None or known.durable:
+        return FUNCTION_TIMEOUT_LIMIT + _LEASE_MARGIN_SECONDS
+    return known.timeout_seconds + _LEASE_MARGIN_SECONDS
 
 
 def _limits(step: AllowedCall) -> list[Limit]:
