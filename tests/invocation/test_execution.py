@@ -25,8 +25,8 @@ from lambda_warden.model.outcome import Refused
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import Call
 from lambda_warden.settings import Settings
-from lambda_warden.store.audit_log import LimitExceeded, Field, Kind, RecordError, IdempotencyClaim
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.audit_log import Field, IdempotencyClaim, Kind, LimitExceeded, RecordError
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
 

@@ -16,7 +16,7 @@ import pytest
 
 from lambda_warden import memory
 from lambda_warden.memory import LARGE_BYTES, turn_for
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.builders import NAME
 from support.calls import LIMIT_SECONDS
 from support.large_calls import execution
@@ -93,7 +93,7 @@ def test_a_call_is_sent_and_small_ones_are_answered_while_large_answers_wait(
         return Reply(body=ANSWER)
 
     endpoint.behaviours |= {NAME: large, "small": lambda _: Reply(body=b"{}")}
-    with closing(SqliteRecords(tmp_path / "records.sqlite3")) as records, ThreadPoolExecutor(1) as pool:
+    with closing(SqliteAuditLog(tmp_path / "records.sqlite3")) as records, ThreadPoolExecutor(1) as pool:
         carry_out = execution(records, endpoint.url)
         with all_turns_taken():
             ending = pool.submit(carry_out, NAME)

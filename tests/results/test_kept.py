@@ -21,7 +21,7 @@ from lambda_warden.model.result import OUTSIDE_DATA, ReadResult
 from lambda_warden.report.text import read_result_text
 from lambda_warden.results.kept import KeptResults, apply_query
 from lambda_warden.store.results import ResultError
-from lambda_warden.store.results import ResultStore
+from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 from support.kept import CALL, FUNCTION, OWNER, as_json, keep, keep_returned, opened, parts
 from support.results import MARK, hostile_texts, json_values, own_lines
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[SqliteResultStore]:
 
 
 @pytest.fixture
-def results(store: ResultStore) -> KeptResults:
+def results(store: SqliteResultStore) -> KeptResults:
     return KeptResults(store)
 
 
@@ -238,7 +238,7 @@ async def test_a_cursor_that_was_not_given_is_refused(results: KeptResults, bad:
         await results.read({"invocation_id": CALL, "cursor": bad}, Caller())
 
 
-async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, store: ResultStore) -> None:
+async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, store: SqliteResultStore) -> None:
     keep_returned(KeptResults(store), CALL, b"theirs", caller=Caller("chat-ops"))
     messages = set()
     for invocation_id in (CALL, "f" * 32, "../x", "' OR 1=1 --", "\0", "a" * 10_000):
@@ -264,7 +264,7 @@ async def test_reading_is_logged_without_contents(results: KeptResults, caplog: 
 
 
 async def test_what_is_not_kept_has_no_time(tmp_path: Path) -> None:
-    with closing(ResultStore(tmp_path / "results.sqlite3", ttl_seconds=60, max_bytes=2000)) as store:
+    with closing(SqliteResultStore(tmp_path / "results.sqlite3", ttl_seconds=60, max_bytes=2000)) as store:
         results = KeptResults(store)
         assert keep_returned(results, CALL, b"x" * 1000) is None
         # What was redacted may be larger than what was returned.

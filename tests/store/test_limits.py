@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.audit_log import Limit, LimitExceeded, RecordError
+from lambda_warden.store.audit_log import Limit, LimitExceeded, LimitName, RecordError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support import killed
 from support.audit import recorded, verify
@@ -51,7 +51,7 @@ def test_the_intent_says_how_long_the_call_can_be_under_way(records: SqliteAudit
 def test_a_window_has_room_again_exactly_when_it_was_said(
     records: SqliteAuditLog, clock: Clock, bucket: Limit, seconds: float
 ) -> None:
-    limit: Limit = "per_minute" if bucket.per_minute else "per_day"
+    limit: LimitName = "per_minute" if bucket.per_minute else "per_day"
     assert records.admit("call-1", {}, [bucket], 1) is None
     clock.now += 10
     assert records.admit("call-2", {}, [bucket], 1) is None

@@ -23,8 +23,8 @@ from lambda_warden.report.invocation import Call
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.settings import Settings
 from lambda_warden.store.audit_log import AuditLog
-from lambda_warden.store.results import ResultStore
-from lambda_warden.store.sqlite import SqliteRecords
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 from support.builders import ACCOUNT, NAME, REGION, ref, request, rule, rules
 
 
@@ -51,8 +51,8 @@ def execution(records: AuditLog, url: str, results: KeptResults | None = None) -
 
 def main(url: str, folder: Path, calls: int) -> None:
     with (
-        closing(SqliteRecords(folder / "records.sqlite3")) as records,
-        closing(ResultStore(folder / "results.sqlite3", ttl_seconds=3600, max_bytes=1 << 30)) as store,
+        closing(SqliteAuditLog(folder / "records.sqlite3")) as records,
+        closing(SqliteResultStore(folder / "results.sqlite3", ttl_seconds=3600, max_bytes=1 << 30)) as store,
         ThreadPoolExecutor(calls) as pool,
     ):
         endings = list(pool.map(execution(records, url, KeptResults(store)), [NAME] * calls))
