@@ -87,9 +87,8 @@ async def call_with_faults(client: Client, number: int, results: dict[str, dict[
 def recorded(path: Path) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """The records of each invocation, as kind and body, in their order."""
     with closing(sqlite3.connect(path)) as db:
-        rows = db.execute(
-            "SELECT invocation_id, kind, body FROM events WHERE kind != 'start' ORDER BY position"
-        ).fetchall()
+        select = "SELECT invocation_id, kind, body FROM events WHERE kind != 'start' ORDER BY position"
+        rows = db.execute(select).fetchall()
     found: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for invocation_id, kind, body in rows:
         found[invocation_id].append((kind, json.loads(body)))

@@ -227,7 +227,8 @@ def test_a_record_before_the_first_is_found_also_with_new_hashes(tmp_path: Path)
     path = some(tmp_path, 2)
     with tampering(path) as db:
         db.execute(
-            "INSERT INTO events SELECT 0, writer, seq + 1000, at, kind, invocation_id, body, hash FROM events WHERE position = 1"
+            "INSERT INTO events SELECT 0, writer, seq + 1000, at, kind, invocation_id, body, hash FROM events"
+            " WHERE position = 1"
         )
         relink(db)
     assert "record 0 was inserted: it stands where no record can be" in verify(path).problems
@@ -237,10 +238,12 @@ def test_a_text_that_became_another_type_is_found(tmp_path: Path) -> None:
     path = some(tmp_path, 2)
     with tampering(path) as db:
         db.execute(
-            "CREATE TABLE copy (position INTEGER PRIMARY KEY AUTOINCREMENT, writer, seq, at, kind, invocation_id, body, hash)"
+            "CREATE TABLE copy (position INTEGER PRIMARY KEY AUTOINCREMENT,"
+            " writer, seq, at, kind, invocation_id, body, hash)"
         )
         db.execute(
-            "INSERT INTO copy SELECT position, writer, seq, at, kind, invocation_id, CAST(body AS BLOB), hash FROM events"
+            "INSERT INTO copy"
+            " SELECT position, writer, seq, at, kind, invocation_id, CAST(body AS BLOB), hash FROM events"
         )
         db.execute("DROP TABLE events")
         db.execute("ALTER TABLE copy RENAME TO events")
