@@ -84,15 +84,8 @@ def main() -> None:
     help="streamable-http has no authentication: it listens on 127.0.0.1 only, and nothing can be approved over it.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
-@click.option(
-    "--reload/--no-reload",
-    "reloads",
-    default=True,
-    show_default=True,
-    help="Whether a changed manifest, or SIGHUP, holds for the next call. Without, SIGHUP does nothing.",
-)
 @settings_options
-def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, reloads: bool, **options: Any) -> None:
+def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **options: Any) -> None:
     """Serve MCP: on stdin and stdout, or over HTTP on this machine.
 
     Every option is also an environment variable: --endpoint-url is LAMBDA_WARDEN_ENDPOINT_URL.
@@ -103,10 +96,10 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, re
     if demo:
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
-            _serve([environment.manifest], settings_of(options), transport, port, reloads)
+            _serve([environment.manifest], settings_of(options), transport, port)
     else:
         _warn_of_manifests_in(Path.cwd(), manifests)
-        _serve(manifests, settings_of(options), transport, port, reloads)
+        _serve(manifests, settings_of(options), transport, port)
 
 
 @main.command()
@@ -163,14 +156,14 @@ def _warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
             )
 
 
-def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int, reloads: bool) -> None:
+def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
     loaded = _load(manifests)
     _configure_logging(settings.log_level)
     try:
         warden = Warden(settings, loaded, authentic=transport == "stdio")
     except SettingsError as error:
         raise _Problems(str(error)) from None
-    with _reloading(Watcher(manifests, loaded, warden.apply), warden) if reloads else _hangup_ignored():
+    with _reloading(Watcher(manifests, loaded, warden.apply), warden) if settings.reload else _hangup_ignored():
         if transport == "stdio":
             anyio.run(serve_stdio, warden)
         else:

@@ -49,6 +49,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    reload: bool = Field(
+        default=True,
+        description="whether a changed manifest, or SIGHUP, holds for the next call; without, SIGHUP does nothing",
+    )
     profile: Annotated[str | None, Option(default="boto3's choice")] = Field(
         default=None, description="profile of the AWS config files, for targets that name none"
     )

@@ -108,7 +108,8 @@ class Server:
         return [(body["outcome"], body.get("error")) for kind, body in self.recorded() if kind == "outcome"]
 
     def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.recorded()]
+        """Kinds of what is on record of calls."""
+        return [kind for kind, _ in self.recorded() if kind != "start"]
 
 
 def until(condition: Callable[[], object]) -> None:

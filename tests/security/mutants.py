@@ -282,8 +282,8 @@ MUTANTS = [
     Mutant(
         "a string or the JSON in it, whichever",
         "guard/encode.py",
-        "    if schema is not None and schema.problems(text.decode()):\n",
-        "    if schema is None or schema.problems(text.decode()):\n",
+        "    if schema is not None and schema.problem(text.decode()):\n",
+        "    if schema is None or schema.problem(text.decode()):\n",
         "tests/guard/test_encode.py",
     ),
     Mutant(
@@ -672,9 +672,9 @@ MUTANTS = [
         "tests/aws/test_invocation_handle.py tests/faults/test_given_up.py",
     ),
     Mutant(
-        "a slot is held as long as its caller waits",
+        "a slot is free before its function must have ended",
         "invocation/execution.py",
-        "    return longest + _LEASE_MARGIN_SECONDS",
+        "    return known.timeout_seconds + _LEASE_MARGIN_SECONDS",
         "    return 1.0",
         "tests/security/test_limits.py",
     ),
@@ -753,7 +753,7 @@ MUTANTS = [
         "listing/catalog.py",
         "    if not others:",
         "    if True:",
-        "tests/test_directory.py",
+        "tests/listing/test_catalog.py",
     ),
     Mutant(
         "a denial names what the caller may not call",
@@ -765,8 +765,8 @@ MUTANTS = [
     Mutant(
         "a streamed answer of which places can't be found is shown",
         "report/payload.py",
-        "_read_whole(response, redact, None)",
-        "_read_whole(response, [], None)",
+        "_read_whole(response, redact)",
+        "_read_whole(response, [])",
         "tests/report/test_http_stream.py",
     ),
     Mutant(
