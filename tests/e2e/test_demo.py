@@ -122,7 +122,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _masked(transcript: str) -> set[str]:
     """A transcript's lines, without what differs from run to run."""
-    masked = re.sub(r"\d+ ms|[0-9a-f-]{36}|R-[0-9a-f]{8}", "…", transcript)
+    masked = re.sub(r"\d+ ms|[0-9a-f-]{36}|[0-9a-f]{32}|R-[0-9a-f]{8}", "…", transcript)
     return {line.rstrip() for line in masked.splitlines()}
 
 

@@ -226,7 +226,7 @@ def answer_of_invoke(fault: str, status: int, body: bytes) -> Answer:
     match fault:
         case "drip":
             return Answer([answer[start : start + 20] for start in range(0, len(answer), 20)], pause=0.005)
-        case "function_error":
+        case "function_error" if status == 200:  # the function of an Event has not run yet
             return Answer([whole(200, _FUNCTION_ERROR.encode(), f"{version}X-Amz-Function-Error: Unhandled\r\n")])
         case "reset_mid_answer" | "truncated_body":
             return Answer([half], "RST" if fault.startswith("reset") else "FIN")

@@ -331,10 +331,16 @@ def values(count: int, seed: int = 1) -> Iterator[str]:
         lambda: f"00-{some(16).hex()}-{some(8).hex()}-01",
         lambda: f"arn:aws:lambda:{rng.choice(region)}:{text(digits, 12)}:function:{text(lower, 9)}-{text(lower, 5)}",
         lambda: f"arn:aws:s3:::{text(lower, 12)}/{text(lower, 6)}/{some(8).hex()}.json",
-        lambda: f"arn:aws:secretsmanager:eu-west-1:{text(digits, 12)}:secret:{text(lower, 6)}/{text(lower, 4)}-{text(upper + lower, 6)}",
+        lambda: (
+            f"arn:aws:secretsmanager:eu-west-1:{text(digits, 12)}:secret:{text(lower, 6)}/{text(lower, 4)}-{text(upper + lower, 6)}"
+        ),
         lambda: f"orders/2026/{rng.randint(1, 12):02}/{uuid.UUID(bytes=some(16))}.json",
-        lambda: f"s3://{text(lower, 10)}/year=2026/part-{rng.randint(0, 9999):05}-{uuid.UUID(bytes=some(16))}.snappy.parquet",
-        lambda: f"2026-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}T10:{rng.randint(0, 59):02}:00.{text(digits, 3)}Z",
+        lambda: (
+            f"s3://{text(lower, 10)}/year=2026/part-{rng.randint(0, 9999):05}-{uuid.UUID(bytes=some(16))}.snappy.parquet"
+        ),
+        lambda: (
+            f"2026-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}T10:{rng.randint(0, 59):02}:00.{text(digits, 3)}Z"
+        ),
         lambda: str(rng.randint(1_700_000_000_000, 1_900_000_000_000)),
         lambda: f"https://{text(lower, 8)}.example.com/{text(lower, 5)}/{rng.randint(1, 10**6)}?page=2&size=50",
         lambda: f"{text(lower, 7)}.{text(lower, 6)}{rng.randint(1, 99)}@example.com",
@@ -349,7 +355,7 @@ def values(count: int, seed: int = 1) -> Iterator[str]:
         lambda: f"{text(lower, 6)}-{text(lower, 8)}-{text(lower, 4)}-{some(4).hex()}",
         lambda: f"req_{text(upper + lower + digits, 24)}",
         lambda: f"{text(digits, 56)}",
-        lambda: f"W/\"{some(4).hex()}-{some(10).hex()}\"",
+        lambda: f'W/"{some(4).hex()}-{some(10).hex()}"',
         lambda: f"pkg:npm/{text(lower, 7)}@{rng.randint(0, 20)}.{rng.randint(0, 20)}.{rng.randint(0, 20)}",
         lambda: f"sha512-{base64.b64encode(some(64)).decode()}",
         lambda: f"{rng.choice(region)}_{text(upper + lower + digits, 9)}",

@@ -105,7 +105,9 @@ WRITINGS: dict[str, Callable[[str, str], str]] = {
     "subscript": lambda name, value: f"os.environ['{name}'] = '{value}'",
 }
 _PLAIN = ("xml element", "ruby", "flag", "flag with sign", "argv")
-SPACED = frozenset(("yaml", "json", "log", "header", "table", "tab", "said", "name and value", "with scheme", "yaml block"))
+SPACED = frozenset(
+    ("yaml", "json", "log", "header", "table", "tab", "said", "name and value", "with scheme", "yaml block")
+)
 """Writings in which a name may have spaces."""
 
 

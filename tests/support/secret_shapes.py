@@ -200,7 +200,8 @@ KINDS: dict[str, str] = {
     "Slack workflow": "https://hooks.slack" + ".com/triggers/T{U:8}/{d:13}/{h:32}",
     "Discord bot token": "MT{A:24}." + "G{u:5}.{u:38}",
     "Discord webhook": "https://discord" + ".com/api/webhooks/{d:18}/{u:68}",
-    "Teams webhook": "https://x.webhook.office" + ".com/webhookb2/{h:8}-{h:4}-{h:4}-{h:4}-{h:12}@{h:8}/IncomingWebhook/{h:32}/{h:8}",
+    "Teams webhook": "https://x.webhook.office"
+    + ".com/webhookb2/{h:8}-{h:4}-{h:4}-{h:4}-{h:12}@{h:8}/IncomingWebhook/{h:32}/{h:8}",
     "Zapier webhook": "https://hooks.zapier" + ".com/hooks/catch/{d:7}/{l:7}/",
     "Telegram bot token": "{d:10}:A" + "A{u:33}",
     "Facebook token": "EA" + "A{A:160}",
@@ -241,7 +242,7 @@ KINDS: dict[str, str] = {
     "Cookie header": "Cookie: session" + "={A:40}; theme=dark",
     "Set-Cookie header": "Set-Cookie: sid" + "={A:40}; Path=/; HttpOnly",
     "netrc": "machine api.example.com login bob password" + " {A:20}",
-    "docker auth": '{{"auths": {{"https://index.docker.io/v1/": {{"auth": "'.replace("{{", "{") + "{A:28}==\"}}}",
+    "docker auth": '{{"auths": {{"https://index.docker.io/v1/": {{"auth": "'.replace("{{", "{") + '{A:28}=="}}}',
     "GitLab session": "_gitlab" + "_session={h:32}",
 }
 

@@ -94,7 +94,8 @@ def refuse_cut(path: Path) -> None:
         OSError: if it is so.
     """
     try:
-        was_cut = path.stat().st_size == 0 and Path(os.path.realpath(path) + "-wal").stat().st_size > 0
+        # The log first: who makes a new file writes into that before there is anything in the log.
+        was_cut = Path(os.path.realpath(path) + "-wal").stat().st_size > 0 and path.stat().st_size == 0
     except FileNotFoundError:
         return
     if was_cut:
