@@ -13,6 +13,9 @@ from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.document import SIZE_LIMIT
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import load_manifests
+from lambda_warden.redaction.policy import BUILT_IN
+from lambda_warden.redaction.text import redact_text
+from lambda_warden.redaction.value import redact_value
 from support.builders import function_arn, ref
 
 GOOD = """\
@@ -318,7 +321,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "unknown key": (
         GOOD + "limit: {}\n",
         "FILE:9: limit: ",
-        "unknown key 'limit'. Expected one of: version, targets, functions, deny, principals.",
+        "unknown key 'limit'. Expected one of: version, targets, functions, deny, principals, redaction.",
     ),
     "unknown key of a target": (
         edited("functions:", "    role: x\nfunctions:"),
@@ -657,3 +660,72 @@ def test_an_alias_that_only_sounds_like_the_code_deployed_last_is_warned_about(
 
     assert len(list(loaded.warnings())) == warned
     assert all("write $LATEST" in warning and ":6:" in warning for warning in loaded.warnings())
+
+
+# What is redacted besides what always is
+
+REDACTION = """\
+redaction:
+  detectors:
+    - {kind: acme-key, prefix: acme_, alphabet: A-Za-z0-9, length: [20, 40], entropy: 2.5}
+    - {kind: acme-id, prefix: "AC-", alphabet: 0-9, length: 12, entropy: 0}
+  names: [customer number]
+  allow: [orderToken, hunter2]
+"""
+
+
+def test_files_add_to_what_is_redacted(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + REDACTION)
+    (tmp_path / "b.yaml").write_text("version: 1\nredaction: {names: [Kundennummer], allow: [pageKey]}\n")
+    detectors = load_manifests([tmp_path]).rules.detectors
+
+    def shown(text: str) -> str:
+        return redact_text(text, detectors=detectors).text
+
+    body = "a1B2c3D4e5" * 3
+    assert shown(f"got acme_{body}.") == "got [redacted:acme-key]."
+    assert shown(f"xacme_{body} acme_{body[:19]} acme_{body * 2}") == f"xacme_{body} acme_{body[:19]} acme_{body * 2}"
+    assert shown("id AC-012345678901, AC-0123456789012") == "id [redacted:acme-id], AC-0123456789012"
+    assert shown("customerNumber=77") == "customerNumber=[redacted:secret]"
+    assert shown("CUSTOMER_NUMBER: A7") == "CUSTOMER_NUMBER: [redacted:secret]"
+    assert shown('{"kundennummer": "A7"}') == '{"kundennummer": "[redacted:secret]"}'
+    assert shown("orderToken=zQ7xK9 myOrderToken=zQ7xK9") == "orderToken=zQ7xK9 myOrderToken=[redacted:token]"
+    assert shown("password=hunter2 password=hunter3") == "password=hunter2 password=[redacted:password]"
+    value = {"customer_number": "A7", "orderToken": "x", "token": "hunter2", "secret": "y"}
+    assert redact_value(value, detectors=detectors).value == {
+        **value,
+        "customer_number": "[redacted:secret]",
+        "secret": "[redacted:secret]",
+    }
+    assert redact_text(f"acme_{body} customerNumber=77").count == 0
+
+
+def test_without_more_what_always_is_redacted_is(tmp_path: Path) -> None:
+    assert load_manifests([written(tmp_path, GOOD)]).rules.detectors == BUILT_IN
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("  detectors: [{kind: Acme, prefix: acme_, length: 20}]", "kind"),
+        ("  detectors: [{kind: acme, prefix: a, length: 20}]", "prefix"),
+        ('  detectors: [{kind: acme, prefix: "a b", length: 20}]', "prefix"),
+        ("  detectors: [{kind: acme, prefix: acme_, length: 7}]", "length"),
+        ("  detectors: [{kind: acme, prefix: acme_, length: [40, 20]}]", "length"),
+        ("  detectors: [{kind: acme, prefix: acme_, length: [20]}]", "length"),
+        ("  detectors: [{kind: acme, prefix: acme_}]", "length"),
+        ('  detectors: [{kind: acme, prefix: acme_, length: 20, alphabet: "]x["}]', "alphabet"),
+        ('  detectors: [{kind: acme, prefix: acme_, length: 20, alphabet: "z-a"}]', "alphabet"),
+        ("  detectors: [{kind: acme, prefix: acme_, length: 20, entropy: 9}]", "entropy"),
+        ("  detectors: [{kind: acme, prefix: acme_, length: 20, regex: x}]", "regex"),
+        ("  names: ['77']", "names"),
+        ("  names: [x]", "names"),
+        ("  allow: ['']", "allow"),
+        ("  forms: []", "forms"),
+    ],
+)
+def test_a_detector_that_can_not_be_is_refused_at_its_line(tmp_path: Path, line: str, key: str) -> None:
+    problems = refusal(written(tmp_path, f"{GOOD}redaction:\n{line}\n"))
+
+    assert all(problem.startswith("FILE:10: redaction.") for problem in problems), problems
+    assert key in problems[0]

@@ -11,6 +11,7 @@ from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 
 _Place = tuple[str, str, str]
 """Partition, region and account."""
@@ -76,6 +77,8 @@ class RuleConflictError(ValueError):
 class Rules:
     """All rules of the manifests, the targets they stand on, what is denied all the same, and principals' limits.
 
+    `detectors` is what is redacted in whatever is shown of these functions.
+
     Rules that name a function exactly come before patterns: where one exists, no pattern is looked at.
 
     Raises:
@@ -89,11 +92,13 @@ class Rules:
         targets: Iterable[Target],
         denies: Iterable[Deny] = (),
         principals: Mapping[str, Limits] | None = None,
+        detectors: Detectors = BUILT_IN,
     ) -> None:
         self.all = tuple(rules)
         self.targets = tuple(targets)
         self.denies = tuple(denies)
         self.principals = dict(principals or {})
+        self.detectors = detectors
         self._check_conflicts()
         self._exact: dict[str, list[Rule]] = {}
         self._patterns: dict[_Place, NamePatterns[Rule]] = {}

@@ -21,6 +21,7 @@ from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
 from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.function_ref import partition_of
 from lambda_warden.model.manifest import (
+    DetectorRule,
     FunctionRule,
     Limits,
     Manifest,
@@ -28,6 +29,8 @@ from lambda_warden.model.manifest import (
     parse_deny_arn,
     parse_rule_arn,
 )
+from lambda_warden.redaction.detectors import Detector
+from lambda_warden.redaction.policy import Detectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class _Merged:
             raise ManifestError(self.problems)
         try:
             files = (*(file.path for file in self.files), *self.schema_files)
-            return LoadedManifest(files, Rules(rules, targets, denies, principals), self.stamps)
+            return LoadedManifest(files, Rules(rules, targets, denies, principals, self._detectors()), self.stamps)
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
 
@@ -196,11 +199,25 @@ class _Merged:
                     self.problems.append(file.document.at(place, problem))
         return {name: limits for name, (limits, _) in found.items()}
 
+    def _detectors(self) -> Detectors:
+        """What is looked for in texts: what always is, and what any file adds."""
+        rules = [file.manifest.redaction for file in self.files]
+        return Detectors(
+            tuple(dict.fromkeys(_detector(spec) for rule in rules for spec in rule.detectors)),
+            tuple(dict.fromkeys(name for rule in rules for name in rule.names)),
+            frozenset(each for rule in rules for each in rule.allow),
+        )
+
     def _require_something(self, targets: Sequence[Target], rules: Sequence[Rule]) -> None:
         for key, present in (("targets", targets), ("functions", rules)):
             if not present:
                 where = ", ".join(str(file.path) for file in self.files)
                 self.problems.append(f"{where}:1: {key}: is missing. Expected at least one.")
+
+
+def _detector(spec: DetectorRule) -> Detector:
+    least, most = (spec.length, spec.length) if isinstance(spec.length, int) else spec.length
+    return Detector(spec.kind, (spec.prefix,), spec.alphabet, least, most, spec.entropy)
 
 
 def _conflict(error: RuleConflictError) -> str:
