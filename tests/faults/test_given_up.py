@@ -14,6 +14,7 @@ import anyio.to_thread
 import psutil
 import pytest
 
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.invocation import dispatcher
 from support.audit import verify
 from support.scripted_endpoint import Held, ScriptedEndpoint, refused, scripted_endpoint
@@ -110,15 +111,21 @@ async def test_a_call_that_was_given_up_while_it_waited_for_its_record_is_not_se
 
 
 async def test_a_call_that_is_cancelled_between_two_attempts_makes_no_other(
-    endpoint: ScriptedEndpoint, tmp_path: Path
+    endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor is another one on record."""
     endpoint.behaviours["f"] = lambda _: refused(429, "TooManyRequestsException", retry_after=60)
+    pausing, wait = threading.Event(), InvocationHandle.wait
+
+    def noted(handle: InvocationHandle, seconds: float) -> None:
+        pausing.set()
+        wait(handle, seconds)
+
+    monkeypatch.setattr(InvocationHandle, "wait", noted)
     async with warden(tmp_path, endpoint.url, RULE) as running:
         async with anyio.create_task_group() as group:
             group.start_soon(running.invoke, "f:live")
-            with anyio.fail_after(30):
-                while not endpoint.started:
-                    await anyio.sleep(0.01)
+            assert await anyio.to_thread.run_sync(pausing.wait, 30)
             group.cancel_scope.cancel()
         await running.until_recorded("intent", "outcome")
         (outcome,) = running.bodies("outcome")

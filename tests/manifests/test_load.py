@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from pydantic import JsonValue
 
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.document import SIZE_LIMIT
@@ -691,7 +692,7 @@ def test_files_add_to_what_is_redacted(tmp_path: Path) -> None:
     assert shown('{"kundennummer": "A7"}') == '{"kundennummer": "[redacted:secret]"}'
     assert shown("orderToken=zQ7xK9 myOrderToken=zQ7xK9") == "orderToken=zQ7xK9 myOrderToken=[redacted:token]"
     assert shown("password=hunter2 password=hunter3") == "password=hunter2 password=[redacted:password]"
-    value = {"customer_number": "A7", "orderToken": "x", "token": "hunter2", "secret": "y"}
+    value: dict[str, JsonValue] = {"customer_number": "A7", "orderToken": "x", "token": "hunter2", "secret": "y"}
     assert redact_value(value, detectors=detectors).value == {
         **value,
         "customer_number": "[redacted:secret]",
