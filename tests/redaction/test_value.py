@@ -95,11 +95,12 @@ def test_one_secret_among_many_rows_is_found_wherever_it_stands(at: int) -> None
 
 
 @pytest.mark.parametrize("at", [0, 262_130, 262_138, 262_144, 262_145, 524_290])
-@pytest.mark.parametrize("text", [ACCESS_KEY, "db_pass", "signing_key", "-----BEGIN RSA PRIVATE " + "KEY-----"])
+@pytest.mark.parametrize("text", [ACCESS_KEY, "db_pass=", "signing_key=", "-----BEGIN RSA PRIVATE " + "KEY-----"])
 def test_what_a_long_text_may_hold_is_found_anywhere(at: int, text: str) -> None:
     found = suspicion(b"." * at + text.encode() + b"." * 300_000)
-    assert found == suspicion(text.encode())
-    assert found
+    alone = suspicion(text.encode())
+    assert alone.anchors
+    assert found.anchors >= alone.anchors
 
 
 ANSWER: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Names that tell that their value is a secret, the ways a name and a value are written, and what only looks like it."""
+"""Names that tell that their value is a secret, and the ways in which a name and a value are written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ SECRET = "zQ7x" + "K9vW3j"
 _WORDS = """
 password, db password, admin password, root password, user password, smtp password, redis password, mysql root password,
 postgres password, ftp password, proxy password, login password, keystore password, master password, new password,
-old password, password confirmation, password hash, passwd, db passwd, passphrase, key passphrase, pass phrase, passcode,
+old password, password confirmation, password hash, passwd, db passwd, passphrase, key passphrase, pass phrase,
+passcode,
 redis pass, db pass, smtp pass, mail pass, user pass, rabbitmq pass, basic auth pass, mongo pass, pgpassword, db pwd,
 admin pwd, user pwd, secret, client secret, app secret, api secret, shared secret, webhook secret, jwt secret,
 session secret, cookie secret, oauth client secret, signing secret, consumer secret, secret key, aws secret access key,
@@ -24,19 +25,23 @@ oauth token, device token, registration access token, security token, jwt token,
 aws session token, user token, page access token, verification token, reset token, api key, x api key, google api key,
 openai key, openai api key, anthropic api key, app key, application key, access key, aws access key, account key,
 azure storage key, storage account key, cosmos key, service bus key, shared access key, private key, rsa private key,
-ssh private key, tls private key, ssh key, deploy key, encryption key, decryption key, signing key, auth key, master key,
+ssh private key, tls private key, ssh key, deploy key, encryption key, decryption key, signing key, auth key,
+master key,
 session key, client key, consumer key, service key, service account key, subscription key, license key, hmac key,
 webhook key, stripe key, sendgrid key, twilio key, mailgun key, datadog key, dd api key, newrelic license key,
-sentry auth token, algolia admin key, algolia api key, mapbox key, firebase key, supabase service role key, supabase key,
+sentry auth token, algolia admin key, algolia api key, mapbox key, firebase key, supabase service role key,
+supabase key,
 rails master key, laravel app key, fernet key, nextauth secret, jwt signing key, private key pem, private key data,
 integration key, ingest key, host key, function key, functions key, maps api key, weather api key, groq key,
 gemini key, mistral key, pinecone key, cohere key, deepseek key, huggingface key, replicate key, xai key,
 sentry dsn, dsn, database dsn, connection string, db connection string, azure connection string,
-storage connection string, cookie, session cookie, set cookie, auth cookie, credentials, aws credentials, db credentials,
+storage connection string, cookie, session cookie, set cookie, auth cookie, credentials, aws credentials,
+db credentials,
 credential, creds, db creds, sig, signature, webhook signature, hmac, hmac signature, pin, user pin, card pin, sim pin,
 otp, totp, totp secret, mfa code, otp code, verification code, security code, auth code, recovery codes, backup codes,
 cvv, cvc, card cvv, cvv2, ssn, user ssn, social security number, iban, bank iban, card number, credit card number, auth,
-proxy auth, basic auth, registry auth, pat, github pat, azure devops pat, bearer, jwt, user jwt, mnemonic, wallet mnemonic,
+proxy auth, basic auth, registry auth, pat, github pat, azure devops pat, bearer, jwt, user jwt, mnemonic,
+wallet mnemonic,
 seed phrase, recovery phrase, mnemonic phrase, sas token, sas url, session id, jsessionid, phpsessid, webhook url,
 slack webhook url, authorization code, kennwort, passwort, contrasena, senha, pepper, wifi password, vpn password,
 ldap bind password, tokens secret, passkey, deployer private key, wallet private key, eth private key, dropbox key,

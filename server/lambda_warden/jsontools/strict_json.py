@@ -10,12 +10,12 @@ from typing import Any, Final
 import jiter
 from pydantic_core import to_json
 
-from lambda_warden.redaction.prefilter import Sieve
+from lambda_warden.jsontools.prefilter import Prefilter
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _INFINITY: Final = b"Infinity"  # what an infinite number becomes where it is written
 # A double ends at 1.8e308: what is larger has an exponent of three digits, or more than two hundred digits before it.
-_LARGE_NUMBER: Final = Sieve(r"[0-9][eE]\+?[0-9]{3}", "[0-9]{200}")
+_LARGE_NUMBER: Final = Prefilter(r"[0-9][eE]\+?[0-9]{3}", "[0-9]{200}")
 
 
 def parse_json(data: bytes) -> object:

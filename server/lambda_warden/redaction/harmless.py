@@ -1,4 +1,4 @@
-"""Values that are no secrets, whatever their name tells: placeholders, what is masked, paths, ARNs, words of messages."""
+"""Values that are no secrets, whatever their name tells: placeholders, paths, ARNs, words of messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ STATES: Final = frozenset(
 )
 """Words that a message begins with behind `password:`, and what a serialiser puts there."""
 FUNCTION_WORDS: Final = frozenset(
-    "the a an and or of for from in on at by await new yield async lambda function func return to with as if then than but be been it its we you i he she they my our"
+    "the a an and or of for from in on at by await new yield async lambda function func return to with as if"
+    " then than but be been it its we you i he she they my our"
     " their there here where when while because only also used using set given".split()
 )
 """Words of sentences, which no pass phrase is expected to begin with unless it is quoted."""

@@ -1,7 +1,6 @@
 """Names that tell that their value is a secret, and names that only look so: words as data.
 
-A name is read as words, however it is written: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password`, `DB password`.
-Its last words tell what the value is.
+A name is read as words, however it is written: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password`. Its last words tell what the value is.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ KEY: Final = "key"
 
 LAST_WORDS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        "password passwd passphrase passcode passwort kennwort contrasena contraseña senha motdepasse pwd pswd psw pword"
+        "password passwd passphrase passcode passwort kennwort contrasena contraseña senha motdepasse pwd"
+        " pswd psw pword"
         " userpass dbpass dbpasswd mypass rootpass adminpass passphrases passwords masterpass"
         " sshpass ldappass ftppass mailpass smtppass redispass mysqlpass pgpass pgpassword dbpwd userpwd".split(),
         PASSWORD,
@@ -29,7 +29,9 @@ LAST_WORDS: Final[dict[str, str]] = {
         " setcookie authdata sas pincode webhooksecret passkey pepper".split(),
         SECRET,
     ),
-    **dict.fromkeys("token pat accesstoken authtoken refreshtoken idtoken sessiontoken bearertoken usertoken".split(), TOKEN),
+    **dict.fromkeys(
+        "token pat accesstoken authtoken refreshtoken idtoken sessiontoken bearertoken usertoken".split(), TOKEN
+    ),
     **dict.fromkeys(
         "apikey accesskey accountkey privatekey privkey authkey signingkey encryptionkey secretkey masterkey sharedkey"
         " appkey storagekey apitoken sshkey licensekey".split(),
@@ -50,7 +52,8 @@ KEYS: Final = frozenset(
     " storage app application master shared consumer client service session webhook hmac crypto cipher aes rsa ed25519"
     " ecdsa ssh jwt jwk admin server license licence deploy root user host db database integration ingest ingestion"
     " write read publishable restricted live test prod production staging bot hook cookie token password pass"
-    " subscription bus role functions function bucket data datakey symmetric wrapping recovery backup restic vault unseal seal"
+    " subscription bus role functions function bucket data datakey symmetric wrapping recovery backup restic"
+    " vault unseal seal"
     " rails laravel django flask fernet nextauth s3 r2 minio spaces b2"
     " openai anthropic claude gemini google gcp groq mistral cohere deepseek perplexity pinecone huggingface hf"
     " replicate together openrouter xai elevenlabs stability tavily serper serpapi voyage weaviate qdrant"
@@ -76,14 +79,17 @@ PASS_WORDS: Final = frozenset(
 
 HARMLESS_BEFORE_TOKEN: Final = frozenset(
     "next page paging continuation continue pagination cursor sync marker idempotency request client task forward"
-    " backward start starting list scroll max min input output prompt completion total stop eos bos pad unk mask sep cls"
+    " backward start starting list scroll max min input output prompt completion total stop eos bos pad unk"
+    " mask sep cls"
     " change delta position previous prev unexpected resume snapshot lock cancellation cancel lexer parser control"
     " approval callback operation registration transaction reservation"
     " dedup deduplication".split()
 )
 """Tokens that continue a listing, repeat a request, name a task or belong to a language."""
 
-TELLING_TOKENS: Final = frozenset("access auth refresh bearer secret session api id user bot oauth sso personal".split())
+TELLING_TOKENS: Final = frozenset(
+    "access auth refresh bearer secret session api id user bot oauth sso personal".split()
+)
 """Words that make any token a secret: `page_access_token` is no page's."""
 
 LATER_WORDS: Final = frozenset(
@@ -139,7 +145,9 @@ PHRASES: Final[dict[tuple[str, ...], str]] = {
 }
 """Words that tell only together, at the end of a name."""
 WEAK_PHRASES: Final = frozenset(
-    phrase for phrase in PHRASES if phrase[-1] in ("code", "codes", "number", "url", "id", "hash", "string", "str", "token")
+    phrase
+    for phrase in PHRASES
+    if phrase[-1] in ("code", "codes", "number", "url", "id", "hash", "string", "str", "token")
 )
 
 _PHRASE_ENDS: Final = frozenset("phrase words seed passphrase mnemonic".split())
@@ -237,7 +245,24 @@ STEMS: Final = tuple(
 )
 """What any telling name has in it, in lower case, unless it ends with one of `SHORT_STEMS`."""
 SHORT_STEMS: Final = (
-    *("key", "keys", "sig", "pin", "otp", "totp", "cvv", "cvc", "cvv2", "cvc2", "ssn", "iban", "dsn", "jwt", "jws", "jwe"),
+    *(
+        "key",
+        "keys",
+        "sig",
+        "pin",
+        "otp",
+        "totp",
+        "cvv",
+        "cvc",
+        "cvv2",
+        "cvc2",
+        "ssn",
+        "iban",
+        "dsn",
+        "jwt",
+        "jws",
+        "jwe",
+    ),
     *("pat", "auth", "auths", "cred", "creds", "sas", "hmac", "psw", "pword", "pepper", "seed", "code", "codes"),
     *("number", "str", "string", "words", "data"),
 )

@@ -66,8 +66,9 @@ _BARE: Final = re.compile(
     r"""(?:[^\s"'`,;&\\<)}\]|]|[)}\]](?=[^\s"'`,;&)}\]<|.])|<(?!/)|\\(?!["'`nrt\\/])|[|](?=[^\s|])"""
     r"""|[,;&](?!\s|\Z|["'`]|(?:quot|apos|amp|lt|gt|\#\w{1,6});|[A-Za-z0-9_ .-]{1,64}[=:]))*+"""
 )
-_BRACED: Final = re.compile(
-    r"\$\{[^}\n]{0,200}\}|\$\([^)\n]{0,200}\)|\{\{[^}\n]{0,200}\}\}|<[^<>\n]{1,60}>|\[[A-Za-z .]{1,40}\]|[=#]\{[^}\n]{0,99}\}|%\(\w+\)s|\*{3,}"
+_BRACED: Final = re.compile(  # placeholders
+    r"\$\{[^}\n]{0,200}\}|\$\([^)\n]{0,200}\)|\{\{[^}\n]{0,200}\}\}|<[^<>\n]{1,60}>|\[[A-Za-z .]{1,40}\]"
+    r"|[=#]\{[^}\n]{0,99}\}|%\(\w{1,99}\)s|\*{3,}"
 )
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[+-]?[ \t]*(?:#[^\n]*)?\r?\n")
 _REST_OF_LINE: Final = re.compile(r"(?:[ \t]+[^\s\"'`,;|&<>(){}\[\]=:]+)+")
@@ -94,7 +95,7 @@ _LEVELS: Final = frozenset(
         "user",
     ]
 )
-_MARK_END: Final = re.compile(rf"{MARK}(?=[\s\"'`,;&)}}\]\\@<|]|\Z)")
+_MARK_END: Final = re.compile(rf"(?:[\w!#$%&*+.^~-]{{1,128}}=)?{MARK}(?=[\s\"'`,;&)}}\]\\@<|]|\Z)")
 _MARK: Final = re.compile(MARK)
 _PHRASE_WORDS: Final = (3, 32)
 
@@ -148,9 +149,8 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         prose = _in_sentence(text, start, end)
         if block := _BLOCK.match(text, at):
             return _block(text, start, block.end(), meaning)
-    if opened := _OPENED.match(text, at):
-        if text[opened.start()] != "{" or not text.startswith("{{", opened.start()):
-            at = opened.end()
+    if (opened := _OPENED.match(text, at)) and not text.startswith("{{", at):
+        at = opened.end()
     if scheme := _SCHEME.match(text, at):
         at = scheme.end()
         prose = True
@@ -167,15 +167,10 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         return Found(first, last, meaning.kind)
     if kind in ("call", "list", "said"):
         return None
-    if braced := _BRACED.match(text, at):
-        if not text[braced.end() : braced.end() + 1].isalnum():
-            return None
+    if (braced := _BRACED.match(text, at)) and not text[braced.end() : braced.end() + 1].isalnum():
+        return None
     if kind in ("element", "plist"):
-        limit = text.find("<", at)
-        last = min(
-            limit if limit >= 0 else len(text),
-            text.find("]]>", at, at + 600) if "]]>" in text[at : at + 600] else len(text),
-        )
+        last = min((at_end for end in ("<", "]]>") if (at_end := text.find(end, at, at + 600)) >= 0), default=at)
         value = text[at:last]
         if _is_marked(value.strip()) or is_harmless(value, meaning, prose=meaning.weak):
             return None
@@ -184,9 +179,8 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
     if bare is None:
         return None
     last = bare.end()
-    if "%3" in sign or "%253" in sign:
-        if stop := _PERCENT_END.search(text, at, last):
-            last = stop.start()
+    if ("%3" in sign or "%253" in sign) and (stop := _PERCENT_END.search(text, at, last)):
+        last = stop.start()
     if kind == "html" and (stop_at := text.find("&lt;", at, last)) >= 0:
         last = stop_at
     value = text[at:last]
@@ -229,12 +223,7 @@ def _in_sentence(text: str, start: int, end: int) -> bool:
     word = _WORD_BEFORE.search(text, max(0, start - 26), start)
     if word is None:
         before = text[max(0, start - 2) : start]
-        return (
-            len(before) == 2
-            and before[1] == " "
-            and (before[0].isalnum() or before[0] in "'’\")]")
-            and before[0] != "]"
-        )
+        return len(before) == 2 and before[1] == " " and (before[0].isalnum() or before[0] in "'\")")
     return word[1].lower() not in _LEVELS
 
 

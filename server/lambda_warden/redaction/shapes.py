@@ -57,10 +57,17 @@ SHAPES: Final = (
     # RFC 3986, userinfo. Slashes that are not percent-encoded are taken for the password's, unless a port comes first.
     _shape(
         "password",
-        ["://", r":\\{1,8}/", "%3a%2f%2f"],
-        rf"""(?P<keep>(?::\\{{0,4}}/\\{{0,4}}/|%3[Aa]%2[Ff]%2[Ff])(?:{MARK}|[^\s/:@?#"'`<>\\])*+(?::|%3[Aa]))"""
-        rf"""(?!{MARK}@|\*{{3,}}@|\$\{{|\{{\{{|<|%[sdv]@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=(?:@|%40)(?!sha256:))"""
+        ["://", r":\\{1,8}/"],
+        rf"""(?P<keep>:\\{{0,4}}/\\{{0,4}}/(?:{MARK}|[^\s/:@?#"'`<>\\])*+:)"""
+        rf"""(?!{MARK}@|\*{{3,}}@|\$\{{|\{{\{{|<|%[sdv]@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=@(?!sha256:))"""
         r"""|(?!\d{1,5}[/?#])(?:[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\]))++(?=@(?!sha256:)))""",
+    ),
+    # The same, percent-encoded as a whole.
+    _shape(
+        "password",
+        ["%3a%2f%2f"],
+        rf"(?P<keep>%3A%2F%2F[\w.~-]{{0,128}}+%3A)(?!{MARK}%40)(?:[\w.~-]|%(?!40|2F|3F|23)[0-9A-F]{{2}}){{1,256}}+(?=%40)",
+        re.IGNORECASE,
     ),
     # Sentry's DSN: the public key of a project, with which anybody sends events (Sentry docs, "DSN").
     _shape(
@@ -154,7 +161,7 @@ SHAPES: Final = (
     _shape(
         "password",
         ["curl ", "wget ", "http --auth", "https --auth"],
-        rf"(?P<keep>(?:curl|wget|https?)\s[^\r\n|;]{{0,1024}}?(?:\s-u\s?|\s--(?:proxy-)?user[ =]|\s-U\s?|\s--auth[ =]|\s-a\s)[\"']?[^\s:\"'/]{{1,128}}:)(?!{MARK}|\$|\*|<|//)[^\s\"']++",
+        rf"(?P<keep>(?:curl|wget|https?)\s[^\r\n|;]{{0,512}}?(?<=\s)(?:-u\s?|--(?:proxy-)?user[ =]|-U\s?|--auth[ =]|-a\s)[\"']?[^\s:\"'/]{{1,128}}:)(?!{MARK}|\$|\*|<|//)[^\s\"']++",
     ),
     _shape(
         "password",

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from lambda_warden.jsontools.prefilter import Prefilter, windows
 from lambda_warden.redaction.harmless import is_harmless
 from lambda_warden.redaction.marks import Found, RedactedText, is_mark, mark
 from lambda_warden.redaction.pairs import SCHEMES, find_pair
 from lambda_warden.redaction.policy import BUILT_IN, Anchor, Detectors, anchor, index
-from lambda_warden.redaction.prefilter import Sieve, windows
 from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, SHAPES
 
 __all__ = (
@@ -89,7 +89,7 @@ class Suspicion:
         folded = _folded(text)
         if len(text) > _LARGE and not _sieve(self._ordered).holds(folded):
             return False
-        for each in self._ordered:
+        for each in self._ordered:  # noqa: SIM110 - as below
             if each.literal in folded if each.literal else each.in_text.search(folded):
                 return True
         return False
@@ -134,7 +134,7 @@ def suspicion(*texts: bytes, detectors: Detectors = BUILT_IN) -> Suspicion:
 class _Search(NamedTuple):
     """A search for some anchors at once; what it finds may be none of them."""
 
-    sieve: Sieve
+    sieve: Prefilter
     anchors: tuple[Anchor, ...]
 
 
@@ -155,8 +155,8 @@ def _searches(detectors: Detectors) -> tuple[_Search, ...]:
 
 
 @lru_cache(maxsize=256)
-def _sieve(anchors: tuple[Anchor, ...]) -> Sieve:
-    return Sieve(*(each.pattern for each in anchors))
+def _sieve(anchors: tuple[Anchor, ...]) -> Prefilter:
+    return Prefilter(*(each.pattern for each in anchors))
 
 
 def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]) -> tuple[_Search, ...]:

@@ -15,7 +15,7 @@ WINDOW: Final = 1 << 18
 """Bytes that are searched at once, so that no large text is copied whole."""
 
 
-class Sieve:
+class Prefilter:
     """Finds texts in which one of some patterns matches somewhere.
 
     Args:
