@@ -27,7 +27,7 @@ from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings
-from lambda_warden.store.audit_log import Field, RecordError
+from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
@@ -68,10 +68,16 @@ class Warden:
         self._policy = make_policy(settings, loaded.rules)
         try:
             seal = seal_from(settings.results_key_file)
-            self._records = open_store(settings.records).audit_log(about=self._about(), seal=seal)
+            about: dict[str, Field] = {
+                "version": __version__,
+                "principal": settings.principal,
+                "reload": settings.reload,
+                **_fields_of(loaded),
+            }
+            self._records = open_store(settings.records).audit_log(about=about, seal=seal)
         except (RecordError, ResultError) as error:
             raise SettingsError(str(error)) from error
-        self.results = _open_results(settings, seal)
+        self.results = _open_results(settings, self._records, seal)
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
         self._prepared = False
@@ -87,12 +93,24 @@ class Warden:
         """
         policy = make_policy(self._settings, loaded.rules)
         try:
-            self._records.append("reload", uuid.uuid4().hex, {"rules": len(policy.rules.all)})
+            changes = policy.rules.changes_from(self._policy.rules)
+            self._records.append("reload", uuid.uuid4().hex, {**_fields_of(loaded), **changes})
         except RecordError as error:
             raise SettingsError(str(error)) from error
         self._policy = policy
         for declaration, tool in self._tools:
             tool.annotations = declaration.annotations(policy.rules)
+
+    def reload_failed(self, problem: str) -> None:
+        """Record that changed manifests did not come into force. Raises nothing."""
+        try:
+            self._records.append(
+                "reload_failed",
+                uuid.uuid4().hex,
+                {"reason": problem, "manifest_sha256": self._policy.rules.digest or None},
+            )
+        except RecordError as error:
+            logger.error("%s", error)
 
     def look_before_calls(self, until_current: Callable[[], Awaitable[bool]]) -> None:
         """Have each call wait until what the manifests' files say is in force.
@@ -115,10 +133,6 @@ class Warden:
     def log_level(self) -> str:
         """What goes to stderr."""
         return self._settings.log_level
-
-    def _about(self) -> dict[str, Field]:
-        """What is on record of the start of this server."""
-        return {"version": __version__, "rules": len(self._policy.rules.all), "principal": self._settings.principal}
 
     def _current(self) -> Policy:
         return self._policy
@@ -215,7 +229,16 @@ class Warden:
             logger.warning("no client for AWS: %s", error)
 
 
-def _open_results(settings: Settings, seal: Seal | None) -> KeptResults | None:
+def _fields_of(loaded: LoadedManifest) -> dict[str, Field]:
+    """What is on record of manifests that come into force."""
+    return {
+        "files": ", ".join(map(str, loaded.files)),
+        "manifest_sha256": loaded.rules.digest or None,
+        "rules": len(loaded.rules.all),
+    }
+
+
+def _open_results(settings: Settings, records: AuditLog, seal: Seal | None) -> KeptResults | None:
     """Kept results, if any are kept.
 
     Raises:
@@ -233,4 +256,4 @@ def _open_results(settings: Settings, seal: Seal | None) -> KeptResults | None:
         # Calls go on: they have their answers, and what they say of the rest stays true.
         logger.error("no results are kept: %s", error)
         return None
-    return KeptResults(store, settings.output_bytes)
+    return KeptResults(store, records, settings.output_bytes)

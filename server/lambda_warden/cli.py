@@ -163,7 +163,11 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
         warden = Warden(settings, loaded, authentic=transport == "stdio")
     except SettingsError as error:
         raise _Problems(str(error)) from None
-    with _reloading(Watcher(manifests, loaded, warden.apply), warden) if settings.reload else _hangup_ignored():
+    with (
+        _reloading(Watcher(manifests, loaded, warden.apply, warden.reload_failed), warden)
+        if settings.reload
+        else _hangup_ignored()
+    ):
         if transport == "stdio":
             anyio.run(serve_stdio, warden)
         else:

@@ -20,7 +20,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results import CHUNK_BYTES, NewPart
 from lambda_warden.store.seal import Seal
-from support.kept import CALL, KEY, OWNER, as_json, keep, keep_returned, opened
+from support.kept import CALL, KEY, OWNER, RECORDS, as_json, keep, keep_returned, opened
 
 LARGE = hashlib.shake_256(b"large").digest(2 * CHUNK_BYTES + 5)
 
@@ -58,7 +58,7 @@ def test_a_file_gets_the_functions_exact_bytes(path: Path, seal: Seal | None, pa
     key = path.with_name("key")
     key.write_text(KEY.hex())
     with opened(path, seal) as store:
-        keep_returned(KeptResults(store), CALL, payload, b"a log")
+        keep_returned(KeptResults(store, RECORDS), CALL, payload, b"a log")
     target = path.with_name("out")
     command = [sys.executable, "-m", "lambda_warden", "result", CALL, "--results", str(path)]
     command += ["--results-key-file", str(key)] if seal else []
@@ -70,7 +70,7 @@ def test_a_file_gets_the_functions_exact_bytes(path: Path, seal: Seal | None, pa
 
 def test_what_was_redacted_is_said_on_standard_error(path: Path) -> None:
     with opened(path) as store:
-        keep_returned(KeptResults(store), CALL, as_json({"password": "hunter2-and-more"}), b"log")
+        keep_returned(KeptResults(store, RECORDS), CALL, as_json({"password": "hunter2-and-more"}), b"log")
     result = run(path)
     assert result.stdout == '{"password":"[redacted:password]"}'
     assert result.stderr == "Redacted: 1 place.\n"
@@ -79,7 +79,7 @@ def test_what_was_redacted_is_said_on_standard_error(path: Path) -> None:
 
 def test_a_query_prints_what_it_finds_as_json(path: Path) -> None:
     with opened(path) as store:
-        keep_returned(KeptResults(store), CALL, as_json({"a": [{"b": "é\x1b\x7f"}]}))
+        keep_returned(KeptResults(store, RECORDS), CALL, as_json({"a": [{"b": "é\x1b\x7f"}]}))
     assert run(path, "--query", "a[].b").stdout == '[\n  "\\u00e9\\u001b\\u007f"\n]\n'
     bad = run(path, "--query", "a[")
     assert (bad.exit_code, bad.stdout) == (1, "")
@@ -100,7 +100,7 @@ def test_a_query_prints_what_it_finds_as_json(path: Path) -> None:
 )
 def test_what_can_not_be_read_is_one_error(path: Path, call: str, arguments: list[str], message: str) -> None:
     with opened(path) as store:
-        keep_returned(KeptResults(store), CALL, b"x")
+        keep_returned(KeptResults(store, RECORDS), CALL, b"x")
     result = run(path, *arguments, call=call)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
@@ -109,7 +109,7 @@ def test_what_can_not_be_read_is_one_error(path: Path, call: str, arguments: lis
 
 def test_another_principals_result_is_read_with_its_name(path: Path) -> None:
     with opened(path) as store:
-        keep_returned(KeptResults(store), CALL, b"x", caller=Caller("chat-ops"))
+        keep_returned(KeptResults(store, RECORDS), CALL, b"x", caller=Caller("chat-ops"))
     assert run(path, "--principal", "chat-ops").stdout == "x"
     environment = {"LAMBDA_WARDEN_PRINCIPAL": "chat-ops", "LAMBDA_WARDEN_RESULTS": str(path)}
     assert CliRunner().invoke(main, ["result", CALL], env=environment).stdout == "x"
@@ -141,7 +141,7 @@ def test_damage_is_noticed(path: Path) -> None:
 
 def test_a_terminal_shows_text_and_no_escape_sequence(path: Path) -> None:
     with opened(path) as store:
-        keep_returned(KeptResults(store), CALL, "a\x1b]0;\x07\u202eb\nc".encode())
+        keep_returned(KeptResults(store, RECORDS), CALL, "a\x1b]0;\x07\u202eb\nc".encode())
     code, shown = on_terminal(path)
     assert (code, shown) == (0, b"a\\u001b]0;\\u0007\\u202eb\r\nc\r\n")
     code, shown = on_terminal(path, "--force")

@@ -18,7 +18,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.tools.resources import RESOURCE_BYTES
-from support.kept import CALL, FUNCTION, as_json, keep_returned, opened
+from support.kept import CALL, FUNCTION, RECORDS, as_json, keep_returned, opened
 from support.servers import serve_http
 from support.warden import allow, stdio, structured, text_of, write_manifest
 
@@ -38,12 +38,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("kept")
     write_manifest(folder, "http://127.0.0.1:9", [allow("f")])
     with opened(folder / "results.sqlite3") as store:
-        results = KeptResults(store)
+        results = KeptResults(store, RECORDS)
         keep_returned(results, JSON, b'{"name": "Ada" }', b"START\nEND")
         keep_returned(results, TEXT, "plain\u202e text".encode())
         keep_returned(results, BINARY, b"\xff\x00\x01")
         keep_returned(results, LARGE, LARGE_PAYLOAD)
-        keep_returned(KeptResults(store), FOREIGN, b"theirs", caller=Caller("chat-ops"))
+        keep_returned(KeptResults(store, RECORDS), FOREIGN, b"theirs", caller=Caller("chat-ops"))
         assert store.flush()
         yield folder
 

@@ -113,7 +113,7 @@ async def test_of_a_stream_larger_than_what_is_held_the_start_is_shown_and_nothi
     assert _in_file(tmp_path) == (0, 0)
     with closing(sqlite3.connect(tmp_path / "records.sqlite3")) as db:
         (outcome,) = db.execute("SELECT body FROM events WHERE kind = 'outcome'").fetchone()
-    assert json.loads(outcome)["payload_sha256"] == hashlib.sha256(data).hexdigest()
+    assert json.loads(outcome)["answer_sha256"] == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("end", ["broken off", "without its end"])

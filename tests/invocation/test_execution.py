@@ -229,7 +229,7 @@ def test_a_defect_in_keeping_a_payload_keeps_no_outcome_off_the_record(
     assert intent["payload"] == '{"a": 1}'
     assert (kind, outcome["outcome"]) == ("outcome", "succeeded")
     assert "payload" not in outcome
-    assert outcome["payload_bytes"] == 9
+    assert outcome["answer_bytes"] == 9
 
 
 def test_clients_that_can_not_be_made_are_a_refusal_on_record(
@@ -305,5 +305,5 @@ def test_a_large_answer_is_recorded_with_the_size_and_digest_of_the_whole(
     assert isinstance(ending, CompletedCall)
     assert ending.result.payload_sha256 is None, "what was not read may hold a secret, which it would let be guessed"
     outcome = kept(tmp_path)[-1][1]
-    assert outcome["payload_bytes"] == 12
-    assert outcome["payload_sha256"] == hashlib.sha256(b'"0123456789"').hexdigest()
+    assert outcome["answer_bytes"] == 12
+    assert outcome["answer_sha256"] == hashlib.sha256(b'"0123456789"').hexdigest()

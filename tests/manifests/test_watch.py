@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from support.scripted_endpoint import ScriptedEndpoint
 from support.servers import serve_http
-from support.warden import Warden, allow, check_of, stdio, structured, text_of, warden, write_manifest
+from support.warden import Warden, allow, arn, check_of, stdio, structured, text_of, warden, write_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +39,8 @@ async def until(condition: Callable[[], bool]) -> None:
 def watching(running: Warden, folder: Path) -> Watcher:
     assert running.inside is not None
     path = folder / "manifest.yaml"
-    watcher = Watcher([path], load_manifests([path]), running.inside.apply, poll_seconds=0.02)
+    inside = running.inside
+    watcher = Watcher([path], load_manifests([path]), inside.apply, inside.reload_failed, poll_seconds=0.02)
     watcher.start()
     return watcher
 
@@ -51,6 +53,11 @@ async def test_a_changed_file_comes_into_force_and_is_recorded(endpoint: Scripte
         await until(lambda: any(kind == "reload" for kind, _, _ in running.records()))
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"
         assert (await running.invoke("f:live"))["outcome"] == "denied"
+        digest = hashlib.sha256((tmp_path / "manifest.yaml").read_bytes()).hexdigest()
+        (reload,) = running.bodies("reload")
+        assert (reload["manifest_sha256"], reload["rules"]) == (digest, 1)
+        assert (reload["added"], reload["removed"]) == (arn("g"), arn("f"))
+        assert running.bodies("intent")[0]["manifest_sha256"] == digest
         tools = {tool.name: tool for tool in (await running.client.list_tools(cache_mode="bypass")).tools}
         annotations = tools["invoke_function"].annotations
         assert annotations is not None
@@ -74,7 +81,9 @@ async def test_a_broken_file_leaves_the_old_one_in_force_and_says_so(
                 path.unlink()
             else:
                 path.write_text(broken)
-            await until(lambda: "stays in force" in caplog.text)
+            await until(lambda: "reload_failed" in running.kinds())
+            assert str(path) in running.bodies("reload_failed")[0]["reason"]
+            assert "stays in force" in caplog.text
             assert (await running.invoke("f:live"))["outcome"] == "succeeded"
             assert (await running.invoke("g:live"))["outcome"] == "denied"
             write_manifest(tmp_path, endpoint.url, [allow("f"), allow("g")])
@@ -90,12 +99,13 @@ async def test_what_is_written_while_a_change_comes_into_force_comes_into_force_
     path = write_manifest(tmp_path, endpoint.url, [allow("f")])
     whole = path.read_text() + "deny:\n- arn: arn:aws:lambda:*:*:function:f\n"
     applied: list[int] = []
+    failures: list[str] = []
 
     def apply(loaded: LoadedManifest) -> None:
         applied.append(len(loaded.rules.denies))
         path.write_text(whole)  # the writer goes on while its first half comes into force
 
-    watcher = Watcher([path], load_manifests([path]), apply, poll_seconds=0.02)
+    watcher = Watcher([path], load_manifests([path]), apply, failures.append, poll_seconds=0.02)
     watcher.start()
     path.write_text(path.read_text() + "# more is to come\n")
     await until(lambda: 1 in applied)
@@ -109,7 +119,10 @@ async def test_what_was_written_before_the_watch_began_comes_into_force(
     loaded = load_manifests([path])
     write_manifest(tmp_path, endpoint.url, [allow("f"), allow("g")])
     applied: list[int] = []
-    watcher = Watcher([path], loaded, lambda new: applied.append(len(new.rules.all)), poll_seconds=0.02)
+    failures: list[str] = []
+    watcher = Watcher(
+        [path], loaded, lambda new: applied.append(len(new.rules.all)), failures.append, poll_seconds=0.02
+    )
     watcher.start()
     await until(lambda: applied == [2])
     watcher.stop()
@@ -133,7 +146,14 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
     async with warden(tmp_path, endpoint.url, allow("f")) as running:
         assert running.inside is not None
         path = tmp_path / "manifest.yaml"
-        watcher = Watcher([path], load_manifests([path]), running.inside.apply, poll_seconds=60, still_seconds=0.02)
+        watcher = Watcher(
+            [path],
+            load_manifests([path]),
+            running.inside.apply,
+            running.inside.reload_failed,
+            poll_seconds=60,
+            still_seconds=0.02,
+        )
         running.inside.look_before_calls(partial(watcher.until_current, 20))
         watcher.start()
         assert (await running.invoke("f:live"))["outcome"] == "succeeded"

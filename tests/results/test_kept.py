@@ -22,7 +22,7 @@ from lambda_warden.report.text import read_result_text
 from lambda_warden.results.kept import KeptResults, apply_query
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
-from support.kept import CALL, FUNCTION, OWNER, as_json, keep, keep_returned, opened, parts
+from support.kept import CALL, FUNCTION, OWNER, RECORDS, as_json, keep, keep_returned, opened, parts
 from support.results import MARK, hostile_texts, json_values, own_lines
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[SqliteResultStore]:
 
 @pytest.fixture
 def results(store: SqliteResultStore) -> KeptResults:
-    return KeptResults(store)
+    return KeptResults(store, RECORDS)
 
 
 async def pages(results: KeptResults, **arguments: Any) -> AsyncIterator[ReadResult]:
@@ -63,7 +63,7 @@ async def test_the_pages_joined_are_the_whole(
     tmp_path_factory: pytest.TempPathFactory, payload: bytes, tail: bytes, max_bytes: int
 ) -> None:
     with opened(tmp_path_factory.mktemp("results") / "results.sqlite3") as store:
-        results = KeptResults(store)
+        results = KeptResults(store, RECORDS)
         kept = keep_returned(results, CALL, payload, tail)
         assert (kept is None) == (not payload and not tail)
         for part, present in (("payload", payload), ("log", tail)):
@@ -239,7 +239,7 @@ async def test_a_cursor_that_was_not_given_is_refused(results: KeptResults, bad:
 
 
 async def test_an_unknown_result_is_told_from_no_other(results: KeptResults, store: SqliteResultStore) -> None:
-    keep_returned(KeptResults(store), CALL, b"theirs", caller=Caller("chat-ops"))
+    keep_returned(KeptResults(store, RECORDS), CALL, b"theirs", caller=Caller("chat-ops"))
     messages = set()
     for invocation_id in (CALL, "f" * 32, "../x", "' OR 1=1 --", "\0", "a" * 10_000):
         with pytest.raises(ResultError) as raised:
@@ -265,7 +265,7 @@ async def test_reading_is_logged_without_contents(results: KeptResults, caplog: 
 
 async def test_what_is_not_kept_has_no_time(tmp_path: Path) -> None:
     with closing(SqliteResultStore(tmp_path / "results.sqlite3", ttl_seconds=60, max_bytes=2000)) as store:
-        results = KeptResults(store)
+        results = KeptResults(store, RECORDS)
         assert keep_returned(results, CALL, b"x" * 1000) is None
         # What was redacted may be larger than what was returned.
         grown = as_json([KEY_ID] * 36)

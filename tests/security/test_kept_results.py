@@ -19,7 +19,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results import CHUNK_BYTES
 from lambda_warden.store.seal import Seal
-from support.kept import CALL, KEY, Clock, as_json, keep_returned, opened
+from support.kept import CALL, KEY, RECORDS, Clock, as_json, keep_returned, opened
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import Warden, allow, structured, text_of, warden
 
@@ -53,7 +53,7 @@ def in_files(folder: Path) -> bytes:
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_no_secret_is_ever_in_the_file(tmp_path: Path, seal: Seal | None, answer: bytes) -> None:
     with opened(tmp_path / "results.sqlite3", seal) as store:
-        results = KeptResults(store)
+        results = KeptResults(store, RECORDS)
         assert keep_returned(results, CALL, answer, LOG, redact="/card/number") is not None
         assert store.flush()
         with store.reading(CALL, "local") as entry:
@@ -69,7 +69,7 @@ def test_no_secret_is_ever_in_the_file(tmp_path: Path, seal: Seal | None, answer
 def test_there_is_no_digest_that_a_redacted_place_could_be_guessed_by(tmp_path: Path, seal: Seal | None) -> None:
     answer = as_json({"card": {"number": 4}})
     with opened(tmp_path / "results.sqlite3", seal) as store:
-        keep_returned(KeptResults(store), CALL, answer, redact="/card/number")
+        keep_returned(KeptResults(store, RECORDS), CALL, answer, redact="/card/number")
         assert store.flush()
         assert hashlib.sha256(answer).hexdigest().encode() not in in_files(tmp_path)
 
@@ -81,7 +81,7 @@ def test_a_marked_place_is_never_in_the_file(
     folder = tmp_path_factory.mktemp("results")
     answer = as_json({member: before, "card": {"number": f"{before}{CARD}{after}"}})
     with opened(folder / "results.sqlite3", SEALS[sealed]) as store:
-        keep_returned(KeptResults(store), CALL, answer, redact="/card/number")
+        keep_returned(KeptResults(store, RECORDS), CALL, answer, redact="/card/number")
         assert store.flush()
         assert CARD.encode() not in in_files(folder)
 
@@ -102,7 +102,7 @@ async def test_another_principal_can_not_tell_a_result_from_one_that_never_was(r
     keep_returned(results_of(running), CALL, b"mine")
     assert structured(await running.call("read_result", invocation_id=CALL))["content"] == "mine"
     with opened(tmp_path / "results.sqlite3") as store:
-        keep_returned(KeptResults(store), "f" * 32, b"theirs", caller=Caller("chat-ops"))
+        keep_returned(KeptResults(store, RECORDS), "f" * 32, b"theirs", caller=Caller("chat-ops"))
         assert store.flush()
     theirs, never = [await running.call("read_result", invocation_id=digit * 32) for digit in "fe"]
     assert theirs == never

@@ -32,7 +32,7 @@ async def test_payloads_are_kept_only_where_wanted_and_only_redacted(
     assert json.loads(intent)["payload_sha256"] == hashlib.sha256(sent).hexdigest()
     if kept:
         assert json.loads(json.loads(intent)["payload"])["orderId"] == "A-1"
-        assert json.loads(json.loads(outcome)["payload"])["name"] == "Ada"
+        assert json.loads(json.loads(outcome)["answer"])["name"] == "Ada"
     else:
         assert "A-1" not in intent
         assert "Ada" not in outcome

@@ -13,6 +13,7 @@ from lambda_warden.model.result import PayloadFormat
 from lambda_warden.report.log import read_log
 from lambda_warden.report.payload import read_payload
 from lambda_warden.results.kept import KeptResults
+from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import NewPart, Owner, PartName
 from lambda_warden.store.seal import Seal
 from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
@@ -24,6 +25,8 @@ CALL = "0123456789abcdef0123456789abcdef"
 GB = 1024**3
 
 LOCAL_CALLER = Caller()
+RECORDS = open_store("sqlite::memory:").audit_log()
+"""Where tests of kept results record what is read."""
 
 
 class Clock:

@@ -55,7 +55,7 @@ def main(url: str, folder: Path, calls: int) -> None:
         closing(SqliteResultStore(folder / "results.sqlite3", ttl_seconds=3600, max_bytes=1 << 30)) as store,
         ThreadPoolExecutor(calls) as pool,
     ):
-        endings = list(pool.map(execution(records, url, KeptResults(store)), [NAME] * calls))
+        endings = list(pool.map(execution(records, url, KeptResults(store, records)), [NAME] * calls))
     print(*{f"{ending.result.outcome} {ending.result.payload_bytes}" for ending in endings})
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
 from lambda_warden.guard.payload_schema import PayloadSchema
@@ -13,6 +14,8 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 
+_LISTED: Final = 20
+"""Rules that are named where the rules changed."""
 _Place = tuple[str, str, str]
 """Partition, region and account."""
 
@@ -77,7 +80,7 @@ class RuleConflictError(ValueError):
 class Rules:
     """All rules of the manifests, the targets they stand on, what is denied all the same, and principals' limits.
 
-    `detectors` is what is redacted in whatever is shown of these functions.
+    `detectors` is what is redacted in whatever is shown of these functions; `digest` is that of the files.
 
     Rules that name a function exactly come before patterns: where one exists, no pattern is looked at.
 
@@ -93,12 +96,14 @@ class Rules:
         denies: Iterable[Deny] = (),
         principals: Mapping[str, Limits] | None = None,
         detectors: Detectors = BUILT_IN,
+        digest: str = "",
     ) -> None:
         self.all = tuple(rules)
         self.targets = tuple(targets)
         self.denies = tuple(denies)
         self.principals = dict(principals or {})
         self.detectors = detectors
+        self.digest = digest
         self._check_conflicts()
         self._exact: dict[str, list[Rule]] = {}
         self._patterns: dict[_Place, NamePatterns[Rule]] = {}
@@ -141,6 +146,16 @@ class Rules:
         """Whether a rule names this function without a pattern."""
         return function_arn in self._exact
 
+    def changes_from(self, before: Rules) -> dict[str, str | None]:
+        """What is allowed now and was not, what was and is not any more, and what is allowed otherwise: ARNs."""
+        old, new = ({rule.spec.key: rule.spec for rule in rules.all} for rules in (before, self))
+        found = {
+            "added": [new[key].arn for key in new if key not in old],
+            "removed": [old[key].arn for key in old if key not in new],
+            "changed": [new[key].arn for key in new if key in old and new[key] != old[key]],
+        }
+        return {name: _listed(arns) for name, arns in found.items()}
+
     def _check_conflicts(self) -> None:
         seen: dict[tuple[str, str], Rule] = {}
         patterns: dict[tuple[_Place, str], list[tuple[str, Rule]]] = defaultdict(list)
@@ -154,6 +169,11 @@ class Rules:
         for of_one_qualifier in patterns.values():
             if overlap := first_overlap(of_one_qualifier):
                 raise _conflict(*overlap)
+
+
+def _listed(arns: list[str]) -> str | None:
+    more = f" and {len(arns) - _LISTED} more" if len(arns) > _LISTED else ""
+    return ", ".join(arns[:_LISTED]) + more if arns else None
 
 
 def _place(arn: RuleArn) -> _Place:

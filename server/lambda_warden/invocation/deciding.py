@@ -48,7 +48,7 @@ class ResolvedCall:
 
 def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -> ResolvedCall | DeniedCall:
     """Read the arguments of a call, and find out which function they name."""
-    call = Call(uuid.uuid4().hex, caller=caller)
+    call = Call(uuid.uuid4().hex, caller=caller, manifest=policy.rules.digest or None)
     reached: CheckName = "arguments"
     try:
         parsed = parse_arguments(InvokeArguments, arguments)
@@ -74,16 +74,15 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
     """
     call, request, policy = resolved.call, resolved.request, resolved.policy
     principal = call.caller.principal
-    payload_bytes = len(request.payload or b"")
     try:
         request = settle(request, match_rule(resolved.ref, policy.rules, principal))
         decided = decide(resolved.ref, request, policy.rules, principal)
     except ArgumentError as error:
-        return DeniedCall(call, denied("arguments", str(error)), payload_bytes)
+        return DeniedCall(call, denied("arguments", str(error)), request.payload)
     except Exception as error:  # noqa: BLE001 - as above
-        return DeniedCall(call, could_not_decide(error), payload_bytes)
+        return DeniedCall(call, could_not_decide(error), request.payload)
     if decided.rule is None or not decided.decision.allowed:
-        return DeniedCall(call, decided.decision, payload_bytes)
+        return DeniedCall(call, decided.decision, request.payload)
     step = AllowedCall(call, decided.decision, resolved.ref, request, decided.rule, policy, query=resolved.query)
     if resolved.idempotency_key is None or request.invocation_type == "DryRun":
         return step
@@ -107,7 +106,8 @@ def decide_again(step: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:
     if decided.rule.spec != step.rule.spec or policy.target(step.ref) != step.policy.target(step.ref):
         reason = "the operator changed the rule or target of this function while the call waited"
         return step.checked(Check(name="manifest_changed", passed=False, reason=reason))
-    return replace(step, rule=decided.rule, policy=policy)
+    call = replace(step.call, manifest=policy.rules.digest or None)
+    return replace(step, call=call, rule=decided.rule, policy=policy)
 
 
 def could_not_decide(error: Exception) -> Decision:

@@ -19,7 +19,14 @@ from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.deciding import decide_again
-from lambda_warden.invocation.recording import ToolName, intent_record, outcome_record, record_denial, retry_record
+from lambda_warden.invocation.recording import (
+    ToolName,
+    call_fields,
+    intent_record,
+    outcome_record,
+    record_denial,
+    retry_record,
+)
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, Stopped
 from lambda_warden.memory import turn_for
@@ -171,7 +178,7 @@ class Execution:
         def record_retry(attempt: int, refusal: Refused, pause_seconds: float) -> None:
             nonlocal last
             last = refusal, attempt
-            self._records.append("retry", step.call.invocation_id, retry_record(attempt, refusal, pause_seconds))
+            self._records.append("retry", step.call.invocation_id, retry_record(step, attempt, refusal, pause_seconds))
 
         try:
             attempt = partial(step.policy.aws.invoke, step.ref, step.request, handle)
@@ -228,7 +235,11 @@ class Execution:
         )
         if ending.result.violation:
             logger.error("%s: %s", invocation_id, ending.result.violation)
-            body = {"function": step.ref.qualified_arn, "reason": ending.result.violation}
+            body: dict[str, Field] = {
+                **call_fields(step.call, step.request.payload),
+                "function": step.ref.qualified_arn,
+                "reason": ending.result.violation,
+            }
             self._records.append("violation", invocation_id, body)
 
     def _outcome_record(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:

@@ -25,6 +25,7 @@ from lambda_warden.approvals.request import approval_request
 from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import check_alias, needs_alias_check
+from lambda_warden.guard.decide import denied
 from lambda_warden.guard.request_digest import durable_name_of
 from lambda_warden.invocation.deciding import COULD_NOT_DECIDE, decide_call, resolve_call
 from lambda_warden.invocation.dispatcher import (
@@ -38,7 +39,7 @@ from lambda_warden.invocation.dispatcher import (
 )
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.fair_queue import QueueFullError, SlotRequest
-from lambda_warden.invocation.recording import ToolName, record_denial
+from lambda_warden.invocation.recording import ToolName, call_fields, record_denial
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stage, Stopped
 from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
@@ -127,13 +128,30 @@ class Pipeline:
                 return stopped.result
             case DeniedCall():
                 return report_denial(stopped.call, stopped.decision)
-            case ReplayedCall(call, first) if first.state == "unreadable":
-                return report_unreadable(call, first.invocation_id, first.outcome)
-            case ReplayedCall(call, first):
-                ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
-                return report_first(call, first.invocation_id, ended, in_progress=first.state == "in_progress")
+            case ReplayedCall():
+                return await self._replay(stopped)
             case _:
                 assert_never(stopped)
+
+    async def _replay(self, stopped: ReplayedCall) -> InvokeResult:
+        """What is known of the first call with this key. That it was told is recorded before it is."""
+        call, first = stopped.call, stopped.first
+        body: dict[str, Field] = {
+            **call.caller.fields(),
+            "function": call.ref.qualified_arn if call.ref else None,
+            "first": first.invocation_id,
+            "state": first.state,
+        }
+        try:
+            await anyio.to_thread.run_sync(self._records.append, "replay", call.invocation_id, body)
+        except RecordError as error:
+            logger.error("%s: %s", call.invocation_id, error)
+            reason = "that an earlier result is given again could not be recorded"
+            return report_denial(call, denied("record", reason))
+        if first.state == "unreadable":
+            return report_unreadable(call, first.invocation_id, first.outcome)
+        ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
+        return report_first(call, first.invocation_id, ended, in_progress=first.state == "in_progress")
 
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
@@ -217,7 +235,7 @@ class Pipeline:
         asked = approval_request(step.ref, step.rule.spec, step.request, step.call.caller.principal)
         decision = await approver.ask(asked)
         body: dict[str, Field] = {
-            **step.call.caller.fields(),
+            **call_fields(step.call, step.request.payload),
             "answer": decision,
             "function": step.ref.qualified_arn,
             "binding": asked.binding,

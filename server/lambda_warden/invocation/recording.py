@@ -13,7 +13,7 @@ from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.memory import turn_for
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.text import redact_text
-from lambda_warden.report.invocation import outcome_of
+from lambda_warden.report.invocation import Call, outcome_of
 from lambda_warden.report.payload import preview, read_payload
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 
@@ -39,14 +39,23 @@ def _denial_record(tool: ToolName, step: DeniedCall) -> dict[str, Field]:
     failed = step.decision.failed
     return {
         "tool": tool,
-        **step.call.caller.fields(),
+        **call_fields(step.call, step.payload),
         "function": step.call.ref.qualified_arn if step.call.ref else None,
         "invocation_type": step.call.invocation_type,
         "check": failed.name if failed else None,
         # What a schema says of a payload quotes it, and payloads are not kept.
         "reason": redact_text(failed.reason).text if failed and failed.name != "payload_schema" else None,
         "rule": step.decision.rule_source,
-        "payload_bytes": step.payload_bytes,
+    }
+
+
+def call_fields(call: Call, payload: bytes | None) -> dict[str, Field]:
+    """What every record of a call says: who made it, what it sends, and by which manifest it was decided."""
+    return {
+        **call.caller.fields(),
+        "manifest_sha256": call.manifest,
+        "payload_bytes": len(payload or b""),
+        "payload_sha256": _digest(payload),
     }
 
 
@@ -56,14 +65,12 @@ def intent_record(tool: ToolName, step: AllowedCall, *, keep_payload: bool) -> d
     approved = any(check.name == "approval" and check.passed for check in step.decision.checks)
     return {
         "tool": tool,
-        **step.call.caller.fields(),
+        **call_fields(step.call, request.payload),
         "approved": True if approved and tool == "invoke_function" else None,
         "function": step.ref.qualified_arn,
         "invocation_type": request.invocation_type,
         "rule": step.rule.source,
         "payload": _kept(request.payload, ()) if keep_payload else None,
-        "payload_bytes": len(request.payload or b""),
-        "payload_sha256": _digest(request.payload),
         "client_context_sha256": _digest(request.client_context.encode() if request.client_context else None),
         "tenant_id": request.tenant_id,
         "durable_execution_name": request.durable_execution_name,
@@ -72,9 +79,10 @@ def intent_record(tool: ToolName, step: AllowedCall, *, keep_payload: bool) -> d
     }
 
 
-def retry_record(attempt: int, refusal: Refused, pause_seconds: float) -> dict[str, Field]:
+def retry_record(step: AllowedCall, attempt: int, refusal: Refused, pause_seconds: float) -> dict[str, Field]:
     """An attempt that started nothing, and after which another one is made."""
     return {
+        **call_fields(step.call, step.request.payload),
         "attempt": attempt,
         "error": refusal.code,
         "status_code": refusal.status_code,
@@ -88,6 +96,7 @@ def outcome_record(
 ) -> dict[str, Field]:
     """How a call ended that was sent, or was about to be."""
     common: dict[str, Field] = {
+        **call_fields(step.call, step.request.payload),
         "outcome": outcome_of(raw, step.request.invocation_type),
         "status_code": raw.status_code,
         "request_id": raw.request_id,
@@ -99,9 +108,9 @@ def outcome_record(
     return common | {
         "function_error": raw.function_error,
         "executed_version": raw.executed_version,
-        "payload": _kept(raw.payload, step.rule.spec.result.pointers) if keep_payload else None,
-        "payload_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
-        "payload_sha256": raw.payload_sha256 if raw.payload else None,
+        "answer": _kept(raw.payload, step.rule.spec.result.pointers) if keep_payload else None,
+        "answer_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
+        "answer_sha256": raw.payload_sha256 if raw.payload else None,
     }
 
 

@@ -23,11 +23,16 @@ from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 
 @dataclass(frozen=True, slots=True)
 class DeniedCall:
-    """It is not sent. `payload_bytes` is the size of what would have been sent, if the call came so far."""
+    """It is not sent. `payload` is what would have been sent, if the call came so far."""
 
     call: Call
     decision: Decision
-    payload_bytes: int | None = None
+    payload: bytes | None = None
+
+    @property
+    def payload_bytes(self) -> int:
+        """The size of what would have been sent."""
+        return len(self.payload or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class AllowedCall:
 
     def denied(self, decision: Decision) -> DeniedCall:
         """The end of this call by another decision."""
-        return DeniedCall(self.call, decision, len(self.request.payload or b""))
+        return DeniedCall(self.call, decision, self.request.payload)
 
 
 Stage = Callable[[AllowedCall], Awaitable[AllowedCall | Stopped]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class Document:
     def __init__(self, path: Path) -> None:
         self._path = path
         text = _read(path)
+        self.sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._lines: dict[Place, int] = {}
         self._seen: set[int] = set()
         # The C parser where PyYAML has it: ten thousand rules load in a second rather than ten.

@@ -6,6 +6,7 @@ entries of any file win over the rules of all, and a file counts whole or not at
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,7 @@ class _Merged:
     files: list[_File] = field(default_factory=list)
     schema_files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    schema_digests: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
         self.files.append(file)
@@ -131,7 +133,8 @@ class _Merged:
             raise ManifestError(self.problems)
         try:
             files = (*(file.path for file in self.files), *self.schema_files)
-            return LoadedManifest(files, Rules(rules, targets, denies, principals, self._detectors()), self.stamps)
+            merged = Rules(rules, targets, denies, principals, self._detectors(), self._digest())
+            return LoadedManifest(files, merged, self.stamps)
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
 
@@ -186,7 +189,9 @@ class _Merged:
             case str() as name:
                 self.schema_files.append(folder / name)
                 self.stamps[folder / name] = stamp_of(folder / name)
-                return PayloadSchema(_read_schema(name, folder))
+                schema, digest = _read_schema(name, folder)
+                self.schema_digests.append(digest)
+                return PayloadSchema(schema)
 
     def _principals(self) -> dict[str, Limits]:
         found: dict[str, tuple[Limits, str]] = {}
@@ -208,6 +213,11 @@ class _Merged:
             frozenset(each for rule in rules for each in rule.allow),
         )
 
+    def _digest(self) -> str:
+        """Of one file, its SHA-256; of several, that of theirs, in the order of the files."""
+        digests = [*(file.document.sha256 for file in self.files), *self.schema_digests]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
     def _require_something(self, targets: Sequence[Target], rules: Sequence[Rule]) -> None:
         for key, present in (("targets", targets), ("functions", rules)):
             if not present:
@@ -228,8 +238,8 @@ def _conflict(error: RuleConflictError) -> str:
     return f"{second.source}: functions: {problem}. Expected one rule for a function and qualifier."
 
 
-def _read_schema(name: str, folder: Path) -> dict[str, Any]:
-    """Read a schema file below a manifest's folder: links that lead out of it are not followed."""
+def _read_schema(name: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """Read a schema file below a manifest's folder, and its SHA-256: links that lead out of it are not followed."""
     try:
         root = folder.resolve()
         path = (root / name).resolve()
@@ -249,7 +259,7 @@ def _read_schema(name: str, folder: Path) -> dict[str, Any]:
         raise ValueError(f"{name!r} is not JSON: {error}. Expected a JSON Schema file") from None
     if not isinstance(schema, dict):
         raise ValueError(f"{name!r} holds no JSON object. Expected a JSON Schema")
-    return schema
+    return schema, hashlib.sha256(data).hexdigest()
 
 
 def _unfit_examples(spec: FunctionRule, schema: PayloadSchema | None, place: Place, document: Document) -> list[str]:

@@ -34,6 +34,7 @@ class Watcher:
         paths: as given to `load_manifests`.
         loaded: what they said when they were last read.
         apply: puts newly loaded manifests into force; SettingsError if they can't be.
+        failed: is told why changed manifests did not come into force.
         poll_seconds: how often the files are looked at where no call comes.
         still_seconds: how far apart the two looks are.
     """
@@ -43,11 +44,13 @@ class Watcher:
         paths: Sequence[Path],
         loaded: LoadedManifest,
         apply: Callable[[LoadedManifest], None],
+        failed: Callable[[str], None],
         poll_seconds: float = POLL_SECONDS,
         still_seconds: float = STILL_SECONDS,
     ) -> None:
         self._paths = paths
         self._apply = apply
+        self._failed = failed
         self._poll_seconds = poll_seconds
         self._still_seconds = still_seconds
         self._seen = dict(loaded.stamps)
@@ -118,8 +121,10 @@ class Watcher:
             self._apply(loaded)
         except (ManifestError, SettingsError) as error:
             logger.error("the manifest was not reloaded, and what was in force stays in force:\n%s", error)
-        except Exception:
+            self._failed(str(error))
+        except Exception as error:
             logger.exception("the manifest was not reloaded, and what was in force stays in force")
+            self._failed(type(error).__name__)
         else:
             # Taken before the files were read: what was changed since then is seen at the next look.
             seen = dict(loaded.stamps)

@@ -59,12 +59,13 @@ _NEXT_AFTER_DENIAL = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a report is about: which call, of what, as what, and by whom."""
+    """What a report is about: which call, of what, as what, by whom, and by which manifest (a digest) it is decided."""
 
     invocation_id: str
     ref: FunctionRef | None = None
     invocation_type: RequestedInvocationType | None = None
     caller: Caller = field(default_factory=Caller)
+    manifest: str | None = None
 
 
 def report_denial(call: Call, decision: Decision) -> InvokeResult:

@@ -34,6 +34,7 @@ from lambda_warden.report.log import RedactedLog
 from lambda_warden.report.payload import Payload, preview, read_payload
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
+from lambda_warden.store.audit_log import AuditLog, RecordError
 from lambda_warden.store.results import KeptResult, NewPart, Owner, Part, PartName, ResultError, ResultStore
 from lambda_warden.store.seal import Seal, read_key
 
@@ -63,12 +64,14 @@ class KeptResults:
 
     Args:
         store: where they are.
+        records: where every read goes before it is made.
         output_bytes: of what is read at once and its text together.
     """
 
-    def __init__(self, store: ResultStore, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
+    def __init__(self, store: ResultStore, records: AuditLog, output_bytes: int = OUTPUT_TOKENS * TOKEN_BYTES) -> None:
         self._output_bytes = output_bytes
         self._store = store
+        self._records = records
 
     def keep(
         self,
@@ -155,7 +158,12 @@ class KeptResults:
             part = entry.about.parts.get(name)
             if part is None:
                 raise UnknownResultError(f"this call left no {name}")
-            logger.info("%s of %s is read", name, entry.id)
+            body = {**caller.fields(), "function": entry.about.function, "part": name}
+            try:
+                self._records.append("read_result", invocation_id, body)
+            except RecordError as error:
+                logger.error("the %s of %s is not read: %s", name, invocation_id, error)
+                raise ResultError("the read could not be recorded, so nothing is shown. Tell the operator") from error
             yield entry, part
 
 
