@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class Server:
         """Kind and body of every record."""
         assert verify(self.records).problems == ()
         with reading(self.records) as reader:
-            return [(record.kind, dict(record.fields())) for record in reader.events()]
+            return [(event.kind, dict(event.fields())) for event in reader.events() if event.kind != "start"]
 
     def outcomes(self) -> list[tuple[Any, Any]]:
         """Outcome and error of every call that has ended."""

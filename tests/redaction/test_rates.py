@@ -87,7 +87,7 @@ def test_harmless_values_are_never_hit_by_shape() -> None:
 
 
 def test_harmless_values_stay_in_json() -> None:
-    rows: list[JsonValue] = [{"id": value, "detail": {"value": value}} for value in values(2_000, seed=2)]
+    rows: JsonValue = [{"id": value, "detail": {"value": value}} for value in values(2_000, seed=2)]
     assert redact_value(rows).value is rows
 
 

@@ -534,7 +534,7 @@ MUTANTS = [
     Mutant(
         "an operator's detectors are left out",
         "manifests/load.py",
-        "Rules(rules, targets, denies, principals, self._detectors())",
+        "Rules(rules, targets, denies, principals, self._detectors(), self._digest())",
         "Rules(rules, targets, denies, principals)",
         "tests/manifests/test_load.py",
     ),

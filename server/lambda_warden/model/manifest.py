@@ -459,7 +459,7 @@ def _check_alphabet(text: str) -> str:
         raise ArgumentError(
             "alphabet",
             f"{shown(text)} is no set of characters",
-            "ranges and characters of letters, digits and _ . + / = ~ %, such as A-Za-z0-9_, with a single - at its end",
+            "ranges such as A-Za-z0-9 and the characters _ . + / = ~ %, with a - at its end",
         )
     return text
 
@@ -489,7 +489,7 @@ class DetectorRule(_Strict):
     )
     entropy: Annotated[float, Field(strict=False, ge=0, le=6)] = Field(
         default=2.0,
-        description="Bits a character that they have at least (Shannon); from 3 on they also hold digits and letters.",
+        description="Bits a character that they have at least (Shannon); from 3 on also digits and letters.",
     )
 
 
@@ -504,7 +504,7 @@ class RedactionRule(_Strict):
     )
     allow: list[Annotated[str, StringConstraints(min_length=1, max_length=512)]] = Field(
         default_factory=list,
-        description="Names and values that are no secrets here, though they look so: exactly these, as they are written.",
+        description="Names and values that are no secrets here, though they look so: exactly as they are written.",
         examples=[["orderToken"]],
     )
 

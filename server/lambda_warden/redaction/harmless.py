@@ -27,7 +27,7 @@ FUNCTION_WORDS: Final = frozenset(
 """Words of sentences, which no pass phrase is expected to begin with unless it is quoted."""
 TECHNICAL: Final = frozenset(
     "oauth2 oauth1 oauth2.0 saml2 http2 sha1 sha256 sha512 md5 ed25519 rs256 hs256 es256 ps256 hs512 rs512 sigv4 v1 v2"
-    " v4 s3v4 s3 auth0 aws4-hmac-sha256 hmac-sha256 hmac-sha1 sha256-rsa base64 2fa ec2 rsa2048 tls1.2 ipv4 ipv6".split()
+    " v4 s3v4 s3 auth0 aws4-hmac-sha256 hmac-sha256 hmac-sha1 sha256-rsa base64 2fa ec2 rsa2048 tls1.2 ipv4".split()
 )
 """Names of algorithms and protocols: words with digits."""
 
@@ -44,8 +44,8 @@ _REFERENCE: Final = re.compile(
     re.IGNORECASE,
 )
 _FILE: Final = re.compile(
-    r"[\w@ ./\\-]{1,200}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|py|m?js|ts|go|java|rb|php|cs|conf|cfg|ini|toml"
-    r"|xml|html?|log|csv|sh|sql|properties|tf|lock|md)(?::\d{1,9}){0,2}[.,;:]?",
+    r"[\w@ ./\\-]{1,200}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|py|m?js|ts|go|java|rb|php|cs|conf|cfg|ini"
+    r"|toml|xml|html?|log|csv|sh|sql|properties|tf|lock|md)(?::\d{1,9}){0,2}[.,;:]?",
     re.ASCII | re.IGNORECASE,
 )
 _CODE: Final = re.compile(

@@ -1,6 +1,7 @@
 """Names that tell that their value is a secret, and names that only look so: words as data.
 
-A name is read as words, however it is written: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password`. Its last words tell what the value is.
+A name is read as words, however it is written: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password`.
+Its last words tell what the value is.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ WEAK_WORDS: Final = frozenset(
     " totp cvv cvc ssn iban pat jwt jws jwe sas pass secrets pepper setcookie authdata pincode"
     " passkey".split()
 )
-"""Last words that also stand before words: `auth: basic`, `credentials: include`. A word alone is no secret of theirs."""
+"""Last words that also stand before words: `auth: basic`, `credentials: include`: a word alone is no secret."""
 
 KEYS: Final = frozenset(
     "api access account private priv auth authentication signing sign encryption encrypt decryption decrypt secret"

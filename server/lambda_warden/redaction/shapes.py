@@ -107,7 +107,8 @@ SHAPES: Final = (
     _shape(
         "authorization",
         ["basic "],
-        r"(?<![A-Za-z])(?P<keep>basic )(?=[A-Za-z+/]{0,64}(?:[0-9]|[A-Za-z0-9+/]{0,256}=))[A-Za-z0-9+/]{12,}+={0,2}(?![\w.-])",
+        r"(?<![A-Za-z])(?P<keep>basic )(?=[A-Za-z+/]{0,64}(?:[0-9]|[A-Za-z0-9+/]{0,256}=))"
+        r"[A-Za-z0-9+/]{12,}+={0,2}(?![\w.-])",
         re.IGNORECASE,
     ),
     # IAM User Guide, "Unique identifiers": the prefixes of credentials; with the secret key, if it stands behind.
@@ -161,7 +162,9 @@ SHAPES: Final = (
     _shape(
         "password",
         ["curl ", "wget ", "http --auth", "https --auth"],
-        rf"(?P<keep>(?:curl|wget|https?)\s[^\r\n|;]{{0,512}}?(?<=\s)(?:-u\s?|--(?:proxy-)?user[ =]|-U\s?|--auth[ =]|-a\s)[\"']?[^\s:\"'/]{{1,128}}:)(?!{MARK}|\$|\*|<|//)[^\s\"']++",
+        rf"(?P<keep>(?:curl|wget|https?)\s[^\r\n|;]{{0,512}}?(?<=\s)"
+        r"(?:-u\s?|--(?:proxy-)?user[ =]|-U\s?|--auth[ =]|-a\s)[\"']?[^\s:\"'/]{1,128}:)"
+        rf"(?!{MARK}|\$|\*|<|//)[^\s\"']++",
     ),
     _shape(
         "password",
@@ -174,7 +177,8 @@ SHAPES: Final = (
     _shape(
         "password",
         [" -p"],
-        rf"(?P<keep>[ ]-p)(?!{MARK})(?=[A-Za-z0-9!@#%^&*._-]*[0-9!@#%^&])(?=[^\s\"']*[A-Za-z])(?![a-z]+\.|\d+:\d)[A-Za-z][^\s\"'`;|,)=:/]{{3,}}",
+        rf"(?P<keep>[ ]-p)(?!{MARK})(?=[A-Za-z0-9!@#%^&*._-]*[0-9!@#%^&])(?=[^\s\"']*[A-Za-z])"
+        r"(?![a-z]+\.|\d+:\d)[A-Za-z][^\s\"'`;|,)=:/]{3,}",
     ),
     # SQL: CREATE USER, ALTER USER, as MySQL and Oracle write them.
     _shape(
