@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA, ReadResult
 from lambda_warden.report.text import read_result_text
 from lambda_warden.results.kept import KeptResults, apply_query
+from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 from support.kept import CALL, FUNCTION, OWNER, RECORDS, as_json, keep, keep_returned, opened, parts
@@ -255,12 +255,12 @@ async def test_text_that_is_none_is_damage(results: KeptResults, store: SqliteRe
         await results.read({"invocation_id": CALL}, Caller())
 
 
-async def test_reading_is_logged_without_contents(results: KeptResults, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    keep_returned(results, CALL, b"telling")
-    await results.read({"invocation_id": CALL}, Caller())
-    assert f"payload of {CALL} is read" in caplog.text
-    assert "telling" not in caplog.text
+async def test_what_can_not_be_recorded_is_not_read(store: SqliteResultStore) -> None:
+    with closing(open_store("sqlite::memory:").audit_log()) as records:
+        results = KeptResults(store, records)
+        keep_returned(results, CALL, b"telling")
+    with pytest.raises(ResultError, match="could not be recorded"):
+        await results.read({"invocation_id": CALL}, Caller())
 
 
 async def test_what_is_not_kept_has_no_time(tmp_path: Path) -> None:

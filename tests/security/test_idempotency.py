@@ -50,7 +50,7 @@ async def test_the_same_call_gets_the_first_result_and_starts_nothing(
         text = text_of(
             await running.call("invoke_function", function="f:live", payload={"order": 1}, idempotency_key=KEY)
         )
-        kinds, (intent,) = running.kinds(), running.bodies("intent")
+        kinds, (intent,), replays = running.kinds(), running.bodies("intent"), running.bodies("replay")
     assert first["outcome"] == "succeeded"
     assert "replayed" not in first
     assert again["replayed"] is True
@@ -58,8 +58,10 @@ async def test_the_same_call_gets_the_first_result_and_starts_nothing(
     changed = {"replayed", "next_step"}
     assert {k: v for k, v in again.items() if k not in changed} == {k: v for k, v in first.items() if k not in changed}
     assert "Nothing was started now" in text
+    assert [(replay["first"], replay["state"]) for replay in replays] == [(first["invocation_id"], "ended")] * 2
     assert len(endpoint.started) == 1
-    assert kinds == ["intent", "outcome"]
+    assert [kind for kind in kinds if kind != "replay"] == ["intent", "outcome"]
+    assert "replay" in kinds
     assert intent["idempotency_key"] == KEY
 
 
@@ -168,7 +170,7 @@ async def test_of_twenty_that_are_made_at_once_one_starts(endpoint: ScriptedEndp
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(one, running)
-        assert running.kinds() == ["intent", "outcome"]
+        assert sorted(running.kinds()) == ["intent", "outcome", *["replay"] * 19]
     assert len(endpoint.started) == 1
     assert sum(not result.get("replayed", False) for result in results) == 1
     assert {result["outcome"] for result in results} <= {"succeeded", "in_progress"}
@@ -224,7 +226,7 @@ async def test_a_person_is_asked_once_for_a_key(mode: str, endpoint: ScriptedEnd
         assert check_of(declined, "approval")["passed"] is False
         kinds = running.kinds()
     assert len(endpoint.started) == 1
-    assert kinds == ["approval", "intent", "outcome", "denial", "approval", "denial"]
+    assert kinds == ["approval", "intent", "outcome", "replay", "denial", "approval", "denial"]
 
 
 async def test_what_is_allowed_no_longer_is_not_replayed(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
@@ -282,7 +284,8 @@ async def test_whatever_a_function_returns_is_kept(payload: bytes, endpoint: Scr
         kinds = running.kinds()
     assert (first["outcome"], again["outcome"], again["replayed"]) == ("succeeded", "succeeded", True)
     assert first.get("payload") == again.get("payload")
-    assert kinds == ["intent", "outcome"]
+    assert [kind for kind in kinds if kind != "replay"] == ["intent", "outcome"]
+    assert "replay" in kinds
 
 
 async def test_a_call_whose_server_was_killed_is_unknown_and_is_not_started_again(
@@ -305,7 +308,7 @@ async def test_a_call_whose_server_was_killed_is_unknown_and_is_not_started_agai
 
     async with warden(tmp_path, endpoint.url, RULE) as running:
         lost = await call(running)
-        assert running.kinds() == ["intent", "outcome"]
+        assert running.kinds() == ["intent", "outcome", "replay"]
     assert (lost["outcome"], lost["replayed"]) == ("unknown", True)
     assert "the server stopped before it knew" in lost["next_step"]
     assert len(endpoint.started) == 1

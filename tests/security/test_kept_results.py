@@ -128,10 +128,13 @@ async def test_an_expired_result_is_gone_for_every_reader(
             await running.client.read_resource(f"lambda-warden://invocations/{CALL}/payload")
 
 
-async def test_the_file_is_its_owners_alone_and_reading_leaves_no_record(running: Warden, tmp_path: Path) -> None:
+async def test_the_file_is_its_owners_alone_and_reading_is_on_record(running: Warden, tmp_path: Path) -> None:
     keep_returned(results_of(running), CALL, b"mine")
     await running.call("read_result", invocation_id=CALL)
-    assert running.records() == []
+    ((kind, invocation_id, body),) = running.records()
+    assert (kind, invocation_id) == ("read_result", CALL)
+    assert json.loads(body) == {**json.loads(body), "principal": "local", "part": "payload"}
+    assert "mine" not in body
     for file in tmp_path.glob("results.sqlite3*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

@@ -280,6 +280,8 @@ async def test_a_read_is_on_record_before_it_is_made_and_so_is_a_denial(
         assert json.loads(body) == {
             "tool": "read_logs",
             "principal": "local",
+            "client": json.loads(body)["client"],
+            "manifest_sha256": json.loads(body)["manifest_sha256"],
             "function": arn("f") + ":live",
             "request_id": request_id,
             "log_group": "/aws/lambda/f",

@@ -230,6 +230,7 @@ class Logs:
         about: dict[str, Field] = {
             "tool": "read_logs",
             **read.caller.fields(),
+            "manifest_sha256": self._policy().rules.digest or None,
             "function": read.ref.qualified_arn if read.ref else None,
             "request_id": read.request_id,
             "log_group": read.log_group,
