@@ -1,4 +1,4 @@
-"""`lambda-warden iam-policy`: one JSON document, by account or for one, and what is wrong on stderr."""
+"""`lambda-warden iam-policy`: JSON by account or for one, or a file a policy, and what is wrong on stderr."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def test_the_policies_of_all_accounts_are_printed_by_account(folder: Path) -> No
 
 
 def test_what_may_be_invoked_may_have_its_configuration_read_and_nothing_else_may(folder: Path) -> None:
-    statements = json.loads(run("--manifest", folder, "--account", ACCOUNT).stdout)["Statement"]
+    (policy,) = json.loads(run("--manifest", folder, "--account", ACCOUNT).stdout)
+    statements = policy["Statement"]
     allowed = [each for each in statements if each["Effect"] == "Allow"]
     (both,) = [each for each in allowed if "lambda:GetFunctionConfiguration" in each["Action"]]
     assert both["Action"] == ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
@@ -71,12 +72,49 @@ def test_an_account_without_rules_is_refused_with_those_that_have_some(folder: P
     )
 
 
-def test_a_policy_that_is_too_large_for_a_managed_one_is_printed_and_said_to_be_so(tmp_path: Path) -> None:
+def test_what_is_too_large_for_one_policy_is_printed_as_several(tmp_path: Path) -> None:
     result = run("--manifest", write(tmp_path / "m.yaml", [f"function-{number}" for number in range(100)]))
     assert result.exit_code == 0
-    assert len(json.loads(result.stdout)[ACCOUNT]["Statement"][0]["Resource"]) == 100
-    assert result.stderr.startswith(f"The policy of account {ACCOUNT} has ")
-    assert "A managed policy holds 6,144" in result.stderr
+    split = json.loads(result.stdout)[ACCOUNT]
+    assert [policy["Version"] for policy in split] == ["2012-10-17"] * len(split)
+    assert result.stderr == f"Account {ACCOUNT} has {len(split)} policies: attach all of them, in their order.\n"
+    assert 1 < len(split) <= 10
+
+
+def test_more_policies_than_a_role_takes_are_said_to_be_so(tmp_path: Path) -> None:
+    result = run("--manifest", write(tmp_path / "m.yaml", [f"function-{number}" for number in range(700)]))
+    assert result.exit_code == 0
+    assert "A role takes 10 managed policies" in result.stderr
+
+
+def test_each_policy_is_written_to_a_file_of_its_own(folder: Path, tmp_path: Path) -> None:
+    write(folder / "c.yaml", [f"function-{number}" for number in range(100)])
+    into = tmp_path / "new" / "policies"
+    result = run("--manifest", folder, "--output-dir", into)
+    printed = json.loads(run("--manifest", folder).stdout)
+    expected = {
+        f"lambda-warden-{account}-{number}.json": policy
+        for account, split in printed.items()
+        for number, policy in enumerate(split, 1)
+    }
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [str(into / name) for name in expected]
+    assert {path.name: json.loads(path.read_text()) for path in into.iterdir()} == expected
+    assert len(expected) > 2
+    assert run("--manifest", folder, "--output-dir", into).exit_code == 0
+
+
+def test_a_policy_that_an_earlier_manifest_needed_is_not_left_among_the_new_ones(folder: Path, tmp_path: Path) -> None:
+    into = tmp_path / "policies"
+    run("--manifest", folder, "--output-dir", into)
+    older = into / f"lambda-warden-{ACCOUNT}-2.json"
+    older.write_text("{}")
+    (into / "notes.txt").write_text("kept")
+    before = {path: path.stat().st_mtime_ns for path in into.iterdir()}
+    result = run("--manifest", folder, "--output-dir", into)
+    assert result.exit_code == 2
+    assert older.name in " ".join(result.stderr.split())
+    assert {path: path.stat().st_mtime_ns for path in into.iterdir()} == before
 
 
 def test_a_manifest_that_can_not_be_used_is_named_with_its_line(tmp_path: Path) -> None:

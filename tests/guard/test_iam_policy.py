@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +23,7 @@ from lambda_warden.aws.catalog import describe
 from lambda_warden.aws.configuration import read_configuration
 from lambda_warden.guard.decide import decide
 from lambda_warden.guard.iam_policy import INVOKE, policies
+from lambda_warden.guard.iam_split import MANAGED_POLICY_LIMIT
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
@@ -68,25 +69,39 @@ class Evaluator:
     It takes resources for regular expressions, in which `$` is the end: so it stands for another letter here.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self.documents = policies(rules)
+    def __init__(self, rules: Rules, max_characters: int = MANAGED_POLICY_LIMIT) -> None:
+        self.documents = policies(rules, max_characters)
         self._policies = {
-            account: IAMPolicy(json.dumps(document).replace("$", "=")) for account, document in self.documents.items()
+            account: [IAMPolicy(json.dumps(document).replace("$", "=")) for document in split]
+            for account, split in self.documents.items()
         }
 
-    def allows(self, account: str, resource: str, action: str = INVOKE) -> bool:
-        policy = self._policies.get(account)
-        answer = policy.is_action_permitted(action, resource.replace("$", "=")) if policy else None
-        return answer is PermissionResult.PERMITTED
+    def allows(self, account: str, resource: str, action: str = INVOKE, *, first: int | None = None) -> bool:
+        """Whether all policies of an account together allow it, or the first ones of them."""
+        answers = {
+            policy.is_action_permitted(action, resource.replace("$", "="))
+            for policy in self._policies.get(account, [])[:first]
+        }
+        return PermissionResult.DENIED not in answers and PermissionResult.PERMITTED in answers
 
 
 def guard_allows(asked: FunctionRef, rules: Rules) -> bool:
     return decide(asked, request(None), rules).decision.allowed
 
 
-def statement(document: dict[str, Any], sid: str) -> list[str] | None:
-    """The resources of one statement of a policy."""
-    return next((each["Resource"] for each in document["Statement"] if each["Sid"] == sid), None)
+def statement(documents: list[dict[str, Any]], sid: str) -> list[str] | None:
+    """The resources of the statements with one name, in all policies of an account."""
+    found = [each["Resource"] for document in documents for each in document["Statement"] if each["Sid"] == sid]
+    return list(itertools.chain(*found)) or None
+
+
+def one_by_one(documents: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((account, document) for account, split in documents.items() for document in split)
+
+
+def size_of(document: dict[str, Any]) -> int:
+    """As IAM counts it: no name or text of a policy holds white space."""
+    return len("".join(json.dumps(document).split()))
 
 
 # The proof
@@ -165,12 +180,66 @@ def test_iam_and_the_guard_agree_on_functions_of_any_partition_name_and_qualifie
                 assert evaluator.allows(asked.account, each.qualified_arn, action) is guard_allows(each, rules)
 
 
+# The parts
+
+
+@settings(max_examples=30, deadline=None)
+@given(manifests, st.integers(350, 1200))
+def test_split_policies_together_allow_what_the_guard_allows_and_the_first_ones_of_them_no_more(
+    rules: Rules, max_characters: int
+) -> None:
+    evaluator = Evaluator(rules, max_characters)
+    assert all(size_of(document) <= max_characters for _, document in one_by_one(evaluator.documents))
+    for asked in REFS[::3]:
+        allowed = guard_allows(asked, rules)
+        assert evaluator.allows(asked.account, asked.qualified_arn) is allowed
+        if not allowed:
+            for first in range(1, len(evaluator.documents.get(asked.account, []))):
+                assert not evaluator.allows(asked.account, asked.qualified_arn, first=first)
+
+
+@given(manifests, st.integers(350, 1200))
+def test_splitting_takes_nothing_away_and_adds_nothing(rules: Rules, max_characters: int) -> None:
+    def content(max_characters: int) -> Counter[tuple[str, ...]]:
+        return Counter(
+            (account, each["Sid"], each["Effect"], *each["Action"], resource)
+            for account, document in one_by_one(policies(rules, max_characters))
+            for each in document["Statement"]
+            for resource in each["Resource"]
+        )
+
+    assert content(max_characters) == content(10**9)
+
+
+@pytest.mark.parametrize("count", [67, 400, 2000])
+def test_a_policy_is_never_larger_than_a_managed_one_and_no_smaller_than_need_be(count: int) -> None:
+    names = [f"orders-service-function-{number:04}" for number in range(count)]
+    specs = [rule(name, qualifiers=["live"], logs={}) for name in names]
+    specs += [rule("orders-*", qualifiers=["live", "7"], logs={})]
+    evaluator = Evaluator(made(specs, [deny("arn:*:lambda:*:*:function:*-payroll")]))
+    split = evaluator.documents[ACCOUNT]
+    sizes = [size_of(document) for document in split]
+    assert max(sizes) <= MANAGED_POLICY_LIMIT
+    # A policy ends where the next resource, which has less than 200 characters, does not fit any more.
+    assert all(size > MANAGED_POLICY_LIMIT - 500 for size in sizes[:-1])
+    for name in (names[0], names[count // 2], names[-1]):
+        assert evaluator.allows(ACCOUNT, f"{function_arn(name)}:live")
+        assert not evaluator.allows(ACCOUNT, f"{function_arn(name)}:7")
+    assert evaluator.allows(ACCOUNT, f"{function_arn('orders-other')}:7")
+    assert not evaluator.allows(ACCOUNT, f"{function_arn('orders-payroll')}:7")
+
+
+def test_a_resource_that_no_policy_can_hold_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a policy of 200 characters can not hold arn:"):
+        policies(made([rule("f")]), 200)
+
+
 # The form
 
 
 @given(manifests)
 def test_a_policy_is_in_the_form_that_iam_takes(rules: Rules) -> None:
-    for account, document in policies(rules).items():
+    for account, document in one_by_one(policies(rules)):
         assert list(document) == ["Version", "Statement"]
         assert document["Version"] == "2012-10-17"
         statements = document["Statement"]
@@ -283,7 +352,7 @@ def test_a_configuration_is_read_by_qualifier_alone() -> None:
 
 @given(manifests)
 def test_no_statement_speaks_of_a_configuration_without_qualifier(rules: Rules) -> None:
-    for document in policies(rules).values():
+    for _, document in one_by_one(policies(rules)):
         for each in document["Statement"]:
             if "lambda:GetFunctionConfiguration" in each["Action"]:
                 assert each["Action"] == list(OF_QUALIFIERS)
@@ -310,7 +379,7 @@ def test_what_the_server_reads_of_a_function_is_allowed(qualifiers: list[str], e
 
 def test_functions_may_be_listed_and_nothing_else_is_allowed_on_everything() -> None:
     (document,) = policies(made([rule("report-*")])).values()
-    on_everything = [each["Action"] for each in document["Statement"] if each["Resource"] == ["*"]]
+    on_everything = [each["Action"] for each in document[0]["Statement"] if each["Resource"] == ["*"]]
     assert on_everything == [["lambda:ListFunctions"]]
 
 

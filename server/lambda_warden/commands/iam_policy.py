@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,17 +12,24 @@ import click
 from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.guard.iam_policy import policies
 
-_SIZE_LIMIT: Final = 6144
-"""Characters of a managed policy, white space not counted (IAM User Guide, "IAM and AWS STS quotas")."""
+_POLICIES_OF_A_ROLE: Final = 10
+"""Managed policies of one role; a quota that can be raised to 20 ("IAM and AWS STS quotas", IAM User Guide)."""
 
 
 @click.command("iam-policy")
 @manifest_option
-@click.option("--account", help="Print the policy of this account alone.")
-def iam_policy(manifests: tuple[Path, ...], account: str | None) -> None:
-    """Print the least IAM policy that the manifests need, for each account.
+@click.option("--account", help="Print the policies of this account alone.")
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each policy to a file of its own, lambda-warden-ACCOUNT-NUMBER.json, instead of printing them.",
+)
+def iam_policy(manifests: tuple[Path, ...], account: str | None, output_dir: Path | None) -> None:
+    """Print the least IAM policies that the manifests need, for each account.
 
-    JSON: an object of policies by account id, or with --account that account's policy.
+    JSON: an object of lists of policies by account id, or with --account that account's list. Each is small enough for
+    a managed policy. Attach all of an account's policies to the server's role there, in their order: what is denied
+    stands in the first ones, and a deny in one of them wins over all.
     """
     documents = policies(load_rules(manifests))
     if account is not None and account not in documents:
@@ -29,12 +37,33 @@ def iam_policy(manifests: tuple[Path, ...], account: str | None) -> None:
             f"no rule is of account {account!r}. Expected one of: {', '.join(documents)}", param_hint="'--account'"
         )
     shown = documents if account is None else {account: documents[account]}
-    for name, document in shown.items():
-        if (size := _size(document)) > _SIZE_LIMIT:
-            note = f"A managed policy holds {_SIZE_LIMIT:,}: attach its statements in several."
-            click.echo(f"The policy of account {name} has {size:,} characters without white space. {note}", err=True)
-    click.echo(json.dumps(documents if account is None else documents[account], indent=2))
+    if output_dir is None:
+        click.echo(json.dumps(shown if account is None else shown[account], indent=2))
+    else:
+        _write(output_dir, shown)
+    for name, split in shown.items():
+        if len(split) > 1:
+            click.echo(f"Account {name} has {len(split)} policies: attach all of them, in their order.", err=True)
+        if len(split) > _POLICIES_OF_A_ROLE:
+            note = f"A role takes {_POLICIES_OF_A_ROLE} managed policies, or 20 if AWS raises that quota for you."
+            click.echo(f"{note} Patterns such as `report-*` in the manifest make fewer.", err=True)
 
 
-def _size(document: dict[str, Any]) -> int:
-    return len(json.dumps(document, separators=(",", ":")))
+def _write(folder: Path, documents: Mapping[str, list[dict[str, Any]]]) -> None:
+    files = {
+        folder / f"lambda-warden-{account}-{number}.json": document
+        for account, split in documents.items()
+        for number, document in enumerate(split, 1)
+    }
+    # A policy of an earlier run, of a manifest that allowed more, would be attached with the others.
+    older = {path for account in documents for path in folder.glob(f"lambda-warden-{account}-*.json")} - files.keys()
+    if older:
+        named = ", ".join(path.name for path in sorted(older))
+        raise click.BadParameter(
+            f"{folder} has policies that the manifest no longer makes: {named}. Remove them, or name another folder",
+            param_hint="'--output-dir'",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, document in files.items():
+        path.write_text(json.dumps(document, indent=2) + "\n")
+        click.echo(path)

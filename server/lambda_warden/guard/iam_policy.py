@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambda_warden.guard.alias import is_alias
+from lambda_warden.guard.iam_split import MANAGED_POLICY_LIMIT, split_statements
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.function_ref import FunctionRef, partition_of
 from lambda_warden.model.manifest import RuleArn
@@ -39,7 +40,7 @@ _DESCRIBE: Final = ("lambda:ListAliases", "lambda:ListVersionsByFunction")
 _OF_QUALIFIERS: Final = (INVOKE, _READ_CONFIGURATION)
 
 
-def policies(rules: Rules) -> dict[str, dict[str, Any]]:
+def policies(rules: Rules, max_characters: int = MANAGED_POLICY_LIMIT) -> dict[str, list[dict[str, Any]]]:
     """The least that the server's credentials need in each account that a rule stands in.
 
     On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` and `lambda:GetFunctionConfiguration`
@@ -49,9 +50,12 @@ def policies(rules: Rules) -> dict[str, dict[str, Any]]:
 
     Args:
         rules: the manifests' rules.
+        max_characters: of one policy, as IAM counts them.
 
     Returns:
-        A policy document (version 2012-10-17) by account. Accounts, statements and resources are in a stable order.
+        Policy documents (version 2012-10-17) by account, to be attached together. What is denied comes first, so that
+        the first ones of them never allow what all of them do not. Accounts, policies, statements and resources are in
+        a stable order.
     """
     drafts: dict[str, _Draft] = defaultdict(_Draft)
     for rule in rules.all:
@@ -64,7 +68,7 @@ def policies(rules: Rules) -> dict[str, dict[str, Any]]:
             draft.denied.update(_denied_resources(deny, account, draft.places))
             if draft.logs:
                 draft.denied_logs.update(_denied_logs(deny, account, draft.places))
-    return {account: drafts[account].document() for account in sorted(drafts)}
+    return {account: split_statements(drafts[account].statements(), max_characters) for account in sorted(drafts)}
 
 
 @dataclass(slots=True)
@@ -99,18 +103,18 @@ class _Draft:
                 self.invoked.add(ref.qualified_arn)
         self.shadowed.update(_shadowed_resources(arn, rules))
 
-    def document(self) -> dict[str, Any]:
+    def statements(self) -> list[dict[str, Any]]:
         statements = [
-            _statement("InvokeWhatTheManifestAllows", "Allow", _OF_QUALIFIERS, self.invoked),
             _statement("NoPatternWhereARuleNamesTheFunction", "Deny", _OF_QUALIFIERS, self.shadowed),
             _statement("NeverWhatTheManifestDenies", "Deny", _OF_QUALIFIERS, self.denied),
+            _statement("ReadNoOtherLogs", "Deny", READ_LOGS, self.denied_logs | (self.shadowed_logs - self.logs)),
+            _statement("InvokeWhatTheManifestAllows", "Allow", _OF_QUALIFIERS, self.invoked),
             _statement("ListFunctions", "Allow", ["lambda:ListFunctions"], ["*"]),
             _statement("DescribeFunctions", "Allow", _DESCRIBE, self.described),
             _statement("ReadAliases", "Allow", ["lambda:GetAlias"], self.aliases),
             _statement("ReadLogs", "Allow", READ_LOGS, self.logs),
-            _statement("ReadNoOtherLogs", "Deny", READ_LOGS, self.denied_logs | (self.shadowed_logs - self.logs)),
         ]
-        return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement["Resource"]]}
+        return [statement for statement in statements if statement["Resource"]]
 
 
 def _statement(sid: str, effect: str, actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
