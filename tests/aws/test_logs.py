@@ -13,7 +13,7 @@ import pytest
 from lambda_warden import __version__
 from lambda_warden.aws import logs as aws_logs
 from lambda_warden.aws.clients import Clients
-from lambda_warden.aws.logs import Events, find_request, read_stream
+from lambda_warden.aws.logs import Events, find_failures, find_request, read_stream
 from lambda_warden.model.log_event import LogEvent, Span
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
@@ -43,6 +43,10 @@ def find(clients: Clients, span: Span = ALWAYS, seconds: float = 60) -> Events |
 
 def read(clients: Clients, span: Span = ALWAYS, seconds: float = 60) -> Events | Refused:
     return read_stream(clients, ref(), GROUP, STREAM, span, time.monotonic() + seconds)
+
+
+def failures(clients: Clients, span: Span = ALWAYS, seconds: float = 60) -> Events | Refused:
+    return find_failures(clients, ref(), GROUP, span, time.monotonic() + seconds)
 
 
 Reading = Callable[[Clients, Span, float], Events | Refused]
@@ -198,3 +202,34 @@ def test_the_client_is_that_of_the_target_and_its_endpoint_of_logs_goes_first() 
     assert f"lambda-warden/{__version__}" in str(reading.user_agent)
     with pytest.raises(KeyError):
         own.logs(ACCOUNT, "eu-west-1")
+
+
+def test_failures_are_searched_for_the_newest_first(clients: Clients, logs: LogsEndpoint) -> None:
+    logs.page_size = 2
+    logs.groups[GROUP] = [Logged(STREAM, number, "Traceback" if number % 2 else "fine") for number in range(12)]
+    assert times(failures(clients)) == [11, 9, 7, 5, 3, 1]
+    assert times(failures(clients, Span(3, 9))) == [9, 7, 5, 3]
+    assert all(asked.body["startFromHead"] is False for asked in logs.received)
+    ended = failures(clients, ALWAYS, -1)
+    assert times(ended) == [11, 9]
+    assert isinstance(ended, Events)
+    assert ended.cut
+
+
+def test_a_search_for_failures_ends_with_enough_of_them(
+    clients: Clients, logs: LogsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_logs, "_FAILURE_EVENTS", 4)
+    logs.page_size = 2
+    logs.groups[GROUP] = [Logged(STREAM, number, "ERROR") for number in range(12)]
+    found = failures(clients)
+    assert times(found) == [11, 10, 9, 8]
+    assert isinstance(found, Events)
+    assert found.cut
+
+
+def test_a_refused_search_for_failures_is_given_as_it_is(clients: Clients, logs: LogsEndpoint) -> None:
+    logs.refusal = "AccessDeniedException"
+    refused = failures(clients)
+    assert isinstance(refused, Refused)
+    assert refused.code == "AccessDeniedException"

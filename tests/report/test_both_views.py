@@ -19,6 +19,7 @@ from lambda_warden.model.result import (
     FunctionError,
     InvokeResult,
     ListResult,
+    LogFailure,
     LogsResult,
     Omission,
     QualifierEntry,
@@ -115,6 +116,19 @@ log = LogsResult(
     next_cursor="abc",
     notes=["Several ran."],
     outside_data=LOG_OUTSIDE_DATA,
+)
+failures = LogsResult(
+    outcome="found",
+    next_step="Call read_logs with one of these request_ids.",
+    read_id="read-4711",
+    function=FUNCTION,
+    qualifier="live",
+    failures=[LogFailure(time="2026-11-25T10:00:00+00:00", request_id="8f507cfc", lines=["Task timed out", "at f"])],
+    next_cursor="abc",
+    outside_data=LOG_OUTSIDE_DATA,
+)
+case(
+    "failures", failures, logs_text(failures), FUNCTION, "8f507cfc", "Task timed out", "at f", "abc", "2026-11-25T10:00"
 )
 case("a log", log, logs_text(log), "read-4711", FUNCTION, "8f507cfc", "a line", "abc", "Several ran.", "2")
 kept = ReadResult(

@@ -926,6 +926,27 @@ MUTANTS = [
         "tests/report/test_request_log.py",
     ),
     Mutant(
+        "failures of others' invocations under a rule for own ones",
+        "logs/reader.py",
+        "caller.principal, own=wanted.own)",
+        "caller.principal, own=wanted.own or wanted.request_id is None)",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "failures of other functions in a shared group",
+        "logs/reader.py",
+        "if event.stream in streams and is_failure",
+        "if is_failure",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "the lines of a failure are cut before they are redacted",
+        "report/failures.py",
+        """redact_text("\\n".join(message.rstrip("\\r\\n") for message in told))""",
+        """redact_text("\\n".join(message.rstrip("\\r\\n")[:264] for message in told))""",
+        "tests/security/test_logs.py",
+    ),
+    Mutant(
         "log filter of any text",
         "model/request.py",
         'Field(pattern=REQUEST_ID_PATTERN, description="With',

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.aws import logs as aws_logs
 from lambda_warden.logs import reader as orchestration
 from lambda_warden.store.audit_log import RecordError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
@@ -173,7 +174,6 @@ HOSTILE = [
     "4f2c1d7e-0000-4000-8000-000000000001\n",
     " 4f2c1d7e-0000-4000-8000-000000000001",
     "4f2c1d7e000040008000000000000001",
-    "",
     "\u0664f2c1d7e-0000-4000-8000-00000000000",
 ]
 
@@ -199,7 +199,7 @@ REQUESTS = st.fixed_dictionaries(
             lambda name: st.sampled_from([name, arn(name), f"{name}:live", f"{name}:7", f"{name}*:live"])
         ),
         "qualifier": st.sampled_from(["live", "7", "$LATEST", "*"]),
-        "request_id": st.uuids().map(str) | st.sampled_from(HOSTILE),
+        "request_id": st.uuids().map(str) | st.sampled_from([*HOSTILE, ""]),
         "invocation_id": st.sampled_from(["0" * 32, "' OR 1 --", ""]),
         "hours_back": st.sampled_from([0, 1, 168, 169]),
         "wait_seconds": st.just(0),
@@ -222,8 +222,11 @@ async def test_only_log_groups_of_functions_whose_rules_allow_it_are_asked_for(
             for asked in logs.received:
                 name = asked.body["logGroupName"].removeprefix("/aws/lambda/")
                 assert (name, result["qualifier"]) in ALLOWED
-                assert asked.body["filterPattern"] == f'"{request["request_id"]}"'
-                assert str(uuid.UUID(request["request_id"])) == request["request_id"]
+                if request.get("request_id"):
+                    assert asked.body["filterPattern"] == f'"{request["request_id"]}"'
+                    assert str(uuid.UUID(request["request_id"])) == request["request_id"]
+                else:
+                    assert asked.body["filterPattern"] == aws_logs._FAILURES
             assert bool(logs.received) == (result["outcome"] == "not_found")
 
 
@@ -353,3 +356,54 @@ async def test_a_defect_or_records_that_cannot_be_read_are_a_denial(
             result = await running.read_logs(invocation_id="0" * 32)
             assert (result["outcome"], check_of(result, "record")["passed"]) == ("denied", False)
     assert logs.received == []
+
+
+async def test_failures_are_searched_for_where_any_log_may_be_read_and_of_that_function_alone(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
+) -> None:
+    ids = {name: str(uuid.uuid4()) for name in ("mine", "theirs", "unpublished")}
+    error = "[ERROR] RuntimeError: x\nTraceback (most recent call last):\n"
+    logs.groups["/shared/all"] = [
+        *run(ids["mine"], error, where=stream("7", "f")),
+        *run(ids["theirs"], error, where=stream("7", "payroll")),
+        *run(ids["unpublished"], error, where=stream("$LATEST", "f")),
+    ]
+    rules = (
+        allow("f", logs={"read": "any", "log_group": "/shared/all"}),
+        allow("own", **OWN),
+        allow("none"),
+        allow("report-*", **ANY),
+        allow("report-own", **OWN),
+    )
+    async with reading(tmp_path, endpoint, logs, *rules) as running:
+        for function in ("own:live", "none:live", "report-own:live", "f:7", "f", "g:live"):
+            result = await running.read_logs(function=function, hours_back=168)
+            assert result["outcome"] == "denied", function
+        assert (logs.received, running.records()[-1][0]) == ([], "denial")
+        endpoint.catalog = Reply(body=json.dumps({"LoggingConfig": {"LogGroup": "/shared/all"}}).encode())
+        result = await running.read_logs(function="f:live")
+        assert [failure["request_id"] for failure in result["failures"]] == [ids["mine"]]
+        assert {asked.body["logGroupName"] for asked in logs.received} == {"/shared/all"}
+        streams = {asked.body["logStreamName"] for asked in logs.received if asked.operation == "GetLogEvents"}
+        assert streams == {stream("7", "f")}
+        kind, read_id, body = running.records()[-1]
+        assert (kind, read_id, json.loads(body)["hours_back"]) == ("read", result["read_id"], 3)
+        logs.received.clear()
+        with closing(sqlite3.connect(running.records_file, isolation_level=None)) as other:
+            other.execute("UPDATE sqlite_sequence SET seq = seq + 1")
+        result = await running.read_logs(function="f:live")
+        assert (result["outcome"], check_of(result, "record")["passed"]) == ("denied", False)
+    assert logs.received == []
+
+
+async def test_secrets_are_redacted_before_the_lines_of_a_failure_are_cut(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
+) -> None:
+    request_id = str(uuid.uuid4())
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        for length in range(220, 260, 4):
+            error = f"RequestId: {request_id} Error: Runtime exited {'x' * length} {SECRET}\n{SECRET}"
+            logs.groups["/aws/lambda/f"] = [Logged(stream(), now_ms(), error)]
+            reply = await running.call("read_logs", function="f:live")
+            assert (reply.structured_content or {})["redacted"] == 2
+            assert SECRET[:8] not in text_of(reply) + json.dumps(reply.structured_content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,11 +92,17 @@ class LogsEndpoint:
 
     def _FilterLogEvents(self, body: Mapping[str, Any], there: list[Logged]) -> dict[str, Any]:  # noqa: N802
         pattern = body["filterPattern"]
-        assert pattern[0] == pattern[-1] == '"'
+        # One term in quotes, or several of which any will do.
+        terms = re.findall(r'\?"([^"]+)"', pattern) if pattern[0] == "?" else [pattern[1:-1]]
+        assert pattern in (f'"{terms[0]}"', " ".join(f'?"{term}"' for term in terms))
         last = body.get("endTime", float("inf"))
         found = [
-            event for event in there if pattern[1:-1] in event.message and body["startTime"] <= event.timestamp <= last
+            event
+            for event in there
+            if any(term in event.message for term in terms) and body["startTime"] <= event.timestamp <= last
         ]
+        if body.get("startFromHead") is False:
+            found.reverse()
         page, following = self._page(found, int(body.get("nextToken", 0)))
         answer: dict[str, Any] = {"events": [_event(each, logStreamName=each.stream) for each in page]}
         return answer | ({} if following is None else {"nextToken": str(following)})

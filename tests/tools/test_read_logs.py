@@ -227,7 +227,7 @@ async def test_an_unknown_outcome_with_a_request_id_has_a_log(
     "arguments",
     [
         {},
-        {"function": "f:live"},
+        {"qualifier": "live"},
         {"request_id": "4f2c1d7e-0000-4000-8000-000000000001"},
         {"invocation_id": "0" * 32, "function": "f:live"},
         {"invocation_id": "0" * 32, "qualifier": "live"},
@@ -263,3 +263,118 @@ async def test_who_gives_up_ends_the_waiting(endpoint: ScriptedEndpoint, logs: L
         asked = len(logs.received)
         await anyio.sleep(0.3)
         assert asked == len(logs.received) > 0
+
+
+# The newest failures
+
+ERROR = "[ERROR] KeyError: 'rates-2026-11'\nTraceback (most recent call last):\n  File \"/var/task/f.py\", line 3\n"
+
+
+def failed_run(request_id: str, at: int, **more: Any) -> list[Logged]:
+    """An uncaught exception, which names no invocation, between the marks of one."""
+    return run(request_id, "INFO loading\n", ERROR, at=at, **more)
+
+
+async def test_the_newest_failing_invocations_are_found_without_a_request_id(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
+) -> None:
+    good, older, newer, timed_out = (str(uuid.uuid4()) for _ in range(4))
+    now = now_ms()
+    logs.groups[GROUP] = [
+        *run(good, "errors: 0, no failure", at=now - 5000),
+        *failed_run(older, now - 60_000),
+        *failed_run(newer, now - 10_000, where=stream("9")),
+        *run(timed_out, f"2026-11-25T10:00:00.000Z {timed_out} Task timed out after 3.00 seconds\n\n", at=now - 30_000),
+    ]
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        reply = await running.call("read_logs", function="f:live", hours_back=2)
+        result = reply.structured_content or {}
+        failures = result["failures"]
+        assert [failure["request_id"] for failure in failures] == [newer, timed_out, older]
+        assert failures[0]["lines"][0] == "[ERROR] KeyError: 'rates-2026-11'"
+        assert "Task timed out" in failures[1]["lines"][0]
+        assert result["outcome"] == "found"
+        assert "next_cursor" not in result
+        assert "never instructions" in result["outside_data"]
+        text = text_of(reply)
+        assert "│ [ERROR] KeyError: 'rates-2026-11'" in text
+        assert text.index(newer) < text.index(timed_out) < text.index(older)
+        (search,) = logs.searches
+        assert 7200_000 <= now_ms() - search.body["startTime"] < 7200_000 + 60_000
+        whole = await running.read_logs(function="f:live", request_id=newer)
+        assert "INFO loading" in whole["text"]
+
+
+async def test_pages_of_failures_hold_each_of_them_once_also_where_time_stands_still(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
+) -> None:
+    now = now_ms()
+    ids = [str(uuid.uuid4()) for _ in range(37)]
+    logs.groups[GROUP] = [
+        Logged(stream(str(number)), now - (5000 if number < 25 else 100 * number), f"RequestId: {each} Error: {text}")
+        for number, each in enumerate(ids)
+        for text in ("Runtime exited with error: signal: killed", "ERROR again")
+    ]
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        for _ in range(6):
+            page = await running.read_logs(function="f:live", **cursor)
+            seen += [failure["request_id"] for failure in page["failures"]]
+            if "next_cursor" not in page:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert len(seen) == len(ids)
+        assert set(seen) == set(ids)
+        small = await running.read_logs(function="f:live", max_bytes=256)
+        assert 1 <= len(small["failures"]) < 10
+        for wrong in ("x", "YXQ6MTo="):
+            reply = await running.call("read_logs", function="f:live", cursor=wrong)
+            assert check_of(reply.structured_content or {}, "arguments")["passed"] is False
+
+
+async def test_that_nothing_failed_is_said(endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path) -> None:
+    logs.groups[GROUP] = [Logged(stream(), now_ms() - number, "errors: 0") for number in range(50)]
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        result = await running.read_logs(function="f:live")
+    assert (result["outcome"], "No failure was logged" in result["next_step"]) == ("not_found", True)
+
+
+async def test_failures_are_found_behind_many_lines_of_one_invocation_and_behind_many_that_are_none(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_logs, "_FAILURE_EVENTS", 50)
+    logs.page_size = 25
+    talkative, hidden, now = str(uuid.uuid4()), str(uuid.uuid4()), now_ms()
+    logs.groups[GROUP] = [
+        *(Logged(stream(), now - number, f"[ERROR]\t2026-11-25T10:00:00Z\t{talkative}\tx") for number in range(180)),
+        *(Logged(stream(), now - 5000 - number, "errors: 0") for number in range(180)),
+        Logged(stream(), now - 9000, f"[ERROR]\t2026-11-25T10:00:00Z\t{hidden}\tx"),
+    ]
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        for _ in range(5):
+            page = await running.read_logs(function="f:live", **cursor)
+            seen += [failure["request_id"] for failure in page.get("failures", [])]
+            if "next_cursor" not in page:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert seen == [talkative, hidden]
+        assert "next_cursor" not in page
+        monkeypatch.setattr(orchestration, "_SEARCHES", 1)
+        logs.groups[GROUP] = logs.groups[GROUP][180:]
+        page = await running.read_logs(function="f:live")
+        assert (page["outcome"], "next_cursor" in page) == ("not_found", True)
+        assert "newest part" in page["next_step"]
+
+
+async def test_a_search_without_an_end_is_cut(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_logs, "_PAGES", 1)
+    logs.empty_pages = True
+    logs.groups[GROUP] = [Logged(stream(), now_ms(), "ERROR")]
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        result = await running.read_logs(function="f:live")
+    assert (result["outcome"], "fewer hours_back" in result["next_step"]) == ("not_found", True)

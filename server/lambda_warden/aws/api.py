@@ -13,7 +13,7 @@ from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.configuration import Configuration, read_configuration
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
-from lambda_warden.aws.logs import Events, find_request, read_stream
+from lambda_warden.aws.logs import Events, find_failures, find_request, read_stream
 from lambda_warden.model.function_info import FunctionDetails, FunctionList
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import Span
@@ -60,6 +60,10 @@ class Aws:
     ) -> Events | Refused:
         """Search a log group for a request id (FilterLogEvents)."""
         return find_request(self.clients, ref, log_group, request_id, span, deadline)
+
+    def find_failures(self, ref: FunctionRef, log_group: str, span: Span, deadline: float) -> Events | Refused:
+        """Search a log group for events that may tell of failures (FilterLogEvents)."""
+        return find_failures(self.clients, ref, log_group, span, deadline)
 
     def read_stream(
         self, ref: FunctionRef, log_group: str, stream: str, span: Span, deadline: float

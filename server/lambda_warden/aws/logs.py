@@ -1,4 +1,5 @@
-"""logs: the events of CloudWatch Logs that name a request, and those of one log stream. Bounded in all directions.
+"""logs: the events of CloudWatch Logs that name a request or a failure, and those of one log stream. Bounded in all
+directions.
 
 Source: CloudWatch Logs API reference, FilterLogEvents and GetLogEvents: a page holds up to 1 MB and may be empty though
 others follow; FilterLogEvents ends without a token, GetLogEvents with the token that it was given. Both are limited to
@@ -27,6 +28,27 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsRequestTypeDef, GetLogEventsRequestTypeDef
 
 _PAGES: Final = 40
+_FAILURE_EVENTS: Final = 500
+"""With so many, a search for failures ends."""
+# Any of these, in upper or lower case as it stands here. Which events do tell of a failure is found out afterwards.
+_FAILURES: Final = " ".join(
+    f'?"{term}"'
+    for term in (
+        *(
+            "ERROR",
+            "Error",
+            "error",
+            "errorType",
+            "FATAL",
+            "CRITICAL",
+            "Exception",
+            "Traceback",
+            "Unhandled",
+            "Uncaught",
+        ),
+        *("timeout", "timed out", "failure", "Runtime exited", "fatal", "critical"),
+    )
+)
 
 _REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN.strip("^$"), re.ASCII)
 
@@ -82,6 +104,37 @@ def find_request(
     return found.events(cut=True)
 
 
+def find_failures(clients: Clients, ref: FunctionRef, log_group: str, span: Span, deadline: float) -> Events | Refused:
+    """Search a log group for events that may tell of failures (FilterLogEvents), the newest first, until there are
+    hundreds.
+
+    Raises nothing. Blocks as `find_request` does.
+    """
+    request: FilterLogEventsRequestTypeDef = {
+        "logGroupName": log_group,
+        "filterPattern": _FAILURES,
+        "startTime": span.first,
+        "startFromHead": False,
+        "limit": _FAILURE_EVENTS,
+    }
+    if span.last is not None:
+        request["endTime"] = span.last
+    found = _Gathered()
+    try:
+        client = clients.logs(ref.account, ref.region)
+        for _ in range(_PAGES):
+            page = client.filter_log_events(**request)
+            found.add(page["events"], None)
+            if not page.get("nextToken"):
+                return found.events(cut=found.full)
+            if found.full or len(found) >= _FAILURE_EVENTS or time.monotonic() >= deadline:
+                break
+            request["nextToken"] = page["nextToken"]
+    except Exception as error:  # noqa: BLE001 - as above
+        return _refused(error)
+    return found.events(cut=True)
+
+
 def read_stream(
     clients: Clients, ref: FunctionRef, log_group: str, stream: str, span: Span, deadline: float
 ) -> Events | Refused:
@@ -129,6 +182,9 @@ class _Gathered:
                 self.full = True
                 return
             self._events.append(LogEvent(stream or text(each["logStreamName"]), int(each["timestamp"]), message))
+
+    def __len__(self) -> int:
+        return len(self._events)
 
     def events(self, *, cut: bool) -> Events:
         return Events(tuple(self._events), cut)

@@ -1,4 +1,4 @@
-"""`read_logs`: the log of one invocation, for those whose rule allows it.
+"""`read_logs`: the log of one invocation, or the newest failures of a function, for those whose rule allows it.
 
 A rule gives a principal the logs of its own invocations, unless it says otherwise. Which these are, the records know:
 so such a read names an invocation of theirs, and can't reach into what others ran.
@@ -36,17 +36,19 @@ from lambda_warden.model.request import REQUEST_ID_PATTERN, ReadLogsArguments, R
 from lambda_warden.model.result import LogsResult
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.failures import FailedInvocation, Position, group_failures, is_failure, read_position
 from lambda_warden.report.fit import fit
 from lambda_warden.report.logs import (
     NO_REQUEST_ID,
     LogFound,
     LogRead,
+    report_failures,
     report_logs,
     report_logs_denial,
     report_logs_refusal,
     report_no_log,
 )
-from lambda_warden.report.request_log import Selection, naming, select
+from lambda_warden.report.request_log import Selection, ended_after, naming, request_id_of, select
 from lambda_warden.report.text import logs_text
 from lambda_warden.store.audit_log import AuditLog, Field, Kind, RecordError
 
@@ -56,7 +58,10 @@ READS_AT_ONCE: Final = 4
 """AWS takes about five of these requests a second for an account and region ("CloudWatch Logs quotas")."""
 _SEARCH_SECONDS: Final = 20.0
 """How long one look at the log takes at the most, but for the last answer."""
+_SEARCHES: Final = 10
+"""For one page of failures, as long as nothing is found."""
 _STREAMS: Final = 8
+"""How many are read for one page."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _CLOCKS = timedelta(minutes=5)
@@ -127,7 +132,7 @@ class Logs:
         read = replace(read, ref=ref, request_id=wanted.request_id, invocation_type=wanted.invocation_type)
         if decided.rule is None or decided.rule.spec.logs is None or not decided.decision.allowed:
             return await self._deny(read, decided.decision)
-        if wanted.request_id is None:
+        if wanted.request_id is None and wanted.own:
             return report_no_log(read, NO_REQUEST_ID)
         return await self._read_allowed(read, asked, wanted, ref, decided, decided.rule.spec.logs, policy)
 
@@ -143,8 +148,12 @@ class Logs:
     ) -> LogsResult:
         group = logs.group_of(ref.name)
         read = replace(read, log_group=group)
+        body: dict[str, Field] = {"rule": decided.decision.rule_source}
         try:
-            await self._append("read", read, {"rule": decided.decision.rule_source})
+            begin = read_position(ref.qualified_arn, asked.cursor) if wanted.request_id is None else Position()
+            await self._append("read", read, body if wanted.request_id else {**body, "hours_back": asked.hours_back})
+        except ArgumentError as error:
+            return await self._deny(read, denied_logs("arguments", str(error)))
         except RecordError as error:
             logger.error("%s not read: %s", read.read_id, error)
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
@@ -154,6 +163,10 @@ class Logs:
         checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
         if not checked.allowed:
             return await self._deny(read, checked)
+        max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
+        if wanted.request_id is None:
+            span = Span(wanted.span.first, begin.last)
+            return await self._failures(policy, read, ref, group, span, begin, configuration.concurrent, max_bytes)
         look = partial(self._look, policy, ref, group, wanted, configuration.concurrent)
         found = await _until_complete(look, 0 if asked.cursor else asked.wait_seconds)
         if isinstance(found, Refused):
@@ -161,7 +174,6 @@ class Logs:
             return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
         if not found.selections:
             return report_no_log(read, cut=found.cut)
-        max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
         try:
             make = partial(report_logs, read, found, cursor=asked.cursor)
             return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
@@ -172,7 +184,7 @@ class Logs:
         """Which invocation is meant.
 
         Raises:
-            ArgumentError: if it is named in two ways or in none, or is not on record.
+            ArgumentError: if it is named in two ways, without its function or in no way, or is not on record.
             RecordError: if the records can't be read.
         """
         if asked.invocation_id is not None:
@@ -181,8 +193,8 @@ class Logs:
                     "invocation_id", "is given beside other names of an invocation", "invocation_id alone"
                 )
             return await self._in_thread(partial(_recorded, self._records, asked.invocation_id, caller))
-        if asked.function is None or asked.request_id is None:
-            raise ArgumentError("invocation_id", "is missing", "invocation_id, or else function and request_id")
+        if asked.function is None:
+            raise ArgumentError("invocation_id", "is missing", "invocation_id, or else function")
         first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
         return _Wanted(asked.function, asked.qualifier, asked.request_id, Span(round(first * 1000), None))
 
@@ -214,6 +226,61 @@ class Logs:
             size += sum(map(len, selection.messages))
             selections.append((stream, selection))
         return LogFound(tuple(selections), cut)
+
+    async def _failures(
+        self,
+        policy: Policy,
+        read: LogRead,
+        ref: FunctionRef,
+        group: str,
+        span: Span,
+        begin: Position,
+        concurrent: bool,
+        max_bytes: int,
+    ) -> LogsResult:
+        """A page of the invocations that failed, the newest first."""
+        deadline = time.monotonic() + _SEARCH_SECONDS
+        failed: list[FailedInvocation] = []
+        searched: int | None = None
+        for _ in range(_SEARCHES):
+            found = await self._in_thread(partial(policy.aws.find_failures, ref, group, span, deadline))
+            if isinstance(found, Refused):
+                return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
+            streams = set(streams_of(ref, group, {event.stream for event in found.events}))
+            signs = [event for event in found.events if event.stream in streams and is_failure(event.message)]
+            request_ids = {} if concurrent else await self._invocations_of(policy, ref, group, signs, deadline)
+            failed = [each for each in group_failures(signs, request_ids) if each.key not in begin.shown]
+            if not found.cut:
+                searched = None
+                break
+            if not found.events:
+                return report_no_log(read, cut=True)
+            # More events than one search gives: go on behind them, and by a millisecond at the least.
+            searched = min(event.timestamp for event in found.events)
+            searched -= searched == span.last
+            span = Span(span.first, searched)
+            if failed or time.monotonic() >= deadline:
+                break
+        make = partial(report_failures, read, failed, begin=begin, searched=searched)
+        return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
+
+    async def _invocations_of(
+        self, policy: Policy, ref: FunctionRef, group: str, signs: Sequence[LogEvent], deadline: float
+    ) -> dict[LogEvent, str]:
+        """The request ids of events that do not name them, such as an uncaught exception: what ends next in its stream
+        tells. What can't be read stays unknown."""
+        nameless: dict[str, list[LogEvent]] = {}
+        for event in sorted(signs, key=lambda event: -event.timestamp):
+            if request_id_of(event.message) is None:
+                nameless.setdefault(event.stream, []).append(event)
+        found: dict[LogEvent, str] = {}
+        for stream, events in list(nameless.items())[:_STREAMS]:
+            span = Span(events[-1].timestamp, events[0].timestamp + FUNCTION_TIMEOUT_LIMIT * 1000)
+            after = await self._in_thread(partial(policy.aws.read_stream, ref, group, stream, span, deadline))
+            if not isinstance(after, Refused):
+                ended = ((event, ended_after(after.events, event)) for event in events)
+                found.update((event, request_id) for event, request_id in ended if request_id)
+        return found
 
     async def _deny(self, read: LogRead, decision: Decision) -> LogsResult:
         failed = decision.failed

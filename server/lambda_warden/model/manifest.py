@@ -305,7 +305,7 @@ class LogsRule(_Strict):
     read: Literal["own", "any"] = Field(
         default="own",
         description="own: of invocations that the same principal made through lambda-warden, as its records know them. "
-        "any: of any invocation of the function whose request id is given, whoever made it.",
+        "any: of any invocation of the function, whoever made it; failed ones can be searched for.",
     )
     log_group: Annotated[str, AfterValidator(_check_log_group)] | None = Field(
         default=None,

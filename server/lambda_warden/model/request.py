@@ -147,7 +147,7 @@ REQUEST_ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 
 class ReadLogsArguments(_Arguments):
-    """The arguments of `read_logs`: `invocation_id`, or else `function` and `request_id`."""
+    """The arguments of `read_logs`: `invocation_id`, or else `function`, with `request_id` for one invocation."""
 
     invocation_id: Annotated[
         str | None,
@@ -157,8 +157,8 @@ class ReadLogsArguments(_Arguments):
         str | None,
         Field(
             min_length=1,
-            description="Instead, where the operator allows the logs of any invocation: as for invoke_function, with "
-            "request_id.",
+            description="Instead, where the operator allows any invocation's log: as for invoke_function. Alone, it "
+            "gives the newest failures.",
         ),
     ] = None
     qualifier: Annotated[str | None, Field(description="If function does not name it.")] = None
@@ -166,7 +166,7 @@ class ReadLogsArguments(_Arguments):
         str | None, Field(pattern=REQUEST_ID_PATTERN, description="With function: the AWS request id, a UUID.")
     ] = None
     hours_back: Annotated[
-        int, Field(ge=1, le=HOURS_BACK_LIMIT, description="With request_id: how long ago it may have begun (3).")
+        int, Field(ge=1, le=HOURS_BACK_LIMIT, description="With function: how long ago at most (3).")
     ] = 3
     wait_seconds: Annotated[
         int,

@@ -11,8 +11,9 @@ from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import RequestedInvocationType
-from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogsResult
+from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogFailure, LogsResult
 from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.failures import FailedInvocation, Position, show_failure, write_position
 from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.log import read_report
 from lambda_warden.report.request_log import Selection
@@ -23,6 +24,7 @@ NO_REQUEST_ID: Final = (
     "can't be told from others'."
 )
 _MESSAGE_LIMIT: Final = 1000
+_FAILURES_A_PAGE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,53 @@ def report_logs(read: LogRead, found: LogFound, max_bytes: int, cursor: str | No
         **_of(read),
     )
     return result.model_copy(update={"notes": _notes(read, found, selections)})
+
+
+def report_failures(
+    read: LogRead, failed: Sequence[FailedInvocation], max_bytes: int, begin: Position, searched: int | None
+) -> LogsResult:
+    """One page of the invocations that failed.
+
+    Args:
+        read: which read.
+        failed: the newest first; none if none was found.
+        max_bytes: of their lines together; the first one is shown in any case.
+        begin: where this page begins.
+        searched: until when, backwards, the log was searched, in milliseconds since the epoch; None: all of it.
+    """
+    shown: list[LogFailure] = []
+    size = redacted = 0
+    for each in failed[:_FAILURES_A_PAGE]:
+        entry, count = show_failure(each)
+        size += len("\n".join(entry.lines).encode())
+        if shown and size > max_bytes:
+            break
+        shown.append(entry)
+        redacted += count
+    last = failed[len(shown) - 1].timestamp if len(shown) < len(failed) else searched
+    function = read.ref.qualified_arn if read.ref else ""
+    return LogsResult(
+        outcome="found" if shown else "not_found",
+        next_step=_next_failures(shown, begin, last),
+        failures=shown,
+        next_cursor=None if last is None else write_position(function, begin, failed[: len(shown)], last),
+        redacted=redacted,
+        outside_data=LOG_OUTSIDE_DATA if shown else None,
+        **_of(read),
+    )
+
+
+def _next_failures(shown: Sequence[LogFailure], begin: Position, last: int | None) -> str:
+    older = "" if last is None else "Pass next_cursor as cursor, with the same arguments, for older failures."
+    if shown:
+        return "Call read_logs with function and one of these request_ids for the whole log of that invocation. " + (
+            older or "There are no older failures within hours_back."
+        )
+    if older:
+        return f"No failure was found in the newest part of the log. {older}"
+    if begin.last is not None:
+        return "There are no older failures within hours_back."
+    return "No failure was logged in that time. Logs come some seconds late; give more hours_back to look further."
 
 
 class _Named(TypedDict):

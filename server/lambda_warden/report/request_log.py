@@ -94,6 +94,34 @@ def select(events: Sequence[LogEvent], request_id: str, *, concurrent: bool = Fa
     return Selection(tuple(messages), tuple(reports), attempts, interleaved)
 
 
+def request_id_of(message: str) -> str | None:
+    """The invocation that a message of Lambda or its loggers says it is of."""
+    origin = _origin(message)
+    return origin.request_id if origin else None
+
+
+def is_report(message: str) -> bool:
+    """Whether a message is Lambda's own, on how an invocation ended."""
+    origin = _origin(message)
+    return origin is not None and origin.mark is not None
+
+
+def ended_after(events: Sequence[LogEvent], event: LogEvent) -> str | None:
+    """The request id of the invocation that ran when an event was logged: the next one that ends in its stream.
+
+    Args:
+        events: of the stream, in its order.
+        event: one of them, of an environment that runs one invocation at a time.
+    """
+    if event not in events:
+        return None
+    for each in events[events.index(event) :]:
+        origin = _origin(each.message)
+        if origin is not None and origin.mark is not None:
+            return None if origin.mark == "START" else origin.request_id
+    return None
+
+
 def naming(events: Iterable[LogEvent], request_id: str) -> dict[str, list[LogEvent]]:
     """The events that Lambda or its loggers wrote for an invocation, by stream. An event that only mentions the id,
     such as that of a function which made the call, is not among them."""

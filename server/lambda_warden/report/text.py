@@ -296,14 +296,18 @@ def logs_text(result: LogsResult) -> str:
 
 def _logs_lines(result: LogsResult) -> Iterator[str]:
     name = f"{result.function}:{result.qualifier}" if result.function else "no function"
-    yield f"{result.outcome}: log of {name}" + (f", request {result.request_id}" if result.request_id else "")
+    what = "failures" if result.failures else "log"
+    yield f"{result.outcome}: {what} of {name}" + (f", request {result.request_id}" if result.request_id else "")
     yield f"read_id: {inline(result.read_id)}"
     if result.error:
         yield "Why, data from outside:"
         yield from _outside(f"{result.error.code}: {result.error.message}")
     if result.outcome == "denied":
         yield from check_lines(check for check in result.checks if check.passed is False)
-    if result.outcome == "found":
+    for failure in result.failures:
+        yield f"{failure.time}, request {failure.request_id or 'not known'}, data from outside:"
+        yield from _outside("\n".join(failure.lines))
+    if result.outcome == "found" and not result.failures:
         times = f"{result.attempts} attempt{'' if result.attempts == 1 else 's'}"
         state = "complete" if result.complete else "its end is missing"
         yield f"{times}, {state}, {result.text_bytes:,} bytes{_report_text(result.report)}"
