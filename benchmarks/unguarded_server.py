@@ -1,11 +1,13 @@
 """The least that invokes without blocking others: boto3 in a thread behind a bare SDK server. No guard, no record.
 
-What lambda-warden takes beyond it is what the guard, the records and the report cost.
+What lambda-warden takes beyond it is what the guard, the records and the report cost. With a port as argument it
+serves HTTP, else stdio.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import anyio.to_thread
@@ -15,8 +17,8 @@ from mcp.server.mcpserver import MCPServer
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:echo"
 
-server: MCPServer[None] = MCPServer("unguarded")
-boto = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
+server: MCPServer[None] = MCPServer("unguarded", log_level="WARNING")
+boto = boto3.client("lambda", config=Config(max_pool_connections=64, retries={"total_max_attempts": 1}))
 
 
 @server.tool()
@@ -31,4 +33,7 @@ def _invoke(payload: bytes) -> str:
 
 
 if __name__ == "__main__":
-    server.run()
+    if len(sys.argv) > 1:
+        server.run("streamable-http", port=int(sys.argv[1]))
+    else:
+        server.run()
