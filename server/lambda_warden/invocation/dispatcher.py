@@ -10,10 +10,11 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, Protocol, TypeVar
+from functools import partial
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
 from lambda_warden.invocation.fair_queue import FairQueue, SlotRequest
@@ -96,7 +97,7 @@ class Dispatcher:
         except StoppingError:
             self._slots.release(claim)
             raise
-        ended: asyncio.Future[_T] = loop.create_future()
+        ended = _Ending[_T]()
         # Held by whoever deals with the call: its thread, or, where no thread can be started for it, this task.
         dealt_with = threading.Lock()
 
@@ -114,12 +115,7 @@ class Dispatcher:
 
         def settle(result: _T | None, error: BaseException | None) -> None:
             self._slots.release(claim)
-            if ended.cancelled():
-                return
-            if error is None:
-                ended.set_result(result)  # type: ignore[arg-type]
-            else:
-                ended.set_exception(error)
+            ended.settle(result, error)
 
         with self._lock:
             self._under_way.add(handle)
@@ -192,7 +188,7 @@ class Dispatcher:
         if turn is None:
             return
         try:
-            await _watch(turn, lambda: until, started, progress, "waiting for a free slot")
+            await _watch(partial(_is_done, turn), lambda: until, started, progress, "waiting for a free slot")
         except BaseException as error:
             self._slots.cancel(claim, turn)
             if isinstance(error, asyncio.CancelledError):
@@ -202,22 +198,82 @@ class Dispatcher:
             self._slots.cancel(claim, turn)
             raise NoTurnError(f"no slot was free within {until - started:.0f} s")
 
-    async def _end(self, ended: asyncio.Future[_T], handle: InvocationHandle, started: float, progress: Progress) -> _T:
-        await _watch(ended, lambda: handle.deadline, started, progress, "running")
-        if not ended.done():
+    async def _end(self, ended: _Ending[_T], handle: InvocationHandle, started: float, progress: Progress) -> _T:
+        await _watch(ended.wait, lambda: handle.deadline, started, progress, "running")
+        if not ended.is_there:
             handle.give_up("deadline")
-            await asyncio.wait((ended,), timeout=GRACE_SECONDS)
-        if not ended.done():
+            await ended.wait(GRACE_SECONDS)
+        if not ended.is_there:
             raise StuckError("no answer in time, and the connection could not be broken yet")
         return ended.result()
 
 
+class _Ending(Generic[_T]):
+    """How a thread ended, for the one task that waits for it.
+
+    It wakes the task itself: a future that `asyncio.wait` waits for would take another turn of the event loop, and
+    each turn lets go of the interpreter's lock, which under load comes back late.
+    """
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self._result: _T | None = None
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def settle(self, result: _T | None, error: BaseException | None) -> None:
+        """It ended."""
+        self.is_there, self._result, self._error = True, result, error
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for it, for so long at the most. Gives whether it is there."""
+        if not self.is_there:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(seconds, _wake, self._waiter)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+        return self.is_there
+
+    def result(self) -> _T:
+        """What the thread gave, or raised."""
+        if self._error is not None:
+            raise self._error
+        return cast("_T", self._result)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+async def _is_done(future: asyncio.Future[None], seconds: float) -> bool:
+    return bool((await asyncio.wait((future,), timeout=seconds))[0])
+
+
 async def _watch(
-    future: asyncio.Future[_T], deadline: Callable[[], float], started: float, progress: Progress, message: str
+    wait: Callable[[float], Awaitable[bool]],
+    deadline: Callable[[], float],
+    started: float,
+    progress: Progress,
+    message: str,
 ) -> None:
-    """Wait until a future is done or the deadline is there, which may move meanwhile, and report progress."""
+    """Wait until something is done or the deadline is there, which may move meanwhile, and report progress.
+
+    Args:
+        wait: waits for it, for so many seconds at the most, and gives whether it is done.
+        deadline: on the clock of `time.monotonic`, as are the others.
+        started: when the call began.
+        progress: is told of it.
+        message: what is waited for.
+    """
     report_at = started + _FIRST_PROGRESS_SECONDS
-    while not future.done():
+    done = False
+    while not done:
         now, until = time.monotonic(), deadline()
         if now >= until:
             return
@@ -225,7 +281,7 @@ async def _watch(
             report_at = now + _PROGRESS_SECONDS
             await progress(now - started, until - started if until < NEVER else None, message)
         else:
-            await asyncio.wait((future,), timeout=min(report_at, until) - now)
+            done = await wait(min(report_at, until) - now)
 
 
 async def no_progress(elapsed: float, total: float | None, message: str) -> None:
