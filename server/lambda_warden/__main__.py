@@ -7,6 +7,8 @@ gc.disable()
 from lambda_warden.cli import main  # noqa: E402
 
 gc.freeze()
+# A call makes some thousands of objects, and hardly any circles: by default it would be looked through several times.
+gc.set_threshold(20_000)
 gc.enable()
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
     call, request, policy = resolved.call, resolved.request, resolved.policy
     principal = call.caller.principal
     try:
-        request = settle(request, match_rule(resolved.ref, policy.rules, principal))
+        if request.payload_text is not None:
+            request = settle(request, match_rule(resolved.ref, policy.rules, principal))
         decided = decide(resolved.ref, request, policy.rules, principal)
     except ArgumentError as error:
         return DeniedCall(call, denied("arguments", str(error)), request.payload)

@@ -65,6 +65,8 @@ async def serve_http(warden: Warden, port: int) -> None:
         host=HOST,
         port=port,
         log_level=warden.log_level.lower(),
+        access_log=warden.log_level in ("DEBUG", "INFO"),
+        proxy_headers=False,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     await Server(config).serve()
