@@ -105,11 +105,11 @@ def test_an_exception_is_of_the_invocation_that_ends_next_in_its_stream() -> Non
         f"END RequestId: {second}",
     ]
     events = [LogEvent("s", 7, line) for line in lines]
-    assert ended_after(events, events[2]) == second
-    assert ended_after(events[:3], events[2]) is None
-    assert ended_after(events[:2], events[2]) is None
+    assert ended_after(events, [events[2]]) == {events[2]: second}
+    assert ended_after(events[:3], [events[2]]) == {}
+    assert ended_after(events[:2], [events[2]]) == {}
     # It was logged while nothing ran.
-    assert ended_after([events[2], events[1]], events[2]) is None
+    assert ended_after([events[2], *events[1:2], events[3]], [events[2]]) == {}
 
 
 @given(st.lists(st.text("0123456789abcdef", min_size=8, max_size=8), min_size=1, max_size=20), st.integers(0, 10**13))

@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -247,7 +247,7 @@ class Logs:
             if isinstance(found, Refused):
                 return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
             streams = set(streams_of(ref, group, {event.stream for event in found.events}))
-            signs = [event for event in found.events if event.stream in streams and is_failure(event.message)]
+            signs = await self._in_thread(partial(_signs, found.events, streams))
             request_ids = {} if concurrent else await self._invocations_of(policy, ref, group, signs, deadline)
             failed = [each for each in group_failures(signs, request_ids) if each.key not in begin.shown]
             if not found.cut:
@@ -278,8 +278,7 @@ class Logs:
             span = Span(events[-1].timestamp, events[0].timestamp + FUNCTION_TIMEOUT_LIMIT * 1000)
             after = await self._in_thread(partial(policy.aws.read_stream, ref, group, stream, span, deadline))
             if not isinstance(after, Refused):
-                ended = ((event, ended_after(after.events, event)) for event in events)
-                found.update((event, request_id) for event, request_id in ended if request_id)
+                found |= await self._in_thread(partial(ended_after, after.events, events))
         return found
 
     async def _deny(self, read: LogRead, decision: Decision) -> LogsResult:
@@ -324,6 +323,11 @@ async def _until_complete(look: Callable[[], Awaitable[LogFound | Refused]], wai
 def _is_final(found: LogFound | Refused) -> bool:
     """Whether looking again would give the same."""
     return found.complete or found.cut if isinstance(found, LogFound) else not _is_missing(found)
+
+
+def _signs(events: Sequence[LogEvent], streams: Collection[str]) -> list[LogEvent]:
+    """The events of some streams that tell of a failure."""
+    return [event for event in events if event.stream in streams and is_failure(event.message)]
 
 
 def _is_missing(refused: Refused) -> bool:

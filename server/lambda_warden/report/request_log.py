@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -106,20 +106,22 @@ def is_report(message: str) -> bool:
     return origin is not None and origin.mark is not None
 
 
-def ended_after(events: Sequence[LogEvent], event: LogEvent) -> str | None:
-    """The request id of the invocation that ran when an event was logged: the next one that ends in its stream.
+def ended_after(events: Sequence[LogEvent], wanted: Collection[LogEvent]) -> dict[LogEvent, str]:
+    """The request ids of the invocations that ran when events were logged: those that end next in their stream.
 
     Args:
-        events: of the stream, in its order.
-        event: one of them, of an environment that runs one invocation at a time.
+        events: of a stream, in its order, of an environment that runs one invocation at a time.
+        wanted: some of them. What is not followed by an end, or by a start first, is left out.
     """
-    if event not in events:
-        return None
-    for each in events[events.index(event) :]:
-        origin = _origin(each.message)
+    found: dict[LogEvent, str] = {}
+    sought, following = frozenset(wanted), None
+    for event in reversed(events):
+        origin = _origin(event.message)
         if origin is not None and origin.mark is not None:
-            return None if origin.mark == "START" else origin.request_id
-    return None
+            following = None if origin.mark == "START" else origin.request_id
+        if following is not None and event in sought:
+            found[event] = following
+    return found
 
 
 def naming(events: Iterable[LogEvent], request_id: str) -> dict[str, list[LogEvent]]:
