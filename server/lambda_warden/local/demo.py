@@ -58,16 +58,16 @@ def demo_environment() -> Iterator[DemoEnvironment]:
 async def run_demo() -> None:
     """Walk an MCP client through the guard, over stdio, and print what a model would read."""
     stage = Stage()
-    stage.say("Starting a Lambda endpoint on this machine …", "dim")
+    stage.say("Starting a Lambda endpoint on this machine …", dim=True)
     with demo_environment() as environment:
-        stage.say(f"Endpoint {environment.endpoint_url}, with {', '.join(FUNCTIONS)}.", "dim")
+        stage.say(f"Endpoint {environment.endpoint_url}, with {', '.join(FUNCTIONS)}.", dim=True)
         arguments = ["-m", "lambda_warden", "serve", "--no-sign-request", "--manifest", str(environment.manifest)]
         server = StdioServerParameters(
             command=sys.executable,
             args=[*arguments, "--records", str(environment.folder / "records.sqlite3")],
         )
         async with Client(server, elicitation_callback=stage.person) as client:
-            stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.", "dim")
+            stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.", dim=True)
             await _walk(client, stage)
     stage.say("\nThe endpoint and the server are stopped. To point an MCP host at them: lambda-warden serve --demo")
 
