@@ -7,6 +7,7 @@ them (types, descriptions, choices, bounds of numbers), and the models of `model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,4 +43,25 @@ def schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     """The schema of a tool's arguments (`validation`) or of its result (`serialization`)."""
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
     schema.pop("description", None)
+    if mode == "serialization":
+        nested = schema.pop("$defs", {})
+        schema["properties"] = {name: _brief(part, nested) for name, part in schema["properties"].items()}
     return schema
+
+
+def _brief(schema: Any, nested: Mapping[str, Any]) -> Any:
+    """A schema with the names of what an object within a result holds, instead of a schema of each.
+
+    A client that validates results checks the schema itself first, which takes it 0.2 ms for each schema within it.
+    """
+    if isinstance(schema, list):
+        return [_brief(part, nested) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" not in schema:
+        return {key: _brief(value, nested) for key, value in schema.items()}
+    model = nested[schema["$ref"].rsplit("/", 1)[-1]]
+    if "properties" not in model:
+        return model
+    about = schema.get("description") or model["description"]
+    return {"type": "object", "description": f"{about} Holds {', '.join(model['properties'])}."}
