@@ -25,7 +25,8 @@ from lambda_warden.model.result import (
 )
 from lambda_warden.report.invocation import report_outcome
 from lambda_warden.report.log import read_log
-from lambda_warden.report.text import dry_run_text, invocation_text, list_text, visible
+from lambda_warden.report.text import dry_run_text, invocation_text, list_text
+from lambda_warden.report.visible import visible
 from support.results import CALL, MARK, REF, hostile_texts, json_values, own_lines
 
 CHECKS = [

@@ -16,7 +16,7 @@ from typing import Final, get_args
 import click
 
 from lambda_warden.commands.options import setting_option
-from lambda_warden.report.text import visible
+from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
 from lambda_warden.store.hash_chain import AuditEvent
 from lambda_warden.store.opening import open_store
@@ -263,7 +263,7 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 def _shown(value: object) -> str:
     """Recorded text in a cell of a line of ours, which it can't end."""
-    return "-" if value is None else visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+    return "-" if value is None else inline(str(value)).replace("\t", "\\t")
 
 
 def _json_line(value: object) -> str:

@@ -15,7 +15,7 @@ import click
 
 from lambda_warden.commands.options import setting_option
 from lambda_warden.errors import ArgumentError
-from lambda_warden.report.text import visible
+from lambda_warden.report.visible import inline, visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
 from lambda_warden.settings import state_file
 from lambda_warden.store.opening import open_store
@@ -93,4 +93,4 @@ def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: s
                 raise ResultError(UNKNOWN)
             yield entry
     except (ArgumentError, ResultError) as error:
-        raise click.ClickException(visible(str(error)).replace("\n", "\\n")) from None
+        raise click.ClickException(inline(str(error))) from None

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic_core import to_json
+
+from lambda_warden.model.result import ToolResult
+from lambda_warden.report.outgoing import outgoing
 
 LEAST_BYTES: Final = 256
 
-_Result = TypeVar("_Result", bound=BaseModel)
+_Result = TypeVar("_Result", bound=ToolResult)
 
 
 def fit(
@@ -47,5 +50,5 @@ def fit(
 
 
 def _size(result: _Result, text_of: Callable[[_Result], str]) -> int:
-    structured = result.model_dump_json(exclude_defaults=True)
-    return len(structured.encode()) + len(text_of(result).encode())
+    said, structured = outgoing(result)
+    return len(to_json(structured)) + len(text_of(said).encode())

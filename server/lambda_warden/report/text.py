@@ -7,7 +7,6 @@ control characters are made visible, so no output can end the block early or pas
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from itertools import dropwhile
 from typing import Final
@@ -26,10 +25,12 @@ from lambda_warden.model.result import (
     QualifierEntry,
     ReadResult,
     Report,
+    ToolResult,
 )
 from lambda_warden.report.bounded import cut
 from lambda_warden.report.log import ERROR_MESSAGE_LIMIT, tells_of
 from lambda_warden.report.log_entry import read_entries
+from lambda_warden.report.visible import inline, visible
 
 OUTSIDE: Final = "│ "
 """The mark at the start of every line that comes from outside."""
@@ -38,12 +39,6 @@ _FRAMES: Final = 8
 _FRAMES_BEHIND: Final = 3
 _FRAMES_LOGGED: Final = 4
 
-# What shows nothing, or changes how its neighbours show: controls, line and paragraph separators, format characters
-# (bidirectional, zero-width, tags), variation selectors beyond the usual one, fillers, and what can't be encoded.
-_INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
-)
 _MARKS: Final = {True: "✓", False: "✗", None: "-"}
 
 
@@ -57,7 +52,7 @@ def dry_run_text(result: DryRunResult) -> str:
     verdict = "would be invoked" if result.would_invoke else "would not be invoked"
     name = f"{result.function}:{result.qualifier}" if result.function else "The function"
     head = [f"{name} {verdict}. Nothing was.", f"invocation_id: {inline(result.invocation_id)}"]
-    return "\n".join([*head, *check_lines(result.checks), f"Next: {result.next_step}"])
+    return "\n".join([*head, *check_lines(result.checks), *_hidden_lines(result), f"Next: {result.next_step}"])
 
 
 def list_text(result: ListResult) -> str:
@@ -66,22 +61,12 @@ def list_text(result: ListResult) -> str:
     entries = [line for entry in result.functions for line in _entry_lines(entry)]
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
     notes = [f"Note: {inline(note)}" for note in result.notes]
-    return "\n".join([head, *entries, *more, *notes, f"Next: {result.next_step}"])
+    return "\n".join([head, *entries, *more, *notes, *_hidden_lines(result), f"Next: {result.next_step}"])
 
 
 def read_result_text(result: ReadResult) -> str:
     """A page of a kept result, whole, since a host that shows only text has it nowhere else; or what a query found."""
     return "\n".join(_read_result_lines(result))
-
-
-def visible(text: str) -> str:
-    """Text with its invisible characters written as escapes, so that it shows what it holds."""
-    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def inline(text: str) -> str:
-    """Text inside a line of ours, which it can't end."""
-    return visible(text).replace("\n", "\\n")
 
 
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
@@ -117,6 +102,7 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
         yield from _outside("\n".join(log_lines))
     if result.redacted:
         yield f"Redacted: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
+    yield from _hidden_lines(result)
     yield f"Next: {result.next_step}"
 
 
@@ -136,7 +122,17 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
         yield f"Redacted in the whole: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
     if result.next_cursor:
         yield f"More: cursor {result.next_cursor}"
+    yield from _hidden_lines(result)
     yield f"Next: {result.next_step}"
+
+
+def _hidden_lines(result: ToolResult) -> Iterator[str]:
+    if count := result.hidden_characters:
+        yield f"Hidden: {count:,} {'character that nobody sees is' if count == 1 else 'characters that nobody sees are'} \
+written as \\u…."
+    if result.mixed_script_keys:
+        yield "Keys that mix scripts, so that they may only look like others, data from outside:"
+        yield from _outside("\n".join(result.mixed_script_keys))
 
 
 def _headline(result: InvokeResult) -> str:
@@ -319,6 +315,7 @@ def _logs_lines(result: LogsResult) -> Iterator[str]:
         yield f"More: cursor {result.next_cursor}"
     for note in result.notes:
         yield f"Note: {inline(note)}"
+    yield from _hidden_lines(result)
     yield f"Next: {result.next_step}"
 
 

@@ -22,10 +22,13 @@ from lambda_warden.approvals.approver import Approver
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.caller import Caller
+from lambda_warden.model.result import ToolResult
+from lambda_warden.report.outgoing import outgoing
+from lambda_warden.report.visible import visible
 from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.schema import schema_of
 
-_Result = TypeVar("_Result", bound=BaseModel)
+_Result = TypeVar("_Result", bound=ToolResult)
 
 ApproverOf = Callable[[Context[Any, Any]], Approver]
 """Gives the approver of one call."""
@@ -75,7 +78,7 @@ class _AsSent(FuncMetadata):
 
 def tool_error(message: str) -> CallToolResult:
     """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
-    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
+    return CallToolResult(content=[TextContent(type="text", text=visible(message))], is_error=True)
 
 
 def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
@@ -94,10 +97,10 @@ def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
             return tool_error(str(error))
         if isinstance(result, InputRequiredResult):
             return result
+        said, structured = outgoing(result)
         return CallToolResult(
-            content=[TextContent(type="text", text=tool.text(result))],
-            # Fields that have their default are left out, as the schema allows.
-            structured_content=result.model_dump(mode="json", exclude_defaults=True),
+            content=[TextContent(type="text", text=tool.text(said))],
+            structured_content=structured,
             is_error=tool.is_error(result),
         )
 
