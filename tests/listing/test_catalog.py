@@ -15,7 +15,7 @@ from support.builders import ACCOUNT, OTHER_ACCOUNT, function_arn, rule, rules
 
 pytestmark = pytest.mark.anyio
 
-Make = Callable[[str], Catalog]
+Make = Callable[..., Catalog]
 
 
 class _Policy:
@@ -27,10 +27,10 @@ class _Policy:
 def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
     """Gives a directory to which AWS lists the functions of an account."""
 
-    def make(account: str) -> Catalog:
+    def make(account: str, description: str = "Exports the ledger") -> Catalog:
         listing = FunctionList(
             {
-                arn: FunctionInfo(arn, "Exports the ledger", None, None, None, None, None)
+                arn: FunctionInfo(arn, description, description, None, None, None, None)
                 for arn in (function_arn(name, account=account) for name in "ab")
             }
         )
@@ -63,3 +63,23 @@ async def test_the_target_s_own_account_needs_no_note(directory_of: Make) -> Non
 
     assert result.notes == []
     assert [entry.exists for entry in result.functions] == [True, True]
+
+
+async def test_what_aws_says_is_redacted_and_bounded(directory_of: Make) -> None:
+    key = "AKIA" + "QWERTYUIOPASDFGH"
+    result = await directory_of(ACCOUNT, f"use {key} {'x' * 5000}").list_functions({}, Caller())
+
+    described = result.functions[1]
+    assert described.description is not None
+    assert described.description.startswith("use [redacted:aws-access-key] xxx")
+    assert described.runtime == described.description
+    assert len(described.description) < 300
+    assert key not in result.model_dump_json()
+
+
+async def test_words_are_looked_for_in_what_is_shown_alone(directory_of: Make) -> None:
+    key = "AKIA" + "QWERTYUIOPASDFGH"
+    directory = directory_of(ACCOUNT, f"use {key}")
+
+    assert (await directory.list_functions({"name_contains": "use ["}, Caller())).total == 1
+    assert (await directory.list_functions({"name_contains": key[:9]}, Caller())).total == 0

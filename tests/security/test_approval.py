@@ -273,21 +273,45 @@ async def test_an_approval_in_the_arguments_is_an_unknown_argument(endpoint: Scr
     assert endpoint.connections == 0
 
 
-async def test_a_long_payload_is_shown_in_part_and_said_to_be(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 10_000,
+        "\u2800" * 300,
+        "\U000e0041\u200b" * 300,
+        "\u3164\n" * 3000,
+        "\U00013430" * 300 + "\U0001d173" * 300,
+    ],
+    ids=["long", "blanks", "tags", "fillers", "formats"],
+)
+async def test_nothing_pushes_an_amount_out_of_sight(
+    text: str, mode: str, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
     person = Person(YES)
-    async with warden(tmp_path, endpoint.url, REFUND, person=person) as running:
-        await running.invoke("refund:live", payload={"text": "x" * 10_000})
+    payload = {"note": text, "order": {"id": "A-1", "amount": 12.5, "text": text}, "\u0430mount": 1}
+    async with warden(tmp_path, endpoint.url, REFUND, person=person, mode=mode) as running:
+        await running.invoke("refund:live", payload=payload)
     (question,) = person.questions
-    assert "more characters that are not shown here" in question
-    assert "10,011 bytes, SHA-256 " in question
-    assert len(question) < 5000
+    lines = question.split("\n")
+    assert ("│ /order/amount: 12.5" in lines) or '"amount":12.5' in question
+    assert "Cyrillic, Latin" in question
+    assert len(question) < 8_000
+    if not text.isascii():
+        hidden = sum(each != "\n" for each in text) * 2
+        assert f"Careful: {hidden:,} hidden characters are shown as \\u…" in lines
+    assert all(each.isprintable() for each in question if each != "\n")
+    assert "\u2800" not in question
+    assert "\u3164" not in question
 
 
 async def test_the_client_context_is_shown_as_it_is_read(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     person = Person(YES)
     async with warden(tmp_path, endpoint.url, REFUND, person=person) as running:
         await running.invoke("refund:live", client_context={"custom": {"action": "delete-everything"}})
-    assert 'Client context: {"custom":{"action":"delete-everything"}}' in person.questions[0]
+    head, _, context = person.questions[0].partition("\nClient context (41 bytes, SHA-256 ")
+    assert head.endswith("Payload: none\n")
+    assert context.endswith('…):\n│ {"custom":{"action":"delete-everything"}}')
 
 
 async def test_the_approval_is_on_record_without_the_payload(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lambda_warden.approvals.members import member_lines, parse
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
-from lambda_warden.report.text import OUTSIDE, inline, visible
+from lambda_warden.report.outgoing import mixed_script_keys
+from lambda_warden.report.text import OUTSIDE
+from lambda_warden.report.visible import inline, show
 
+GLANCE: Final = 1000
+"""Characters of a payload that are read at a glance. Of a longer one the members are listed first."""
 PAYLOAD_SHOWN: Final = 4000
-"""Characters of the payload in the question; of a longer one, the size and digest stand for the rest."""
+"""Characters of a payload that are shown whole."""
+END_SHOWN: Final = 1500
+"""Characters shown of either end of a longer one."""
+_REPEATED: Final = re.compile(r"(\\u[0-9a-f]{4}|\\U[0-9a-f]{8})\1{7,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ def approval_request(ref: FunctionRef, spec: FunctionRule, request: EncodedReque
         f"ARN: {ref.qualified_arn}",
         f"Effect: {spec.effect}" + (f" ({inline(spec.description)})" if spec.description else ""),
         f"Type: {request.invocation_type}",
-        f"Asked for by: {principal}",
+        f"Asked for by: {inline(principal)}",
         f"Why this question: {asks}.",
         *_sent(request),
     ]
@@ -50,26 +60,47 @@ def approval_request(ref: FunctionRef, spec: FunctionRule, request: EncodedReque
 
 
 def _sent(request: EncodedRequest) -> list[str]:
+    named = [("Tenant", request.tenant_id), ("Durable execution", request.durable_execution_name)]
     context = request.client_context
-    sent = [
-        ("Client context", None if context is None else base64.b64decode(context).decode(errors="backslashreplace")),
-        ("Tenant", request.tenant_id),
-        ("Durable execution", request.durable_execution_name),
-    ]
     return [
-        *(f"{name}: {inline(value)}" for name, value in sent if value is not None),
+        *(f"{name}: {inline(value)}" for name, value in named if value is not None),
         "",
-        *_payload_lines(request.payload),
+        *(["Payload: none"] if request.payload is None else _data_lines("Payload", request.payload)),
+        *([] if context is None else ["", *_data_lines("Client context", base64.b64decode(context))]),
     ]
 
 
-def _payload_lines(payload: bytes | None) -> list[str]:
-    if payload is None:
-        return ["Payload: none"]
-    digest = hashlib.sha256(payload).hexdigest()
-    head = f"Payload ({len(payload):,} bytes, SHA-256 {digest[:16]}…):"
-    text = visible(payload.decode(errors="backslashreplace"))
-    if len(text) > PAYLOAD_SHOWN:
-        rest = len(text) - PAYLOAD_SHOWN
-        text = f"{text[:PAYLOAD_SHOWN]}\n… and {rest:,} more characters that are not shown here"
-    return [head, *(OUTSIDE + line for line in text.split("\n"))]
+def _data_lines(name: str, data: bytes) -> list[str]:
+    """JSON as it will be sent, whole or, if it is long, by its members, its beginning and its end."""
+    text, hidden = show(data.decode(errors="backslashreplace"))
+    text = _REPEATED.sub(lambda run: f"{run[1]}[{len(run[0]) // len(run[1])} times]", text)
+    lines = [f"{name} ({len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()[:16]}…):"]
+    if hidden:
+        lines.append(f"Careful: {hidden:,} hidden character{' is' if hidden == 1 else 's are'} shown as \\u…")
+    if mixed := mixed_script_keys(parse(data)):
+        lines += ["Careful: keys that mix scripts, so that they may only look like others:", *_marked(mixed)]
+    if len(text) <= GLANCE:
+        return [*lines, *_marked(text.split("\n"))]
+    members = member_lines(data)
+    lines += _listed("Its short members:", members.short, members.more_short)
+    lines += _listed("Its long members:", members.long, members.more_long)
+    if len(text) <= PAYLOAD_SHOWN:
+        return [*lines, "All of it:", *_marked(text.split("\n"))]
+    left_out = len(text) - 2 * END_SHOWN
+    return [
+        *lines,
+        f"Its first {END_SHOWN:,} characters:",
+        *_marked(text[:END_SHOWN].split("\n")),
+        f"{left_out:,} characters are not shown here. Its last {END_SHOWN:,}:",
+        *_marked(text[-END_SHOWN:].split("\n")),
+    ]
+
+
+def _listed(title: str, lines: Sequence[str], more: int) -> list[str]:
+    if not lines:
+        return []
+    return [title, *_marked(lines), *([f"Careful: {more:,} more of these are not listed here."] if more else [])]
+
+
+def _marked(lines: Iterable[str]) -> list[str]:
+    return [OUTSIDE + line for line in lines]

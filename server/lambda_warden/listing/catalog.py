@@ -18,11 +18,16 @@ from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy
+from lambda_warden.redaction.text import redact_text
+from lambda_warden.report.bounded import cut
 from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 from lambda_warden.report.text import list_text
 
 _NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {REASONS['unauthenticated']}."
+
+_TOLD_CHARACTERS: Final = 256
+"""Lambda's own limit of a description (API reference, CreateFunction)."""
 
 Place = tuple[str, str]
 """An account and a region."""
@@ -36,6 +41,11 @@ class _Item:
     rule: Rule
     facts: FunctionInfo | None
     qualifiers: tuple[str, ...]
+
+    @property
+    def description(self) -> str | None:
+        """The operator's, or else what AWS says, redacted."""
+        return self.rule.spec.description or _told(self.facts.description if self.facts else None)
 
     @property
     def key(self) -> str:
@@ -189,7 +199,7 @@ def _items(function: str, rule: Rule, facts: FunctionInfo | None, rules: Rules) 
 def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
     spec, facts = item.rule.spec, item.facts
     is_pattern = item.function == spec.arn and item.rule.arn.is_pattern
-    description = spec.description or (facts.description if facts else None)
+    description = item.description
     return FunctionEntry(
         function=item.function,
         is_pattern=is_pattern,
@@ -203,12 +213,12 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         payload_max_bytes=spec.payload.max_bytes,
         examples=list(spec.examples),
         exists=True if facts else None if listing.problem or is_pattern else False,
-        runtime=facts.runtime if facts else None,
-        handler=facts.handler if facts else None,
+        runtime=_told(facts.runtime) if facts else None,
+        handler=_told(facts.handler) if facts else None,
         memory_mb=facts.memory_mb if facts else None,
         timeout_seconds=facts.timeout_seconds if facts else None,
-        last_modified=facts.last_modified if facts else None,
-        state=details.state,
+        last_modified=_told(facts.last_modified) if facts else None,
+        state=_told(details.state),
     )
 
 
@@ -240,8 +250,13 @@ def _is_wanted(item: _Item, words: str | None) -> bool:
     """Whether the function's name holds the words, or its description does in any case."""
     if words is None or words in item.function.rsplit(":", 1)[-1]:
         return True
-    description = item.rule.spec.description or (item.facts.description if item.facts else None)
-    return description is not None and words.casefold() in description.casefold()
+    # As it is shown, so that nobody finds out letter by letter what is not.
+    return item.description is not None and words.casefold() in item.description.casefold()
+
+
+def _told(text: str | None) -> str | None:
+    """What AWS says of a function, redacted and cut."""
+    return None if text is None else cut(redact_text(text).text, _TOLD_CHARACTERS)
 
 
 def _checked(place: Place, listing: FunctionList) -> FunctionList:

@@ -347,8 +347,8 @@ class ReadResult(ToolResult):
     media_type: str
     content: str | None = Field(
         default=None,
-        description="One page, as text, or in base64. The pages joined are the whole, but for hidden_characters. Absent "
-        "with a query.",
+        description="One page, as text, or in base64. The pages joined are the whole, but for hidden_characters. "
+        "Absent with a query.",
     )
     offset: int = Field(default=0, description="Where the page begins in the whole, in bytes (before base64).")
     total_bytes: int = Field(description="Size of the whole.")

@@ -128,8 +128,8 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
 
 def _hidden_lines(result: ToolResult) -> Iterator[str]:
     if count := result.hidden_characters:
-        yield f"Hidden: {count:,} {'character that nobody sees is' if count == 1 else 'characters that nobody sees are'} \
-written as \\u…."
+        they = " that nobody sees is" if count == 1 else "s that nobody sees are"
+        yield f"Hidden: {count:,} character{they} written as \\u…"
     if result.mixed_script_keys:
         yield "Keys that mix scripts, so that they may only look like others, data from outside:"
         yield from _outside("\n".join(result.mixed_script_keys))

@@ -15,19 +15,20 @@ MARKS_IN_A_ROW: Final = 4
 
 # Default_Ignorable_Code_Point, as far as it is printable by its category.
 _IGNORABLE: Final = frozenset(
-    map(
-        chr,
-        (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x180E), 0x180F, 0x3164, *range(0xFE00, 0xFE10), 0xFFA0)
-        + tuple(range(0xE0100, 0xE01F0)),
-    )
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
 # No property tells that these have no ink: Braille blank, null notehead, blanks of two scripts, object replacement.
 _BLANK: Final = frozenset("\u2800\U0001d159\U00013441\U00013442\U00016fe4\ufffc")
 _JOINER: Final = "\u200d"
 _PRESENTATION: Final = "\ufe0e\ufe0f"
-_CJK: Final = frozenset(("BOPOMOFO", "CJK", "HALFWIDTH", "HANGUL", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA"))
+_CJK: Final = frozenset(
+    ("BOPOMOFO", "CJK", "HALFWIDTH", "HANGUL", "HIRAGANA", "IDEOGRAPHIC", "KATAKANA", "KATAKANA-HIRAGANA")
+)
 # Letters whose names begin with no script, and which are used beside those of any.
-_ANY_SCRIPT: Final = frozenset(("ANGSTROM", "FEMININE", "KELVIN", "MASCULINE", "MICRO", "MODIFIER"))
+_ANY_SCRIPT: Final = frozenset(
+    ("ANGSTROM", "FEMININE", "KELVIN", "MASCULINE", "MICRO", "MODIFIER", "SUBSCRIPT", "SUPERSCRIPT")
+)
 
 
 class Shown(NamedTuple):

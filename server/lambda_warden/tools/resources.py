@@ -2,7 +2,8 @@
 
 A resource is its contents: the exact text or bytes that are kept, with their media type. Over `RESOURCE_BYTES` it
 would fill a model's context unasked, so it is its head then, as plain text, and a second item says that it is one and
-how to get the rest. That these are data from outside stands in `_meta`, since any mark in the text would change it.
+how to get the rest. That these are data from outside, and how many characters of them nobody sees, stands in `_meta`,
+since any mark in the text would change it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import AnyUrl
 
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA
+from lambda_warden.report.visible import show
 from lambda_warden.results.kept import MEDIA_TYPES, Contents, KeptResults, UnknownResultError
 from lambda_warden.store.results import PartName, ResultError
 from lambda_warden.tools.caller import caller_of
@@ -103,11 +105,13 @@ class ServerWithResults(MCPServer[None]):
 
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:
-    meta = {
+    meta: dict[str, Any] = {
         "lambda-warden/outside-data": OUTSIDE_DATA,
         "lambda-warden/total-bytes": contents.total_bytes,
         "lambda-warden/complete": contents.complete,
     }
+    if isinstance(contents.data, str) and (hidden := show(contents.data).hidden):
+        meta["lambda-warden/hidden-characters"] = hidden
     kind = MEDIA_TYPES[contents.format]
     if contents.complete:
         return [ReadResourceContents(contents.data, kind, meta)]

@@ -1,0 +1,105 @@
+"""A person reads every short member of a payload, whatever stands beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_warden.approvals.members import DEPTH, LONG_SHOWN, SHORT_SHOWN, member_lines
+from lambda_warden.approvals.request import approval_request
+from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.request import EncodedRequest
+from support.builders import ref
+
+RULE = FunctionRule.model_validate(
+    {
+        "arn": ref().function_arn,
+        "qualifiers": ["live"],
+        "invocation_types": ["RequestResponse"],
+        "effect": "destructive",
+    }
+)
+long_texts = st.sampled_from(["x" * 5000, "\u2800" * 300, "\u200b\u200c" * 200, "\n" * 3000, "a" * 101])
+keys = st.text("abc/~\u202e\u0430", min_size=1, max_size=6)
+others = st.recursive(
+    long_texts | st.integers(0, 9),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(keys, part, max_size=3),
+    max_leaves=8,
+)
+
+
+def question(payload: Any, context: bytes | None = None) -> str:
+    encoded = EncodedRequest(
+        payload=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(),
+        client_context=None if context is None else base64.b64encode(context).decode(),
+        invocation_type="RequestResponse",
+        log_tail=True,
+        tenant_id=None,
+        durable_execution_name=None,
+        timeout_seconds=60,
+    )
+    return approval_request(ref(), RULE, encoded, "local").text
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(keys, min_size=1, max_size=DEPTH),
+    st.dictionaries(keys, others, max_size=5),
+    st.sampled_from(["12.50", "1E400", "7", "true", "null", '"A-1"', "[]"]),
+)
+def test_a_short_member_is_read_whatever_the_others_are(path: list[str], beside: dict[str, Any], value: str) -> None:
+    text = value
+    for key in reversed(path[1:]):
+        text = f"{{{json.dumps(key, ensure_ascii=False)}:{text}}}"
+    members = [f"{json.dumps(key)}:{json.dumps(member)}" for key, member in beside.items() if key != path[0]]
+    payload = "{" + ",".join([*members, f"{json.dumps(path[0])}:{text}"]) + "}"
+    lines = member_lines(payload.encode())
+    assert lines.more_short == 0
+    assert any(line.startswith("/") and line.endswith(f": {value}") for line in lines.short)
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(keys, others, max_size=5))
+def test_a_question_is_bounded_and_shows_what_is_hidden(payload: dict[str, Any]) -> None:
+    shown = question(payload | {"amount": 4711})
+    assert "amount: 4711" in shown or '"amount":4711' in shown
+    assert len(shown) < 24_000
+    assert all(each.isprintable() for each in shown if each != "\n")
+
+
+def test_members_beyond_those_listed_are_counted() -> None:
+    payload = {f"decoy{i}": i for i in range(SHORT_SHOWN + 41)} | {f"long{i}": "x" * 999 for i in range(LONG_SHOWN + 7)}
+    shown = question(payload | {"amount": 4711})
+    assert "Careful: 42 more of these are not listed here." in shown
+    assert "Careful: 7 more of these are not listed here." in shown
+    assert '"amount":4711}' in shown, "it stands at the end of the payload, which is shown"
+
+
+def test_a_long_member_has_its_size_and_digest() -> None:
+    (line,) = member_lines(json.dumps({"note": "x" * 5000}).encode()).long
+    assert line.startswith('/note: "xxx')
+    assert "(5,000 characters, SHA-256 " in line
+
+
+def test_a_key_that_is_long_leaves_its_value_in_sight() -> None:
+    (line,) = member_lines(json.dumps({"k" * 5000: 1}).encode()).short
+    assert line.endswith(": 1")
+    assert len(line) < 120
+
+
+def test_what_is_no_json_has_no_members() -> None:
+    for data in (b"", b"{", b"\xff", b"[" * 100_000, b"1", b'"x"'):
+        assert member_lines(data).short == member_lines(data).long == ()
+
+
+def test_a_client_context_stands_behind_the_payload_and_is_shown_alike() -> None:
+    shown = question(
+        {"amount": 4711}, json.dumps({"custom": {"a": "\u2800" * 600, "tier": "gold"}}, ensure_ascii=False).encode()
+    )
+    assert shown.index("4711") < shown.index("Client context (")
+    assert "600 hidden characters are shown as" in shown
+    assert "tier" in shown
