@@ -91,7 +91,7 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
     own, others = _of_request(read_entries(redacted.text), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
     errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
-    lifted = {error.message for error in errors[-ERRORS_LIMIT:] if error.stack or error.caused_by}
+    lifted = {each.message for each in errors[-ERRORS_LIMIT:] if each.message and (each.stack or each.caused_by)}
     brief = [
         replace(entry, lines=entry.brief) if cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted else entry
         for entry in shown
