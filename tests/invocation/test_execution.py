@@ -216,9 +216,9 @@ def test_a_defect_in_keeping_a_payload_keeps_no_outcome_off_the_record(
     step = allowed(endpoint)
     keep = recording._kept
 
-    def fail(payload: bytes | None, redact: Any) -> str | None:
+    def fail(payload: bytes | None, *about: Any) -> str | None:
         if payload == step.request.payload:
-            return keep(payload, redact)
+            return keep(payload, *about)
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(recording, "_kept", fail)

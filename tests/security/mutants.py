@@ -21,6 +21,8 @@ PACKAGE = "server/lambda_warden/"
 _TIMEOUT_SECONDS = 90
 """A guard against endless work is noticed by tests that do not end."""
 
+_OPERATOR_TESTS = "tests/security/test_operator_redaction.py"
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -653,14 +655,14 @@ MUTANTS = [
     Mutant(
         "secrets by place are shown",
         "report/invocation.py",
-        "payload = read_payload(raw.payload, redact, total=raw.payload_bytes)\n",
-        "payload = read_payload(raw.payload, total=raw.payload_bytes)\n",
+        "payload = read_payload(raw.payload, redact, total=raw.payload_bytes, detectors=detectors)\n",
+        "payload = read_payload(raw.payload, total=raw.payload_bytes, detectors=detectors)\n",
         "tests/report tests/security/test_records_keep.py",
     ),
     Mutant(
         "what AWS says is not redacted",
         "report/invocation.py",
-        "            message = redact_text(raw.message)\n",
+        "            message = redact_text(raw.message, detectors=detectors)\n",
         "            message = type(redact_text(''))(raw.message, 0)\n",
         "tests/report",
     ),
@@ -926,8 +928,8 @@ MUTANTS = [
     Mutant(
         "a streamed answer of which places can't be found is shown",
         "report/payload.py",
-        "_read_whole(response, redact)",
-        "_read_whole(response, [])",
+        "else _read_whole(told, redact, detectors)",
+        "else _read_whole(told, redact if response is None else [], detectors)",
         "tests/report/test_http_stream.py",
     ),
     Mutant(
@@ -1040,8 +1042,8 @@ MUTANTS = [
     Mutant(
         "the lines of a failure are cut before they are redacted",
         "report/failures.py",
-        """redact_text("\\n".join(message.rstrip("\\r\\n") for message in told))""",
-        """redact_text("\\n".join(message.rstrip("\\r\\n")[:264] for message in told))""",
+        """redact_text("\\n".join(message.rstrip("\\r\\n") for message in told), detectors=detectors)""",
+        """redact_text("\\n".join(message.rstrip("\\r\\n")[:264] for message in told), detectors=detectors)""",
         "tests/security/test_logs.py",
     ),
     Mutant(
@@ -1050,6 +1052,80 @@ MUTANTS = [
         'Field(pattern=REQUEST_ID_PATTERN, description="With',
         'Field(description="With',
         "tests/security/test_logs.py",
+    ),
+    *(
+        Mutant(f"what an operator adds to redaction is not used: {place}", file, old, new, _OPERATOR_TESTS)
+        for place, file, old, new in (
+            (
+                "payload",
+                "report/invocation.py",
+                "total=raw.payload_bytes, detectors=detectors)",
+                "total=raw.payload_bytes)",
+            ),
+            (
+                "log",
+                "report/invocation.py",
+                "read_log(raw.log_tail, raw.request_id, detectors)",
+                "read_log(raw.log_tail, raw.request_id)",
+            ),
+            (
+                "entries of a log",
+                "report/log.py",
+                "read_entries(redacted.text, detectors)",
+                "read_entries(redacted.text)",
+            ),
+            ("log as text", "report/text.py", "read_entries(result.log.text, None)", "read_entries(result.log.text)"),
+            (
+                "function error",
+                "report/function_error.py",
+                "redact_value(json.loads(value), detectors=detectors)",
+                "redact_value(json.loads(value))",
+            ),
+            ("error of a stream", "report/invocation.py", "}).encode(), detectors=detectors)", "}).encode())"),
+            (
+                "message of AWS",
+                "report/invocation.py",
+                "redact_text(raw.message, detectors=detectors)",
+                "redact_text(raw.message)",
+            ),
+            (
+                "message to a dry run",
+                "invocation/pipeline.py",
+                "redact_text(message, detectors=detectors)",
+                "redact_text(message)",
+            ),
+            (
+                "payload on record",
+                "invocation/recording.py",
+                "read_payload(payload, redact, detectors=detectors)",
+                "read_payload(payload, redact)",
+            ),
+            (
+                "reason on record",
+                "invocation/recording.py",
+                "redact_text(told, detectors=detectors)",
+                "redact_text(told)",
+            ),
+            (
+                "reason of a read",
+                "logs/reader.py",
+                "redact_text(failed.reason, detectors=self._policy().rules.detectors)",
+                "redact_text(failed.reason)",
+            ),
+            (
+                "log that is read",
+                "logs/reader.py",
+                "cursor=asked.cursor, detectors=policy.rules.detectors)",
+                "cursor=asked.cursor)",
+            ),
+            ("failures", "logs/reader.py", "searched=searched, detectors=detectors)", "searched=searched)"),
+            (
+                "refused read",
+                "logs/reader.py",
+                "report_logs_refusal(read, configuration, policy.rules.detectors)",
+                "report_logs_refusal(read, configuration)",
+            ),
+        )
     ),
 ]
 

@@ -115,7 +115,7 @@ class Execution:
             admitted = step.denied(step.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):
             if isinstance(admitted, DeniedCall):
-                record_denial(self._records, tool, admitted)
+                record_denial(self._records, tool, admitted, self._policy().rules.detectors)
             return admitted
         return self._send(admitted, handle)
 
@@ -201,12 +201,21 @@ class Execution:
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
     def _shown(self, step: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:
-        shown = step.rule.spec.result
-        answer = read_answer(raw, shown.pointers) if isinstance(raw, Returned) else None
+        shown, detectors = step.rule.spec.result, step.policy.rules.detectors
+        answer = read_answer(raw, shown.pointers, detectors) if isinstance(raw, Returned) else None
         kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
 
         def make(budget: int) -> InvokeResult:
-            return report_outcome(step.call, raw, duration_ms, budget, query=step.query, answer=answer, kept_until=kept)
+            return report_outcome(
+                step.call,
+                raw,
+                duration_ms,
+                budget,
+                query=step.query,
+                answer=answer,
+                kept_until=kept,
+                detectors=detectors,
+            )
 
         return fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
 

@@ -48,6 +48,7 @@ from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import DryRunResult, InvokeResult
 from lambda_warden.policy import Policy
+from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import (
     report_denial,
@@ -163,7 +164,7 @@ class Pipeline:
             stopped = await self._carry_out("dry_run", replace(step, request=probe, reservation=None), no_progress)
             decision = step.decision
             if isinstance(stopped, CompletedCall):
-                decision = decision.with_check(_aws_dry_run(stopped.raw))
+                decision = decision.with_check(_aws_dry_run(stopped.raw, step.policy.rules.detectors))
             elif isinstance(stopped, DeniedCall):
                 decision = stopped.decision
             return report_dry_run(step.call, decision, len(step.request.payload or b""))
@@ -193,7 +194,7 @@ class Pipeline:
                 break
             step = await _attempt(stage, step)
         if isinstance(step, DeniedCall):
-            await anyio.to_thread.run_sync(record_denial, self._records, tool, step)
+            await self._record_denial(tool, step)
         return step
 
     async def _decide(self, arguments: Mapping[str, Any], caller: Caller) -> AllowedCall | DeniedCall:
@@ -274,12 +275,18 @@ class Pipeline:
             raw: RawOutcome = Unknown("DeadlineExceeded", str(error))
             if handle.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
-            return CompletedCall(raw, report_outcome(step.call, raw, round((time.monotonic() - step.began) * 1000), 0))
+            duration_ms = round((time.monotonic() - step.began) * 1000)
+            result = report_outcome(step.call, raw, duration_ms, 0, detectors=step.policy.rules.detectors)
+            return CompletedCall(raw, result)
 
     async def _without_turn(self, tool: ToolName, step: AllowedCall, reason: str) -> DeniedCall:
         stopped = step.denied(step.decision.with_check(Check(name="busy", passed=False, reason=reason)))
-        await anyio.to_thread.run_sync(record_denial, self._records, tool, stopped)
+        await self._record_denial(tool, stopped)
         return stopped
+
+    async def _record_denial(self, tool: ToolName, step: DeniedCall) -> None:
+        detectors = self._policy().rules.detectors
+        await anyio.to_thread.run_sync(record_denial, self._records, tool, step, detectors)
 
 
 def _growing_pauses() -> Iterator[float]:
@@ -326,11 +333,12 @@ def _needs_approval(step: AllowedCall) -> bool:
     return step.rule.spec.asks and step.request.invocation_type != "DryRun"
 
 
-def _aws_dry_run(raw: RawOutcome) -> Check:
+def _aws_dry_run(raw: RawOutcome, detectors: Detectors) -> Check:
     match raw:
         case Returned(status_code=204):
             return Check(name="aws_dry_run", passed=True, reason="AWS answered 204: it would accept the call")
         case Returned(status_code=status):
             return Check(name="aws_dry_run", passed=False, reason=f"AWS answered {status}, not 204")
         case Refused(code, message) | Unknown(code, message):
-            return Check(name="aws_dry_run", passed=False, reason=f"{code}: {redact_text(message).text}"[:500])
+            told = redact_text(message, detectors=detectors).text
+            return Check(name="aws_dry_run", passed=False, reason=f"{code}: {told}"[:500])

@@ -12,6 +12,7 @@ from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.memory import turn_for
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
+from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import Call, outcome_of
 from lambda_warden.report.payload import preview, read_payload
@@ -25,26 +26,27 @@ _KEPT_BYTES: Final = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
 
 
-def record_denial(records: AuditLog, tool: ToolName, step: DeniedCall) -> None:
+def record_denial(records: AuditLog, tool: ToolName, step: DeniedCall, detectors: Detectors) -> None:
     """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
     try:
-        records.append("denial", step.call.invocation_id, _denial_record(tool, step))
+        records.append("denial", step.call.invocation_id, _denial_record(tool, step, detectors))
     except RecordError as error:
         # A denial needs no record to be safe: it stands, and the operator is told.
         logger.error("the denial of %s is not on record: %s", step.call.invocation_id, error)
 
 
-def _denial_record(tool: ToolName, step: DeniedCall) -> dict[str, Field]:
+def _denial_record(tool: ToolName, step: DeniedCall, detectors: Detectors) -> dict[str, Field]:
     """A call that is not sent, and the check that stopped it."""
     failed = step.decision.failed
+    # What a schema says of a payload quotes it, and payloads are not kept.
+    told = failed.reason if failed and failed.name != "payload_schema" else None
     return {
         "tool": tool,
         **call_fields(step.call, step.payload),
         "function": step.call.ref.qualified_arn if step.call.ref else None,
         "invocation_type": step.call.invocation_type,
         "check": failed.name if failed else None,
-        # What a schema says of a payload quotes it, and payloads are not kept.
-        "reason": redact_text(failed.reason).text if failed and failed.name != "payload_schema" else None,
+        "reason": None if told is None else redact_text(told, detectors=detectors).text,
         "rule": step.decision.rule_source,
     }
 
@@ -70,7 +72,7 @@ def intent_record(tool: ToolName, step: AllowedCall, *, keep_payload: bool) -> d
         "function": step.ref.qualified_arn,
         "invocation_type": request.invocation_type,
         "rule": step.rule.source,
-        "payload": _kept(request.payload, ()) if keep_payload else None,
+        "payload": _kept(request.payload, (), step.policy.rules.detectors) if keep_payload else None,
         "client_context_sha256": _digest(request.client_context.encode() if request.client_context else None),
         "tenant_id": request.tenant_id,
         "durable_execution_name": request.durable_execution_name,
@@ -95,6 +97,7 @@ def outcome_record(
     step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
 ) -> dict[str, Field]:
     """How a call ended that was sent, or was about to be."""
+    detectors = step.policy.rules.detectors
     common: dict[str, Field] = {
         **call_fields(step.call, step.request.payload),
         "outcome": outcome_of(raw, step.request.invocation_type),
@@ -108,18 +111,19 @@ def outcome_record(
     return common | {
         "function_error": raw.function_error,
         "executed_version": raw.executed_version,
-        "answer": _kept(raw.payload, step.rule.spec.result.pointers) if keep_payload else None,
+        "answer": _kept(raw.payload, step.rule.spec.result.pointers, detectors) if keep_payload else None,
         "answer_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
         "answer_sha256": raw.payload_sha256 if raw.payload else None,
     }
 
 
-def _kept(payload: bytes | None, redact: Sequence[Pointer]) -> str | None:
+def _kept(payload: bytes | None, redact: Sequence[Pointer], detectors: Detectors) -> str | None:
     """A payload as it may be kept: redacted, then cut, as JSON text."""
     if not payload:
         return None
     with turn_for(len(payload)):
-        return json.dumps(preview(read_payload(payload, redact), _KEPT_BYTES).value, ensure_ascii=False)
+        shown = preview(read_payload(payload, redact, detectors=detectors), _KEPT_BYTES)
+        return json.dumps(shown.value, ensure_ascii=False)
 
 
 def _digest(data: bytes | None) -> str | None:

@@ -159,7 +159,7 @@ class Logs:
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
         configuration = await self._in_thread(partial(policy.aws.read_configuration, ref))
         if isinstance(configuration, Refused):
-            return report_logs_refusal(read, configuration)
+            return report_logs_refusal(read, configuration, policy.rules.detectors)
         checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
         if not checked.allowed:
             return await self._deny(read, checked)
@@ -170,12 +170,11 @@ class Logs:
         look = partial(self._look, policy, ref, group, wanted, configuration.concurrent)
         found = await _until_complete(look, 0 if asked.cursor else asked.wait_seconds)
         if isinstance(found, Refused):
-            # A log group is made when the function logs for the first time.
-            return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
+            return _report_not_read(read, found, policy)
         if not found.selections:
             return report_no_log(read, cut=found.cut)
         try:
-            make = partial(report_logs, read, found, cursor=asked.cursor)
+            make = partial(report_logs, read, found, cursor=asked.cursor, detectors=policy.rules.detectors)
             return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
         except ArgumentError as error:
             return await self._deny(read, denied_logs("arguments", str(error)))
@@ -245,7 +244,7 @@ class Logs:
         for _ in range(_SEARCHES):
             found = await self._in_thread(partial(policy.aws.find_failures, ref, group, span, deadline))
             if isinstance(found, Refused):
-                return report_no_log(read) if _is_missing(found) else report_logs_refusal(read, found)
+                return _report_not_read(read, found, policy)
             streams = set(streams_of(ref, group, {event.stream for event in found.events}))
             signs = await self._in_thread(partial(_signs, found.events, streams))
             request_ids = {} if concurrent else await self._invocations_of(policy, ref, group, signs, deadline)
@@ -261,7 +260,8 @@ class Logs:
             span = Span(span.first, searched)
             if failed or time.monotonic() >= deadline:
                 break
-        make = partial(report_failures, read, failed, begin=begin, searched=searched)
+        detectors = policy.rules.detectors
+        make = partial(report_failures, read, failed, begin=begin, searched=searched, detectors=detectors)
         return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
 
     async def _invocations_of(
@@ -283,7 +283,7 @@ class Logs:
 
     async def _deny(self, read: LogRead, decision: Decision) -> LogsResult:
         failed = decision.failed
-        reason = redact_text(failed.reason).text if failed else None
+        reason = redact_text(failed.reason, detectors=self._policy().rules.detectors).text if failed else None
         body = {"check": failed.name if failed else None, "reason": reason, "rule": decision.rule_source}
         try:
             await self._append("denial", read, body)
@@ -328,6 +328,11 @@ def _is_final(found: LogFound | Refused) -> bool:
 def _signs(events: Sequence[LogEvent], streams: Collection[str]) -> list[LogEvent]:
     """The events of some streams that tell of a failure."""
     return [event for event in events if event.stream in streams and is_failure(event.message)]
+
+
+def _report_not_read(read: LogRead, refused: Refused, policy: Policy) -> LogsResult:
+    """What AWS refused to show. A log group is made when the function logs for the first time."""
+    return report_no_log(read) if _is_missing(refused) else report_logs_refusal(read, refused, policy.rules.detectors)
 
 
 def _is_missing(refused: Refused) -> bool:

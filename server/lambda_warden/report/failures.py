@@ -19,6 +19,7 @@ from typing import Final
 from lambda_warden.errors import ArgumentError
 from lambda_warden.model.log_event import LogEvent
 from lambda_warden.model.result import LogFailure
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.request_log import is_report, request_id_of
 
@@ -87,10 +88,10 @@ def group_failures(events: Iterable[LogEvent], request_ids: Mapping[LogEvent, st
     return sorted(found, key=lambda failed: (-failed.timestamp, failed.key))
 
 
-def show_failure(failed: FailedInvocation) -> tuple[LogFailure, int]:
+def show_failure(failed: FailedInvocation, detectors: Detectors = BUILT_IN) -> tuple[LogFailure, int]:
     """A failure as it is shown, redacted whole before it is cut, and how many places were redacted."""
     told = [message for message in failed.messages if not is_report(message)] or failed.messages
-    whole = redact_text("\n".join(message.rstrip("\r\n") for message in told))
+    whole = redact_text("\n".join(message.rstrip("\r\n") for message in told), detectors=detectors)
     lines = [line[:_LINE_LIMIT] for line in re.split(r"[\r\n]+", whole.text) if line.strip()]
     shown = [*lines[:LINES_LIMIT], *(["…"] if len(lines) > LINES_LIMIT else [])]
     at = datetime.fromtimestamp(failed.timestamp / 1000, UTC).isoformat(timespec="milliseconds")

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_cause import Said, cause_of, denied, said_in_log
@@ -27,15 +28,16 @@ _FRAME_LIMIT: Final = 300
 _TOLD: Final = frozenset({"errorType", "errorMessage", "stackTrace", "trace", "cause", "requestId"})
 
 
-def read_function_error(kind: str, payload: Payload, log: Log | None) -> FunctionError:
+def read_function_error(kind: str, payload: Payload, log: Log | None, detectors: Detectors = BUILT_IN) -> FunctionError:
     """Describe how a function failed.
 
     Args:
         kind: the X-Amz-Function-Error header: Handled or Unhandled.
         payload: the whole payload, redacted.
         log: the log, redacted. What it tells of the same error, the payload need not.
+        detectors: what was redacted.
     """
-    error, *behind = _read_chain(_json_object(payload))
+    error, *behind = _read_chain(_json_object(payload, detectors))
     behind = behind[:BEHIND_LIMIT]
     described = FunctionError(
         kind=kind,
@@ -66,12 +68,12 @@ def tells_all(payload: Payload) -> bool:
     return payload.format == "json" and isinstance(value, dict) and bool(value) and value.keys() <= _TOLD
 
 
-def _json_object(payload: Payload) -> dict[str, Any]:
+def _json_object(payload: Payload, detectors: Detectors) -> dict[str, Any]:
     value = payload.value
     if payload.format == "text" and isinstance(value, str):
         try:
             # JSON that strict readers refuse. Redacted again, because its strings are no longer escaped.
-            value = redact_value(json.loads(value)).value
+            value = redact_value(json.loads(value), detectors=detectors).value
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}

@@ -23,6 +23,7 @@ from lambda_warden.model.result import (
     Log,
     Outcome,
 )
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.error_chain import without_stacks
 from lambda_warden.report.explanation import NEXT_STEPS
@@ -86,15 +87,16 @@ class DecodedAnswer:
     log: RedactedLog | None
 
 
-def read_answer(raw: Returned, redact: Sequence[Pointer] = ()) -> DecodedAnswer:
+def read_answer(raw: Returned, redact: Sequence[Pointer] = (), detectors: Detectors = BUILT_IN) -> DecodedAnswer:
     """Decode what a function returned and logged, and take out what must not be shown.
 
     Args:
         raw: what came back.
         redact: the places of the function's payload that are not shown at all.
+        detectors: what is redacted wherever it stands.
     """
-    payload = read_payload(raw.payload, redact, total=raw.payload_bytes)
-    return DecodedAnswer(payload, read_log(raw.log_tail, raw.request_id))
+    payload = read_payload(raw.payload, redact, total=raw.payload_bytes, detectors=detectors)
+    return DecodedAnswer(payload, read_log(raw.log_tail, raw.request_id, detectors))
 
 
 def report_outcome(
@@ -107,6 +109,7 @@ def report_outcome(
     query: Query | None = None,
     answer: DecodedAnswer | None = None,
     kept_until: str | None = None,
+    detectors: Detectors = BUILT_IN,
 ) -> InvokeResult:
     """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
 
@@ -119,13 +122,14 @@ def report_outcome(
         query: what to select of the payload, once it is redacted. An error of it leaves the payload as without it.
         answer: what `read_answer` made of it, if that was done already.
         kept_until: until when `read_result` has all of it, if it does.
+        detectors: what is redacted wherever it stands.
     """
     match raw:
         case Returned():
-            read = answer or read_answer(raw, redact)
-            return _report_returned(call, raw, duration_ms, budget, read, query, kept_until)
+            read = answer or read_answer(raw, redact, detectors)
+            return _report_returned(call, raw, duration_ms, budget, read, query, kept_until, detectors)
         case Refused() | Unknown():
-            message = redact_text(raw.message)
+            message = redact_text(raw.message, detectors=detectors)
             return InvokeResult(
                 outcome=outcome_of(raw, call.invocation_type),
                 next_step=_next_after_refusal(raw) if isinstance(raw, Refused) else _next_after_unknown(raw),
@@ -267,11 +271,12 @@ def _report_returned(
     answer: DecodedAnswer,
     query: Query | None,
     kept_until: str | None,
+    detectors: Detectors,
 ) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
     selected, query_error = _select(answer.payload, query, outcome) if query else (answer.payload, None)
     log, redacted_in_log = (answer.log.log, answer.log.redacted) if answer.log else (None, 0)
-    error = _function_error(raw, answer.payload, log)
+    error = _function_error(raw, answer.payload, log, detectors)
     if log and error:
         log = without(log, error)
     if error and raw.stream_error is None and tells_all(answer.payload):
@@ -407,13 +412,13 @@ def _next_after_success(
         yield "The log tells of errors: see whether all of it was done."
 
 
-def _function_error(raw: Returned, payload: Payload, log: Log | None) -> FunctionError | None:
+def _function_error(raw: Returned, payload: Payload, log: Log | None, detectors: Detectors) -> FunctionError | None:
     if raw.function_error is None:
         return None
     if raw.stream_error is not None:  # what the stream brought before it is no error's payload
         kind, details = raw.stream_error
-        payload = read_payload(json.dumps({"errorType": kind, "errorMessage": details}).encode())
-    return read_function_error(raw.function_error, payload, log)
+        payload = read_payload(json.dumps({"errorType": kind, "errorMessage": details}).encode(), detectors=detectors)
+    return read_function_error(raw.function_error, payload, log, detectors)
 
 
 def _next_after_refusal(raw: Refused) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, get_args
 
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError, Report, ReportStatus
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_cut_text, redact_text
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_chain import ToldError
@@ -70,7 +71,7 @@ class RedactedLog(NamedTuple):
     whole: str = ""
 
 
-def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog | None:
+def read_log(tail: bytes | None, request_id: str | None = None, detectors: Detectors = BUILT_IN) -> RedactedLog | None:
     """Decode and redact a log tail, and read what it tells; None where there is none.
 
     Left out of the text are the lines in which Lambda says that the call began and ended, if they say no more than the
@@ -81,14 +82,15 @@ def read_log(tail: bytes | None, request_id: str | None = None) -> RedactedLog |
         tail: the decoded bytes of LogResult. A word cut by AWS's 4 KB limit at its start is dropped, as it may be the
             rest of a secret, and so is what may be the value of a name that was cut.
         request_id: whose lines they are. Where the log names it, what stands under other ids is left out.
+        detectors: what is redacted.
     """
     if not tail:
         return None
     truncated = len(tail) >= TAIL_LIMIT
     text = tail.decode(errors="replace")
-    redacted = redact_cut_text(text) if truncated else redact_text(text)
+    redacted = redact_cut_text(text, detectors) if truncated else redact_text(text, detectors=detectors)
     report = read_report(text, request_id)
-    own, others = _of_request(read_entries(redacted.text), request_id)
+    own, others = _of_request(read_entries(redacted.text, detectors), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
     errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
     lifted = {each.message for each in errors[-ERRORS_LIMIT:] if each.message and (each.stack or each.caused_by)}

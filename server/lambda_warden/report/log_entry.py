@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lambda_warden.redaction.value import redact_value
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
+from lambda_warden.redaction.value import RedactedValue, redact_value
 from lambda_warden.report.error_chain import (
     POINTERS,
     TRACEBACK,
@@ -128,13 +129,16 @@ class LogEntry:
     brief: tuple[str, ...] = ()
 
 
-def read_entries(text: str) -> list[LogEntry]:
+def read_entries(text: str, detectors: Detectors | None = BUILT_IN) -> list[LogEntry]:
     """Part a log into its entries, in their order. Each line stands in exactly one of them.
 
     Args:
         text: the log, redacted. What is read out of JSON in it is redacted again, as its strings are escaped no more.
+        detectors: what is redacted; None for the log of a result, which was read so before.
     """
-    return [_entry(lines) for lines in _grouped(text.replace("\r\n", "\n").replace("\u00a0", " ").split("\n"))]
+    return [
+        _entry(lines, detectors) for lines in _grouped(text.replace("\r\n", "\n").replace("\u00a0", " ").split("\n"))
+    ]
 
 
 def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -162,18 +166,18 @@ def _continues(group: list[str], line: str) -> bool:
     return in_stack and not _PLATFORM.fullmatch(line) and _head(line) is None and not line.startswith('{"')
 
 
-def _entry(lines: list[str]) -> LogEntry:
+def _entry(lines: list[str], detectors: Detectors | None) -> LogEntry:
     first = lines[0]
     if match := _PLATFORM.fullmatch(first):
         name = str(match.lastgroup).removesuffix("_id")
         request_id = match.groupdict().get(f"{name}_id")
         return LogEntry((first,), name, failed=_FAILED.search(first) is not None, request_id=request_id)
-    if first.startswith("{") and (read := _json_object("\n".join(lines))) is not None:
+    if first.startswith("{") and (read := _json_object("\n".join(lines), detectors)) is not None:
         event, redacted = read
         if redacted:  # by names that only JSON pairs with their values
             lines = [_compact(event)]
         return replace(_json_entry(lines, event), redacted=redacted)
-    return _text_entry(lines)
+    return _text_entry(lines, detectors)
 
 
 def _json_entry(lines: list[str], event: dict[str, Any]) -> LogEntry:
@@ -199,7 +203,7 @@ def _json_entry(lines: list[str], event: dict[str, Any]) -> LogEntry:
     return replace(_failed(entry, event), brief=(_compact(without_stacks(event)),))
 
 
-def _text_entry(lines: list[str]) -> LogEntry:
+def _text_entry(lines: list[str], detectors: Detectors | None) -> LogEntry:
     parts = [part for line in lines for part in _COLOUR.sub("", line).split("\r")]
     head = _head(lines[0])
     fields = head.groupdict() if head else {"message": parts[0]}
@@ -208,7 +212,7 @@ def _text_entry(lines: list[str]) -> LogEntry:
     said = "\n".join([fields["message"], *parts[1:]])
     # Runtimes put the error as JSON behind words of their own.
     start = said.find("{")
-    read = _json_object(said[start:]) if start >= 0 else None
+    read = _json_object(said[start:], detectors) if start >= 0 else None
     error = read[0] if read else None
     reported = error is not None and {"errorType", "errorMessage"} <= error.keys()
     leveled = level.upper() in _ERROR_LEVELS if level else "fatal" in fields or reported or _is_exception(parts)
@@ -294,10 +298,11 @@ def _head(line: str) -> re.Match[str] | None:
     return next((match for head in _HEADS if (match := head.fullmatch(first))), None)
 
 
-def _json_object(text: str) -> tuple[dict[str, Any], int] | None:
+def _json_object(text: str, detectors: Detectors | None) -> tuple[dict[str, Any], int] | None:
     """The JSON object that a text is, redacted, and how many places of it were replaced."""
     try:
-        redacted = redact_value(json.loads(text))
+        value = json.loads(text)
+        redacted = RedactedValue(value, 0) if detectors is None else redact_value(value, detectors=detectors)
     except (ValueError, RecursionError):
         return None
     return (redacted.value, redacted.count) if isinstance(redacted.value, dict) else None

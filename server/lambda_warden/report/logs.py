@@ -12,6 +12,7 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogFailure, LogsResult
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.failures import FailedInvocation, Position, show_failure, write_position
 from lambda_warden.report.invocation import next_after_denial
@@ -64,9 +65,9 @@ def report_logs_denial(read: LogRead, decision: Decision) -> LogsResult:
     )
 
 
-def report_logs_refusal(read: LogRead, refused: Refused) -> LogsResult:
+def report_logs_refusal(read: LogRead, refused: Refused, detectors: Detectors = BUILT_IN) -> LogsResult:
     """A read that AWS refused."""
-    message = redact_text(refused.message)
+    message = redact_text(refused.message, detectors=detectors)
     return LogsResult(
         outcome="refused",
         next_step=refused.advice or _next_after_refusal(refused.code),
@@ -90,7 +91,9 @@ def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) 
     return LogsResult(outcome="not_found", next_step=next_step, notes=[note] if note else [], **_of(read))
 
 
-def report_logs(read: LogRead, found: LogFound, max_bytes: int, cursor: str | None) -> LogsResult:
+def report_logs(
+    read: LogRead, found: LogFound, max_bytes: int, cursor: str | None, detectors: Detectors = BUILT_IN
+) -> LogsResult:
     """One page of a log that was found.
 
     Args:
@@ -98,13 +101,15 @@ def report_logs(read: LogRead, found: LogFound, max_bytes: int, cursor: str | No
         found: at least one message.
         max_bytes: of the page.
         cursor: of the page before, or None.
+        detectors: what is redacted.
 
     Raises:
         ArgumentError: for a cursor that is not of this log as it is now.
     """
     selections = [selection for _, selection in found.selections]
     # The whole is redacted before it is cut, so that no secret is cut in two.
-    whole = redact_text("\n".join(message for selection in selections for message in selection.messages))
+    lines = "\n".join(message for selection in selections for message in selection.messages)
+    whole = redact_text(lines, detectors=detectors)
     page = page_of_text(read.request_id or "", whole.text, max_bytes, cursor)
     result = LogsResult(
         outcome="found",
@@ -125,7 +130,12 @@ def report_logs(read: LogRead, found: LogFound, max_bytes: int, cursor: str | No
 
 
 def report_failures(
-    read: LogRead, failed: Sequence[FailedInvocation], max_bytes: int, begin: Position, searched: int | None
+    read: LogRead,
+    failed: Sequence[FailedInvocation],
+    max_bytes: int,
+    begin: Position,
+    searched: int | None,
+    detectors: Detectors = BUILT_IN,
 ) -> LogsResult:
     """One page of the invocations that failed.
 
@@ -135,11 +145,12 @@ def report_failures(
         max_bytes: of their lines together; the first one is shown in any case.
         begin: where this page begins.
         searched: until when, backwards, the log was searched, in milliseconds since the epoch; None: all of it.
+        detectors: what is redacted.
     """
     shown: list[LogFailure] = []
     size = redacted = 0
     for each in failed[:_FAILURES_A_PAGE]:
-        entry, count = show_failure(each)
+        entry, count = show_failure(each, detectors)
         size += len("\n".join(entry.lines).encode())
         if shown and size > max_bytes:
             break

@@ -17,6 +17,7 @@ from lambda_warden.jsontools.strict_json import json_bytes, may_hold_surrogates,
 from lambda_warden.model.api_gateway import BODY
 from lambda_warden.model.result import Omission, PayloadFormat
 from lambda_warden.redaction.cut import withhold_doubtful, without_cut_end
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.redaction.value import redact_value
 from lambda_warden.report.decode_body import Response, decode_body
@@ -73,7 +74,9 @@ class PayloadView:
     omitted: tuple[Omission, ...] = ()
 
 
-def read_payload(data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None) -> Payload:
+def read_payload(
+    data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None, detectors: Detectors = BUILT_IN
+) -> Payload:
     """Decode a payload and take out what must not be shown.
 
     The body of an API Gateway response that holds JSON or text becomes that, so that pointers lead into it. What is
@@ -87,14 +90,16 @@ def read_payload(data: bytes, redact: Sequence[Pointer] = (), *, total: int | No
         redact: the places of the answer that are replaced. If there are any, and the payload is not JSON in which
             they could be found, all of it is withheld.
         total: bytes that the function returned, if `data` may be fewer.
+        detectors: what is redacted wherever it stands.
     """
     total = len(data) if total is None else total
     if not data:
         return Payload(None, None, total=total, in_part=total > 0)
-    if (response := as_response(data, in_part=total > len(data))) is not None:
-        read = _read_part(response, redact, total) if total > len(data) else _read_whole(response, redact)
-        return replace(read, total=total, streamed=True)
-    return _read_part(data, redact, total) if total > len(data) else _read_whole(data, redact)
+    in_part = total > len(data)
+    response = as_response(data, in_part=in_part)
+    told = data if response is None else response
+    read = _read_part(told, redact, total, detectors) if in_part else _read_whole(told, redact, detectors)
+    return read if response is None else replace(read, total=total, streamed=True)
 
 
 def preview(payload: Payload, budget: int, *, binary: int | None = None) -> PayloadView:
@@ -119,34 +124,36 @@ def preview(payload: Payload, budget: int, *, binary: int | None = None) -> Payl
             return PayloadView(shown.value, payload.format, truncated, summarize(shown.cuts, budget))
 
 
-def _read_whole(data: bytes, redact: Sequence[Pointer]) -> Payload:
+def _read_whole(data: bytes, redact: Sequence[Pointer], detectors: Detectors) -> Payload:
     try:
         value: JsonValue = parse_json(data)  # type: ignore[assignment]
         escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):  # not JSON, or JSON that can't be passed on as it is (lone surrogates)
-        return _read_other(data, redact, len(data))
+        return _read_other(data, redact, len(data), detectors)
     response = decode_body(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
+    encoded = _encoded(data, response, escaped=escaped)
+    redacted = redact_value(value, redact, encoded, owned=True, detectors=detectors)
     count = redacted.count + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=len(data), response=response)
 
 
-def _read_part(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
+def _read_part(data: bytes, redact: Sequence[Pointer], total: int, detectors: Detectors) -> Payload:
     data = _whole_characters(data)
     try:
         value, open_levels, open_text = parse_json_part(data)
         escaped = _check_escapes(value, data)
     except (ValueError, RecursionError):
-        return _read_other(data, redact, total)
+        return _read_other(data, redact, total, detectors)
     value, withheld = withhold_doubtful(value, open_levels, redact)
     body_is_cut = open_text and open_levels == 2 and isinstance(value, dict) and next(reversed(value)) == BODY
     response = None if body_is_cut else decode_body(value, redact)
-    redacted = redact_value(value, redact, _encoded(data, response, escaped=escaped), owned=True)
+    encoded = _encoded(data, response, escaped=escaped)
+    redacted = redact_value(value, redact, encoded, owned=True, detectors=detectors)
     count = redacted.count + withheld + (response.withheld if response else 0)
     return Payload(redacted.value, "json", count, total=total, in_part=True, open_levels=open_levels, response=response)
 
 
-def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
+def _read_other(data: bytes, redact: Sequence[Pointer], total: int, detectors: Detectors) -> Payload:
     in_part = total > len(data)
     if redact:
         return replace(_WITHHELD, total=total)
@@ -154,7 +161,7 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int) -> Payload:
         text = data.decode()
     except UnicodeDecodeError:
         return Payload(data, "base64", media_type=media_type_of_bytes(data), total=total, in_part=in_part)
-    redacted = redact_text(without_cut_end(text) if in_part else text)
+    redacted = redact_text(without_cut_end(text) if in_part else text, detectors=detectors)
     media_type = media_type_of_text(redacted.text)
     return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
 

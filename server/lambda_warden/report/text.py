@@ -230,7 +230,7 @@ def _log_lines(result: InvokeResult) -> list[str]:
     shown |= {f"{error.type}: {error.message}", error.message or ""} | lifted
     lines = [
         line
-        for entry in read_entries(result.log.text)
+        for entry in read_entries(result.log.text, None)
         if not (
             entry.is_error
             and (

@@ -24,14 +24,15 @@ from pydantic import JsonValue
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
-from lambda_warden.jsontools.strict_json import json_bytes
+from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.memory import turn_for
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
+from lambda_warden.report.decode_body import decode_body
 from lambda_warden.report.fit import fit
 from lambda_warden.report.log import RedactedLog
-from lambda_warden.report.payload import Payload, preview, read_payload
+from lambda_warden.report.payload import Payload, preview
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.audit_log import AuditLog, RecordError
@@ -200,11 +201,13 @@ def query_value(entry: KeptResult, expression: str) -> JsonValue:
     if part.size > QUERY_BYTES:
         problem = f"the payload has {part.size:,} bytes, and at most {QUERY_BYTES:,} are searched"
         raise ArgumentError("query", problem, "no query: read it page by page")
-    # Read as invoke_function reads it, so that the same query finds the same, also in the body of a response.
-    payload = read_payload(entry.read("payload", 0, part.size))
-    if payload.format != "json" or isinstance(payload.value, bytes):
-        raise ResultError("the kept result is damaged, so it is not shown")
-    return apply_query(payload.value, expression)
+    try:
+        value: JsonValue = parse_json(entry.read("payload", 0, part.size))  # type: ignore[assignment]
+    except (ValueError, RecursionError):
+        raise ResultError("the kept result is damaged, so it is not shown") from None
+    # As invoke_function reads it, so that the same query finds the same. It was redacted before it was kept.
+    decode_body(value, ())
+    return apply_query(value, expression)
 
 
 def apply_query(value: JsonValue, expression: str) -> JsonValue:
