@@ -40,6 +40,7 @@ def assert_redacted(*shown: object) -> None:
         assert KEY not in text
         assert NUMBER not in text
         assert PASSES in text
+        assert "[redacted:token]" not in text
         assert "[redacted:acme-key]" in text
 
 
