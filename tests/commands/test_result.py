@@ -150,7 +150,7 @@ def test_a_terminal_shows_text_and_no_escape_sequence(path: Path) -> None:
 
 def test_a_terminal_gets_no_binary_unless_forced(path: Path) -> None:
     with opened(path) as store:
-        store.keep(CALL, OWNER, 1, lambda: {"payload": NewPart(b"\xff\x1b[31m", "base64", 6, 0)})
+        store.keep(CALL, OWNER, {"payload": NewPart(b"\xff\x1b[31m", "base64", 6, 0)})
     code, shown = on_terminal(path)
     assert code == 1
     assert b"\xff" not in shown

@@ -206,7 +206,7 @@ async def test_bad_arguments_are_one_clear_error(
 async def test_a_payload_too_large_to_search_is_to_be_paged(results: KeptResults, store: SqliteResultStore) -> None:
     keep(store, CALL, b"x")
     large = b'"' + b"x" * QUERY_BYTES + b'"'
-    store.keep("large", OWNER, len(large), lambda: parts(large, payload_format="json"))
+    store.keep("large", OWNER, parts(large, payload_format="json"))
     with pytest.raises(ArgumentError, match="16,777,218 bytes"):
         await results.read({"invocation_id": "large", "query": "@"}, Caller())
     page = await results.read({"invocation_id": "large"}, Caller())

@@ -19,7 +19,8 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results import CHUNK_BYTES
 from lambda_warden.store.seal import Seal
-from support.kept import CALL, KEY, RECORDS, Clock, as_json, keep_returned, opened
+from support.clock import Clock
+from support.kept import CALL, KEY, RECORDS, as_json, keep_returned, opened
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import Warden, allow, structured, text_of, warden
 
@@ -118,7 +119,7 @@ async def test_an_expired_result_is_gone_for_every_reader(
 ) -> None:
     async with warden(tmp_path, endpoint.url, allow("f"), results_ttl=60) as running:
         clock = Clock()
-        monkeypatch.setattr(results_of(running)._store, "_clock", clock)
+        monkeypatch.setattr(results_of(running)._store._clock, "time_of_day", clock.time_of_day)
         keep_returned(results_of(running), CALL, b"mine")
         clock.now += 59
         assert not (await running.call("read_result", invocation_id=CALL)).is_error

@@ -14,7 +14,7 @@ from lambda_warden.report.log import read_log
 from lambda_warden.report.payload import read_payload
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.opening import open_store
-from lambda_warden.store.results import NewPart, Owner, PartName
+from lambda_warden.store.results import NewPart, Owner, PartName, ResultReader, ResultStore
 from lambda_warden.store.seal import Seal
 from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 
@@ -27,16 +27,6 @@ GB = 1024**3
 LOCAL_CALLER = Caller()
 RECORDS = open_store("sqlite::memory:").audit_log()
 """Where tests of kept results record what is read."""
-
-
-class Clock:
-    """Seconds since the epoch, as a test wants them."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @contextmanager
@@ -53,13 +43,11 @@ def parts(payload: bytes = b"", log: bytes = b"", payload_format: PayloadFormat 
     }
 
 
-def keep(store: SqliteResultStore, result_id: str, payload: bytes, owner: Owner = OWNER) -> float | None:
-    return store.keep(result_id, owner, len(payload), lambda: parts(payload))
+def keep(store: ResultStore, result_id: str, payload: bytes, owner: Owner = OWNER) -> float | None:
+    return store.keep(result_id, owner, parts(payload))
 
 
-def read(
-    store: SqliteResultStore, result_id: str, part: PartName = "payload", principal: str = "local"
-) -> bytes | None:
+def read(store: ResultReader, result_id: str, part: PartName = "payload", principal: str = "local") -> bytes | None:
     """A whole part, or None if it can't be found."""
     with store.reading(result_id, principal) as entry:
         return b"".join(entry.chunks(part)) if entry else None

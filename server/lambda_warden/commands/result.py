@@ -6,7 +6,6 @@ import codecs
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -87,7 +86,7 @@ def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: s
     try:
         with (
             closing(open_store(path).result_reader(seal=seal_from(key_file))) as reader,
-            reader.reading(invocation_id, principal, time.time()) as entry,
+            reader.reading(invocation_id, principal) as entry,
         ):
             if entry is None:
                 raise ResultError(UNKNOWN)

@@ -108,10 +108,9 @@ class KeptResults:
             parts["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
         if log is not None:
             parts["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
-        size = sum(len(part.data) for part in parts.values())
-        if not size:
+        if not any(part.data for part in parts.values()):
             return None
-        expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), size, lambda: parts)
+        expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), parts)
         return None if expires_at is None else utc(expires_at)
 
     async def read(self, arguments: Mapping[str, Any], caller: Caller) -> ReadResult:

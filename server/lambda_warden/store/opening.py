@@ -35,19 +35,22 @@ class Store(Protocol):
     def audit_reader(self) -> AuditReader:
         """Open it for reading alone. Raises `RecordError` if there is nothing that can be read."""
 
-    def result_store(self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None) -> ResultStore:
+    def result_store(
+        self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None, clock: Clock | None = None
+    ) -> ResultStore:
         """Open it for keeping results.
 
         Args:
             ttl_seconds: how long a result can be read.
             max_bytes: what all results may take together; the oldest make room for new ones.
             seal: encrypts what is kept, if given.
+            clock: what time it is; this machine's, if not given.
 
         Raises:
             ResultError: if it can't be opened, or holds something else.
         """
 
-    def result_reader(self, *, seal: Seal | None = None) -> ResultReader:
+    def result_reader(self, *, seal: Seal | None = None, clock: Clock | None = None) -> ResultReader:
         """Open kept results for reading alone. Raises `ResultError` if there is nothing that can be read."""
 
 

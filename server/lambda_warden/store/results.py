@@ -7,7 +7,7 @@ may be lost in a crash. Nothing comes in here that was not redacted before.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Protocol
@@ -124,13 +124,12 @@ class KeptResult(Protocol):
 class ResultReader(Protocol):
     """Reads results, which servers may be writing meanwhile."""
 
-    def reading(self, result_id: str, principal: str, now: float) -> AbstractContextManager[KeptResult | None]:
+    def reading(self, result_id: str, principal: str) -> AbstractContextManager[KeptResult | None]:
         """A result, as it is at this moment, whatever is removed meanwhile.
 
         Args:
             result_id: any text; what is no id is unknown.
             principal: who asks.
-            now: in seconds since the epoch.
 
         Returns:
             None if it is unknown, has expired or is another principal's: nobody can tell which.
@@ -143,27 +142,21 @@ class ResultReader(Protocol):
         """Release the store, once nobody reads."""
 
 
-class ResultStore(Protocol):
-    """Keeps results, and reads them. Safe to use from any thread."""
+class ResultStore(ResultReader, Protocol):
+    """Keeps results, and reads them once they are written. Safe to use from any thread."""
 
-    def keep(
-        self, result_id: str, owner: Owner, size: int, parts: Callable[[], Mapping[PartName, NewPart]]
-    ) -> float | None:
+    def keep(self, result_id: str, owner: Owner, parts: Mapping[PartName, NewPart]) -> float | None:
         """Keep a result. It is written later, and can be read at once. Nobody waits.
 
         Args:
             result_id: that no other result has: letters, digits, `-` and `_`, up to 64.
             owner: whose it is.
-            size: of its parts, in bytes, about.
-            parts: gives them; called in another thread.
+            parts: of it.
 
         Returns:
             When it expires, in seconds since the epoch; it is removed sooner where newer ones need its room. None if
             it is not kept: too much waits to be written, or it is larger than all of them may be together.
         """
-
-    def reading(self, result_id: str, principal: str) -> AbstractContextManager[KeptResult | None]:
-        """A result, once what waits to be written of it is written; see `ResultReader.reading`."""
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that waits is written and what has expired is removed. False: it took too long."""

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     with opened(path, SEAL) as store:
         keep(store, "call-1", PAYLOAD)
         keep(store, "call-2", TWIN)
-        store.keep("call-3", OWNER, 6, lambda: parts(b"abc", b"def"))
+        store.keep("call-3", OWNER, parts(b"abc", b"def"))
     return path
 
 
@@ -45,7 +45,7 @@ def change(path: Path, *statements: str) -> None:
 
 def test_without_the_key_nothing_is_in_the_file(path: Path) -> None:
     with opened(path, SEAL) as store:
-        store.keep("marked", OWNER, 1, lambda: parts(b"a telling payload", b"a telling log"))
+        store.keep("marked", OWNER, parts(b"a telling payload", b"a telling log"))
         assert store.flush()
         for file in path.parent.iterdir():
             content = file.read_bytes()
@@ -53,7 +53,7 @@ def test_without_the_key_nothing_is_in_the_file(path: Path) -> None:
             assert FUNCTION.encode() not in content
             assert KEY not in content
     with opened(path.with_name("plain"), None) as store:
-        store.keep("marked", OWNER, 1, lambda: parts(b"a telling payload", b"a telling log"))
+        store.keep("marked", OWNER, parts(b"a telling payload", b"a telling log"))
         assert store.flush()
     assert b"telling" in path.with_name("plain").read_bytes()
 
@@ -214,7 +214,7 @@ def test_unsealed_results_that_do_not_fit_their_description_are_not_shown(tmp_pa
     for i, damage in enumerate(damages):
         path = tmp_path / f"{i}.sqlite3"
         with opened(path) as store:
-            store.keep("call-1", Owner("local", "arn"), 1, lambda: parts(PAYLOAD))
+            store.keep("call-1", Owner("local", "arn"), parts(PAYLOAD))
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             about = json.loads(db.execute("SELECT about FROM results").fetchone()[0])
             damage(about)

@@ -1,4 +1,4 @@
-"""The audit log in a SQLite file: append-only chains, and beside them limits and approvals, all committed to disk.
+"""The audit log in SQLite: append-only chains, and beside them limits and approvals, all committed to disk.
 
 Every write is part of a transaction that holds the file's write lock from its start: threads and processes take their
 turns, so what was read of the chain and the limits is still true when the new rows are written.
@@ -30,6 +30,7 @@ from lambda_warden.store.audit_log import (
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
 from lambda_warden.store.sqlite import approvals, idempotency, layout, limits, writers
+from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
 from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
 from lambda_warden.store.sqlite.reading import SqliteAuditReader
@@ -54,24 +55,24 @@ class SqliteAuditLog:
     """The default store; see `AuditLog`. Several processes may share one file.
 
     Args:
-        path: of the file. It is made, readable by its owner alone, if it isn't there. None: it is kept in memory.
+        where: it stands. A file is made, readable by its owner alone, if it isn't there.
         about: what the `start` event says of the server that opens it.
         seal: encrypts the results that stand under idempotency keys, if given.
         clock: what time it is.
 
     Raises:
-        RecordError: if the file can't be opened or is not an audit log.
+        RecordError: if it can't be opened or is not an audit log.
     """
 
     def __init__(
         self,
-        path: Path | None,
+        where: Path | Memory,
         *,
         about: Mapping[str, Field] | None = None,
         seal: Seal | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._path = path
+        self._where = where
         self._seal = seal
         self._clock = clock or SystemClock()
         self._group = GroupCommit(self._commit)
@@ -79,26 +80,23 @@ class SqliteAuditLog:
         self._durable: bool | None = None
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
-        self._locks = None if path is None else WriterLocks(path)
+        self._locks = WriterLocks(where) if isinstance(where, Path) else None
         self._closed = False
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                refuse_cut(path)
-                path.touch(mode=0o600)
-                path.chmod(0o600)
-            self._db = layout.connect(path)
-        except (OSError, sqlite3.Error) as error:
-            raise RecordError(f"the records' file {path} can't be used: {error}") from error
+            if isinstance(where, Path):
+                refuse_cut(where)
+        except OSError as error:
+            raise layout.RECORDS.cannot(where, f"be used: {error}") from error
+        self._db = layout.RECORDS.open(where)
         try:
             locked = self._locks is not None and self._locks.hold(self._writer)
             self._run(partial(self._begin, about or {}, locked))
-            if path is not None:
-                self._place = Place(path)
+            if isinstance(where, Path):
+                self._place = Place(where)
                 self._run(self._look_afresh)  # nobody has put another file there since it was opened
         except (RecordError, MovedError, OSError) as error:
             self.close()
-            raise RecordError(f"the records' file {path} can't be used: {error}") from error
+            raise layout.RECORDS.cannot(where, f"be used: {error}") from error
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event; see `AuditLog.append`."""
@@ -344,28 +342,23 @@ class SqliteAuditLog:
                 with suppress(sqlite3.Error):
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             raise RecordError(
-                f"the records' file {self._path} is not what it was: {error}. Nothing is sent until it is put back, or "
-                "the server is started again"
+                f"the records' file {self._where} is not what it was: {error}. Nothing is sent until it is put back, "
+                "or the server is started again"
             ) from error
 
     def _look_afresh(self) -> None:
         """Hold what this connection knows against what somebody who opens the path now will find."""
-        assert self._path is not None  # noqa: S101 - what is in memory has no place
-        uri = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as other:
+            with closing(layout.RECORDS.open_to_read(self._where)) as other:
                 found = other.execute(_LAST).fetchone(), other.execute(_OWN, (self._writer,)).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, RecordError) as error:
             raise MovedError(f"it can't be read any more ({error})") from error
         here = self._db.execute(_LAST).fetchone(), self._db.execute(_OWN, (self._writer,)).fetchone()
         if found != here:
             raise MovedError("it was overwritten")
 
     def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:
-        if self._path is None:
-            # There is but one connection, and what it has not committed is not to be seen.
-            return self._run(lambda: read(SqliteAuditReader(self._db, None)), durable=False)
-        with closing(SqliteAuditReader(layout.connect_to_read(self._path), self._path)) as reader:
+        with closing(SqliteAuditReader(self._where)) as reader:
             return read(reader)
 
 

@@ -1,34 +1,38 @@
-"""Reading of the audit log, from a file that servers may be writing to."""
+"""Reading of the audit log, which servers may be writing to."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lambda_warden.store.audit_log import AuditEntry, Kind, RecordError
+from lambda_warden.store.audit_log import AuditEntry, Kind
 from lambda_warden.store.hash_chain import AuditEvent, Verification, follow, missing
-from lambda_warden.store.sqlite import writers
+from lambda_warden.store.sqlite import layout, writers
+from lambda_warden.store.sqlite.database import Memory
 
 _SELECT: Final = "SELECT position, writer, seq, at, kind, invocation_id, body, hash FROM events"
 _ENDING: Final = "WHERE invocation_id = ? AND kind = 'outcome' AND position > ? ORDER BY position DESC LIMIT 1"
 
 
 class SqliteAuditReader:
-    """Reads a file of records and never writes to it; see `AuditReader`. For one thread.
+    """Reads records and never writes to them; see `AuditReader`. Not for several threads at once.
 
     Args:
-        db: a connection to it.
-        path: of the file; None for what is in memory.
+        where: they stand.
+
+    Raises:
+        RecordError: if they can't be opened, or there are none.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path | None) -> None:
-        self._db = db
-        self._path = path
-        self._locks = None if path is None else writers.WriterLocks(path)
+    def __init__(self, where: Path | Memory) -> None:
+        self._where = where
+        self._db = layout.RECORDS.open_to_read(where)
+        # What is no UTF-8 was put there by somebody else. It must not stop the reading of the rest.
+        self._db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        self._locks = writers.WriterLocks(where) if isinstance(where, Path) else None
 
     def events(self, after: int = 0) -> Iterator[AuditEvent]:
         """All events above a position; see `AuditReader.events`."""
@@ -96,8 +100,10 @@ class SqliteAuditReader:
         return self._locks is None or not row[1] or self._locks.is_held(writer)
 
     def _select(self, rest: str, *values: str | int) -> Iterator[AuditEvent]:
-        with _problems(self._path):
+        try:
             yield from map(_event, self._db.execute(f"{_SELECT} {rest}", values))
+        except sqlite3.Error as error:
+            raise layout.RECORDS.cannot(self._where, f"be read: {error}") from error
 
 
 def _event(row: tuple[Any, ...]) -> AuditEvent:
@@ -112,11 +118,3 @@ def _number(value: object) -> int:
 
 def _words(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
-
-
-@contextmanager
-def _problems(path: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise RecordError(f"the records' file {path} can't be read: {error}") from error

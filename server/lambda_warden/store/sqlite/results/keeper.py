@@ -9,14 +9,16 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.results import NewPart, Owner, PartName, ResultError, is_result_id
 from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.results.reading import SqliteKeptResult, SqliteResultReader
 from lambda_warden.store.sqlite.results.writing import OVERHEAD_BYTES, ResultsFile
 
@@ -34,45 +36,47 @@ _GATHER_SECONDS: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A result that waits to be written: how, its size, and its id, by which a reader waits for it."""
+    """A result that waits to be written."""
 
-    work: Callable[[ResultsFile], None]
-    size: int
     result_id: str
+    owner: Owner
+    parts: Mapping[PartName, NewPart]
+    size: int
+    kept_at: float
+    expires_at: float
 
 
 class SqliteResultStore:
-    """Keeps results, and reads them. Safe to use from any thread.
+    """Keeps results, and reads them; see `ResultStore`.
 
     Args:
-        path: of the file, which several processes may share. It is made, readable by its owner alone, if it isn't
-            there.
+        where: they stand. Several processes may share a file.
         ttl_seconds: how long a result can be read.
         max_bytes: what all results may take together; the oldest make room for new ones.
         seal: encrypts what is kept, if given.
         queued_bytes: what may wait to be written.
-        clock: seconds since the epoch.
+        clock: what time it is.
 
     Raises:
-        ResultError: if the file can't be opened or holds something else.
+        ResultError: if it can't be opened or holds something else.
     """
 
     def __init__(
         self,
-        path: Path,
+        where: Path | Memory,
         *,
         ttl_seconds: float,
         max_bytes: int,
         seal: Seal | None = None,
         queued_bytes: int = QUEUED_BYTES,
-        clock: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
         self._ttl = ttl_seconds
         self._max_bytes = max_bytes
         self._queued_limit = queued_bytes
-        self._clock = clock
-        self._file = ResultsFile(path, max_bytes, seal)
-        self._reader = SqliteResultReader(path, seal)
+        self._clock = clock or SystemClock()
+        self._file = ResultsFile(where, max_bytes, seal)
+        self._reader = SqliteResultReader(where, seal, self._clock)
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
         self._queued_bytes = 0
@@ -83,48 +87,31 @@ class SqliteResultStore:
         self._thread = threading.Thread(target=self._run, name="results", daemon=True)
         self._thread.start()
 
-    def keep(
-        self, result_id: str, owner: Owner, size: int, parts: Callable[[], Mapping[PartName, NewPart]]
-    ) -> float | None:
-        """Keep a result. It is written later, and can be read at once. Nobody waits.
-
-        Args:
-            result_id: that no other result has: letters, digits, `-` and `_`, up to 64.
-            owner: whose it is.
-            size: of its parts, in bytes, about.
-            parts: gives them; called in the writer's thread.
-
-        Returns:
-            When it expires, in seconds since the epoch; it is removed sooner where newer ones need its room. None if
-            it is not kept: too much waits to be written, or it is larger than all of them may be together.
-        """
+    def keep(self, result_id: str, owner: Owner, parts: Mapping[PartName, NewPart]) -> float | None:
+        """Keep a result; see `ResultStore.keep`."""
+        kept = {name: part for name, part in parts.items() if part.data}
+        size = sum(len(part.data) for part in kept.values())
         if size + OVERHEAD_BYTES > self._max_bytes or not is_result_id(result_id):
             return None
-        now = self._clock()
-        expires_at = now + self._ttl
-
-        def work(file: ResultsFile) -> None:
-            new = {name: part for name, part in parts().items() if part.data}
-            with file.transaction():
-                file.add(result_id, owner, new, expires_at, now)
-
-        return expires_at if self._hand_over(_Job(work, size, result_id)) else None
+        now = self._clock.time_of_day()
+        job = _Job(result_id, owner, kept, size, now, now + self._ttl)
+        return job.expires_at if self._hand_over(job) else None
 
     @contextmanager
     def reading(self, result_id: str, principal: str) -> Iterator[SqliteKeptResult | None]:
-        """A result, once what waits to be written of it is written; see `SqliteResultReader.reading`."""
+        """A result, once what waits to be written of it is written; see `ResultReader.reading`."""
         with self._waiting():
             self._changed.wait_for(lambda: result_id not in self._pending, _SETTLE_SECONDS)
-        with self._reader.reading(result_id, principal, self._clock()) as entry:
+        with self._reader.reading(result_id, principal) as entry:
             yield entry
 
     def flush(self, seconds: float = _SETTLE_SECONDS) -> bool:
-        """Wait until all that waits is written and what has expired is removed. False: it took too long."""
+        """Wait until all that waits is written; see `ResultStore.flush`."""
         with self._waiting():
             return self._changed.wait_for(lambda: not self._jobs and not self._busy, seconds)
 
     def close(self, seconds: float = _SETTLE_SECONDS) -> None:
-        """Write what waits, for so long at the most, and close the file. It may be closed twice."""
+        """Write what waits, and close the file; see `ResultStore.close`."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -202,7 +189,8 @@ class SqliteResultStore:
                 while len(done) < QUEUED_RESULTS and (job := self._next()):
                     done.append(job)
                     try:
-                        job.work(self._file)
+                        with self._file.transaction():
+                            self._file.add(job.result_id, job.owner, job.parts, job.expires_at, job.kept_at)
                     except ResultError as error:
                         logger.error("%s", error)
                     except Exception as error:  # noqa: BLE001 - a defect of ours costs this result, and no other
@@ -222,6 +210,6 @@ class SqliteResultStore:
             more = True
             while more:
                 with self._file.transaction():
-                    more = self._file.prune(self._clock())
+                    more = self._file.prune(self._clock.time_of_day())
         except ResultError as error:
             logger.warning("what has expired could not be removed: %s", error)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.results import About, Part, PartName, ResultError, chunk_size, is_result_id
 from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.place import MovedError
-from lambda_warden.store.sqlite.results.layout import about_place, chunk_place, connect_to_read, key_id_of, place_of
+from lambda_warden.store.sqlite.results.layout import RESULTS, about_place, chunk_place, key_id_of
 
 _DAMAGED = "the kept result is damaged, so it is not shown"
 _FIND = "SELECT seq, expires_at, key_id, about FROM results WHERE id = ? AND principal = ? AND expires_at > ?"
@@ -32,16 +34,11 @@ class SqliteKeptResult:
     _seal: Seal | None
 
     def read(self, name: PartName, start: int, length: int) -> bytes:
-        """Bytes of a part, from `start` on; fewer than `length` only at its end.
-
-        Raises:
-            ResultError: if they are damaged or were changed.
-            KeyError: if there is no such part.
-        """
+        """Bytes of a part; see `KeptResult.read`."""
         return b"".join(self._ranges(name, start, length))
 
     def chunks(self, name: PartName) -> Iterator[bytes]:
-        """All bytes of a part, in pieces. Raises what `read` raises, at the piece that is not as it was written."""
+        """All bytes of a part; see `KeptResult.chunks`."""
         return self._ranges(name, 0, self.about.parts[name].size)
 
     def _ranges(self, name: PartName, start: int, length: int) -> Iterator[bytes]:
@@ -66,44 +63,34 @@ class SqliteKeptResult:
 
 
 class SqliteResultReader:
-    """Reads a file that servers may be writing to. For use from any thread; one result is read at a time.
+    """Reads what servers may be writing; see `ResultReader`. For use from any thread; one result is read at a time.
 
     Args:
-        path: of the file.
+        where: it stands.
         seal: opens what is encrypted.
+        clock: what time it is.
 
     Raises:
-        ResultError: if the file can't be read or holds no results.
+        ResultError: if it can't be read or holds no results.
     """
 
-    def __init__(self, path: Path, seal: Seal | None = None) -> None:
+    def __init__(self, where: Path | Memory, seal: Seal | None = None, clock: Clock | None = None) -> None:
         self._seal = seal
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._path = path
-        self._db = connect_to_read(path)
-        self._place = place_of(path)
+        self._where = where
+        self._db = RESULTS.open_to_read(where)
+        self._place = RESULTS.place(where)
 
     @contextmanager
-    def reading(self, result_id: str, principal: str, now: float) -> Iterator[SqliteKeptResult | None]:
-        """A result, as it is at this moment, whatever is removed meanwhile.
-
-        Args:
-            result_id: any text; what is no id is unknown.
-            principal: who asks.
-            now: in seconds since the epoch.
-
-        Returns:
-            None if it is unknown, has expired or is another principal's: nobody can tell which.
-
-        Raises:
-            ResultError: if it can't be read: it was sealed with another key or with none, or is not as it was written.
-        """
+    def reading(self, result_id: str, principal: str) -> Iterator[SqliteKeptResult | None]:
+        """A result, as it is at this moment; see `ResultReader.reading`."""
         with self._lock:
             self._stay()
             try:
                 self._db.execute("BEGIN")
                 try:
-                    yield self._find(result_id, principal, now)
+                    yield self._find(result_id, principal)
                 finally:
                     self._db.execute("ROLLBACK")
             except sqlite3.Error as error:
@@ -116,18 +103,19 @@ class SqliteResultReader:
 
     def _stay(self) -> None:
         try:
-            self._place.check()
+            if self._place is not None:
+                self._place.check()
         except MovedError as error:
             if not error.whole:
                 raise ResultError(f"the kept results can't be read: {error}") from error
-            moved, self._db = self._db, connect_to_read(self._path)
-            self._place = place_of(self._path)
+            moved, self._db = self._db, RESULTS.open_to_read(self._where)
+            self._place = RESULTS.place(self._where)
             moved.close()
 
-    def _find(self, result_id: str, principal: str, now: float) -> SqliteKeptResult | None:
+    def _find(self, result_id: str, principal: str) -> SqliteKeptResult | None:
         if not is_result_id(result_id):
             return None
-        row = self._db.execute(_FIND, (result_id, principal, now)).fetchone()
+        row = self._db.execute(_FIND, (result_id, principal, self._clock.time_of_day())).fetchone()
         if row is None:
             return None
         seq, expires_at, key_id, about = row

@@ -12,8 +12,9 @@ from typing import Final
 
 from lambda_warden.store.results import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
 from lambda_warden.store.seal import Seal
+from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.place import MovedError
-from lambda_warden.store.sqlite.results.layout import about_place, chunk_place, connect_to_write, key_id_of, place_of
+from lambda_warden.store.sqlite.results.layout import RESULTS, about_place, chunk_place, connect_to_write, key_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,10 @@ _PRUNE: Final = """DELETE FROM results
 
 
 class ResultsFile:
-    """The file, as its writer uses it. Several processes may share one. Not for several threads.
+    """The results, as their writer uses them. Several processes may share a file. Not for several threads.
 
     Args:
-        path: of the file.
+        where: they stand.
         max_bytes: what all results may take together, each its contents and `OVERHEAD_BYTES`.
         seal: encrypts what is written, if given.
 
@@ -36,12 +37,12 @@ class ResultsFile:
         ResultError: by every method, if the file can't be used; then nothing of the transaction is written.
     """
 
-    def __init__(self, path: Path, max_bytes: int, seal: Seal | None = None) -> None:
+    def __init__(self, where: Path | Memory, max_bytes: int, seal: Seal | None = None) -> None:
         self._max_bytes = max_bytes
         self._seal = seal
-        self._path = path
-        self._db = connect_to_write(path)
-        self._place = place_of(path)
+        self._where = where
+        self._db = connect_to_write(where)
+        self._place = RESULTS.place(where)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -66,14 +67,15 @@ class ResultsFile:
     def _stay(self) -> None:
         """Go on with a new file where this one was moved or deleted: who reads results looks at the path."""
         try:
-            self._place.check()
+            if self._place is not None:
+                self._place.check()
         except MovedError as error:
-            problem = f"the results' file {self._path} is not what it was: {error}"
+            problem = f"the results' file {self._where} is not what it was: {error}"
             if not error.whole:
                 raise ResultError(f"{problem}. Nothing is kept until the server is started again") from error
             logger.error("%s. Results are kept in a new one", problem)
-            moved, self._db = self._db, connect_to_write(self._path)
-            self._place = place_of(self._path)
+            moved, self._db = self._db, connect_to_write(self._where)
+            self._place = RESULTS.place(self._where)
             moved.close()
 
     def add(
