@@ -167,14 +167,14 @@ MUTANTS = [
         "store/sqlite/results/reading.py",
         "WHERE id = ? AND principal = ? AND",
         "WHERE id = ? AND ? IS NOT NULL AND",
-        "tests/security/test_kept_results.py tests/store/results",
+        "tests/store/contract/test_results.py tests/security/test_kept_results.py",
     ),
     Mutant(
         "a kept result is read after its time",
         "store/sqlite/results/reading.py",
         "AND expires_at > ?",
         "AND ? IS NOT NULL",
-        "tests/security/test_kept_results.py",
+        "tests/store/contract/test_results.py",
     ),
     Mutant(
         "results are kept unredacted",
@@ -671,7 +671,7 @@ MUTANTS = [
         "store/sqlite/approvals.py",
         '    if used:\n        return "used"\n',
         "",
-        "tests/store tests/security/test_approval.py",
+        "tests/store/contract/test_approvals.py",
     ),
     Mutant(
         "writers do not take turns",
@@ -692,7 +692,7 @@ MUTANTS = [
         "store/sqlite/timeline.py",
         "self._begins + self._clock.elapsed()",
         "self._clock.time_of_day()",
-        "tests/store/test_lost_servers.py tests/store/test_limits.py",
+        "tests/store/contract/test_limits.py",
     ),
     Mutant(
         "a dead server's calls are under way",
@@ -769,14 +769,14 @@ MUTANTS = [
         "store/sqlite/audit_log.py",
         "        if claim is not None and (hit := self._find(claim)):\n",
         "        if False:\n",
-        "tests/store/test_idempotency.py",
+        "tests/store/contract/test_idempotency.py",
     ),
     Mutant(
         "a key is good for any arguments",
         "store/sqlite/idempotency.py",
         "    if request_digest != claim.request_digest:\n",
         "    if False:\n",
-        "tests/store/test_idempotency.py tests/security/test_idempotency.py",
+        "tests/store/contract/test_idempotency.py",
     ),
     Mutant(
         "a key is looked for at the end alone",

@@ -118,8 +118,8 @@ async def test_an_expired_result_is_gone_for_every_reader(
     endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with warden(tmp_path, endpoint.url, allow("f"), results_ttl=60) as running:
-        clock = Clock()
-        monkeypatch.setattr(results_of(running)._store._clock, "time_of_day", clock.time_of_day)
+        clock, store = Clock(), results_of(running)._store
+        monkeypatch.setattr(vars(store)["_clock"], "time_of_day", clock.time_of_day)
         keep_returned(results_of(running), CALL, b"mine")
         clock.now += 59
         assert not (await running.call("read_result", invocation_id=CALL)).is_error

@@ -7,22 +7,20 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lambda_warden.store.audit_log import Field, Kind, Limit, RecordError
+from lambda_warden.store.audit_log import IdempotencyClaim, Limit, RecordError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+from lambda_warden.store.sqlite.layout import LAYOUT
+from support import killed
 from support.audit import verify
 from support.clock import Clock
-
-KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "start")
 
 Row = tuple[int, str, str, dict[str, Any]]
 
@@ -45,44 +43,6 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_records_are_kept_in_their_order(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    with opened(path) as records:
-        for kind in KINDS:
-            records.append(kind, "call-1", {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5})
-
-    body = {"tool": "invoke_function", "payload_bytes": 2, "ok": True, "share": 0.5}
-    assert rows(path) == [(seq, kind, "call-1", body) for seq, kind in enumerate(KINDS, 1)]
-
-
-def test_a_record_has_the_time_in_utc(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    before = datetime.now(UTC)
-    with opened(path) as records:
-        records.append("intent", "call-1", {})
-    after = datetime.now(UTC)
-
-    with closing(sqlite3.connect(path)) as db:
-        at = datetime.fromisoformat(db.execute("SELECT at FROM events WHERE kind != 'start'").fetchone()[0])
-    assert at.utcoffset() == timedelta(0)
-    assert before - timedelta(milliseconds=1) <= at <= after
-
-
-def test_fields_without_a_value_are_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    with opened(path) as records:
-        records.append("intent", "call-1", {"absent": None, "zero": 0, "no": False, "empty": ""})
-
-    assert rows(path) == [(1, "intent", "call-1", {"zero": 0, "no": False, "empty": ""})]
-
-
-def test_a_record_can_be_read_by_others_as_soon_as_it_is_appended(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    with opened(path) as records:
-        records.append("intent", "call-1", {})
-        assert len(rows(path)) == 1
-
-
 def test_a_record_survives_a_process_that_dies_right_after_it(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     script = (
@@ -92,19 +52,6 @@ def test_a_record_survives_a_process_that_dies_right_after_it(tmp_path: Path) ->
 
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
     assert rows(path) == [(1, "intent", "call-1", {})]
-
-
-def test_records_survive_reopening_and_go_on_counting(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    for i in range(3):
-        with opened(path) as records:
-            records.append("intent", f"call-{i}", {})
-
-    assert [(seq, invocation_id) for seq, _, invocation_id, _ in rows(path)] == [
-        (1, "call-0"),
-        (2, "call-1"),
-        (3, "call-2"),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -131,46 +78,6 @@ def test_the_file_itself_refuses_to_change_or_lose_a_record(tmp_path: Path, stat
     with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.DatabaseError, match="append-only"):
         db.execute(statement)
     assert rows(path) == kept
-
-
-def test_the_file_takes_no_record_of_an_unknown_kind(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    with opened(path) as records, pytest.raises(RecordError):
-        records.append("rumour", "call-1", {})  # type: ignore[arg-type]
-
-    assert rows(path) == []
-
-
-def test_two_stores_on_one_file_lose_nothing_under_many_threads(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    threads, each = 8, 25
-    ready = threading.Barrier(2 * threads)
-    failures: list[Exception] = []
-
-    def work(records: SqliteAuditLog, worker: str) -> None:
-        ready.wait()
-        try:
-            for i in range(each):
-                records.append("intent", f"{worker}-{i}", {"worker": worker})
-        except Exception as error:  # noqa: BLE001 - a failure in a thread would go unseen
-            failures.append(error)
-
-    with opened(path) as one, opened(path) as other:
-        workers = [
-            threading.Thread(target=work, args=(records, f"{name}{i}"))
-            for i in range(threads)
-            for name, records in (("one", one), ("other", other))
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-
-    assert failures == []
-    found = [invocation_id for _, _, invocation_id, _ in rows(path)]
-    assert len(found) == 2 * threads * each
-    for name in (f"{store}{i}" for store in ("one", "other") for i in range(threads)):
-        assert [each_id for each_id in found if each_id.startswith(f"{name}-")] == [f"{name}-{i}" for i in range(each)]
 
 
 def test_nobody_else_can_read_the_records(tmp_path: Path) -> None:
@@ -276,75 +183,6 @@ def test_a_folder_without_leave_to_write_is_refused_at_the_start(tmp_path: Path)
         SqliteAuditLog(tmp_path / "records.sqlite3")
 
 
-def test_a_closed_store_takes_no_more_records(tmp_path: Path) -> None:
-    path = tmp_path / "records.sqlite3"
-    with opened(path) as records:
-        records.append("intent", "call-1", {})
-
-    with pytest.raises(RecordError):
-        records.append("outcome", "call-1", {})
-    assert len(rows(path)) == 1
-
-
-def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
-    records = SqliteAuditLog(tmp_path / "records.sqlite3")
-    records.close()
-    records.close()
-
-
-fields = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
-
-
-@given(st.lists(st.dictionaries(st.text(), fields), max_size=5))
-def test_any_fields_are_read_back_as_they_were(
-    tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, Field]]
-) -> None:
-    path = tmp_path_factory.mktemp("records") / "records.sqlite3"
-    with opened(path) as records:
-        for body in bodies:
-            records.append("intent", "call-1", body)
-
-    assert [body for _, _, _, body in rows(path)] == [
-        {key: value for key, value in body.items() if value is not None} for body in bodies
-    ]
-
-
-@pytest.mark.parametrize("body", [{"share": float("nan")}, {"share": float("inf")}, {"what": b"bytes"}, {"what": {1}}])
-def test_what_cannot_be_written_as_json_is_not_recorded_and_nothing_is_taken(
-    tmp_path: Path, body: dict[str, Any]
-) -> None:
-    path = tmp_path / "records.sqlite3"
-    bucket = Limit("rule", per_day=1)
-    with opened(path) as records:
-        with pytest.raises(RecordError):
-            records.append("denial", "call-1", body)
-        with pytest.raises(RecordError):
-            records.admit("call-1", body, [bucket], 1)
-        assert records.admit("call-1", {}, [bucket], 1) is None
-    assert [kind for _, kind, _, _ in rows(path)] == ["intent"]
-
-
-def test_an_id_that_cannot_be_written_is_not_recorded_and_nothing_is_taken(tmp_path: Path) -> None:
-    bucket = Limit("rule", per_day=1)
-    with opened(tmp_path / "records.sqlite3") as records:
-        with pytest.raises(RecordError):
-            records.admit("\ud800", {}, [bucket], 1)
-        assert records.admit("call-1", {}, [bucket], 1) is None
-
-
-@pytest.mark.parametrize("now", [float("nan"), float("inf"), 1e300])
-@pytest.mark.parametrize("which", ["time_of_day", "elapsed"])
-def test_a_clock_that_tells_no_time_stops_the_calls(
-    tmp_path: Path, now: float, which: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, clock = tmp_path / "records.sqlite3", Clock()
-    with closing(SqliteAuditLog(path, clock=clock)) as records:
-        monkeypatch.setattr(clock, which, lambda: now)
-        with pytest.raises(RecordError):
-            records.admit("call-1", {}, [Limit("rule", per_day=1)], 1)
-    assert rows(path) == []
-
-
 def test_no_record_is_written_after_an_end_that_was_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     with opened(path) as records:
@@ -359,15 +197,6 @@ def test_no_record_is_written_after_an_end_that_was_cut_off(tmp_path: Path) -> N
         with pytest.raises(RecordError):
             records.admit("call-4", {}, [], 1)
     assert len(rows(path)) == 1
-
-
-def test_a_call_that_ends_frees_nothing_if_its_outcome_cannot_be_written(tmp_path: Path) -> None:
-    bucket = Limit("rule", concurrent=1)
-    with opened(tmp_path / "records.sqlite3") as records:
-        assert records.admit("call-1", {}, [bucket], 1000) is None
-        with pytest.raises(RecordError):
-            records.finish("call-1", {"share": float("nan")}, ran=True)
-        assert records.admit("call-2", {}, [bucket], 1000) is not None
 
 
 @pytest.mark.parametrize("attempt", range(40))
@@ -418,3 +247,65 @@ def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0] * 6
     assert verify(path).count == 12
     assert verify(path).problems == ()
+
+
+def test_another_process_sees_the_question_and_then_nobody_else_does(records: SqliteAuditLog, path: Path) -> None:
+    records.ask("q", "refund A-1", 60)
+    script = (
+        "import sys; from pathlib import Path; from lambda_warden.store.sqlite.audit_log import SqliteAuditLog\n"
+        "records = SqliteAuditLog(Path(sys.argv[1])); print(records.answer('q', 'refund A-1')); records.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "valid\n"
+    assert records.answer("q", "refund A-1") == "used"
+
+
+def test_processes_never_get_more_than_there_is(tmp_path: Path, path: Path) -> None:
+    run = killed.Run(path, tmp_path / "starts", base=time.time())
+    processes = [
+        subprocess.Popen([sys.executable, killed.__file__, *run.arguments("p", calls=40)], stdout=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    history = run.history()
+    assert len(run.starts()) == len(history.intents) > 0
+    assert history.exceeded() == []
+    assert verify(path).problems == ()
+
+
+def test_a_file_of_another_layout_is_refused_and_left_alone(path: Path) -> None:
+    with closing(SqliteAuditLog(path)):
+        pass
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == LAYOUT
+        for layout in (0, 1, LAYOUT + 1):
+            db.execute(f"PRAGMA user_version = {layout}")
+            with pytest.raises(RecordError, match="records of another version of lambda-warden"):
+                SqliteAuditLog(path)
+            with pytest.raises(RecordError, match="records of another version of lambda-warden"):
+                verify(path)
+            assert db.execute("PRAGMA user_version").fetchone()[0] == layout
+
+
+def test_what_counts_no_longer_is_forgotten(path: Path, clock: Clock) -> None:
+    def count(table: str) -> int:
+        with closing(sqlite3.connect(path)) as db:
+            return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+    limit, other = Limit("k", per_minute=100), Limit("other", concurrent=20)
+    with closing(SqliteAuditLog(path, clock=clock)) as records:
+        for i in range(20):
+            claim = IdempotencyClaim("local", f"order-{i}", "x", 1000)
+            records.admit(f"call-{i}", {}, [limit, other], 100_000, claim)
+            records.ask(f"q{i}", "refund", 60)
+        for i in range(10):
+            records.finish(f"call-{i}", {}, ran=True)
+        assert [count(table) for table in ("admissions", "approvals", "idempotency")] == [40, 20, 20]
+        clock.now += 86_460
+        records.admit("late", {}, [limit], 60, IdempotencyClaim("local", "late", "x", 1000))
+        records.ask("late", "refund", 60)
+        # Ten calls may still be under way, and nobody asked for the other limit.
+        assert [count(table) for table in ("admissions", "approvals", "idempotency")] == [31, 1, 1]
+    clock.now += 100_000
+    with closing(SqliteAuditLog(path, clock=clock)):
+        assert [count(table) for table in ("admissions", "idempotency")] == [0, 0]

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from lambda_warden.store.audit_log import AuditReader
 from lambda_warden.store.hash_chain import AuditEvent, Verification
-from lambda_warden.store.opening import open_store
+from lambda_warden.store.opening import Store, open_store
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[AuditReader]:
-    with closing(open_store(path).audit_reader()) as reader:
+def reading(store: Path | Store) -> Iterator[AuditReader]:
+    with closing((open_store(store) if isinstance(store, Path) else store).audit_reader()) as reader:
         yield reader
 
 
-def verify(path: Path, *noted: str) -> Verification:
-    with reading(path) as reader:
+def verify(store: Path | Store, *noted: str) -> Verification:
+    with reading(store) as reader:
         return reader.verify(noted)
 
 
-def recorded(path: Path) -> list[AuditEvent]:
+def recorded(store: Path | Store) -> list[AuditEvent]:
     """All events but the starts of servers."""
-    with reading(path) as reader:
+    with reading(store) as reader:
         return [event for event in reader.events() if event.kind != "start"]

@@ -9,9 +9,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,17 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.audit_log import RecordError
-from lambda_warden.store.results import CHUNK_BYTES, NewPart, Owner, ResultError
-from lambda_warden.store.seal import Seal
+from lambda_warden.store.results import CHUNK_BYTES, ResultError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from lambda_warden.store.sqlite.results import keeper
 from lambda_warden.store.sqlite.results.keeper import SqliteResultStore
 from lambda_warden.store.sqlite.results.reading import SqliteResultReader
 from lambda_warden.store.sqlite.results.writing import OVERHEAD_BYTES
-from support.kept import GB, KEY, OWNER, Clock, keep, opened, parts, read
+from support.clock import Clock
+from support.kept import GB, keep, opened, read
 
 LARGE = hashlib.shake_256(b"large").digest(3 * CHUNK_BYTES + 17)
-SEALS = [None, Seal(KEY)]
 
 
 @pytest.fixture
@@ -54,79 +53,6 @@ def counted_and_true_total(path: Path) -> tuple[int, int]:
         total: int = db.execute("SELECT bytes FROM total").fetchone()[0]
         true: int = db.execute("SELECT coalesce(sum(bytes), 0) FROM results").fetchone()[0]
     return total, true
-
-
-@pytest.mark.parametrize("seal", SEALS, ids=["plain", "sealed"])
-@pytest.mark.parametrize("size", [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, len(LARGE)])
-def test_what_is_kept_is_read_back_whole_and_in_ranges(path: Path, seal: Seal | None, size: int) -> None:
-    payload, clock = LARGE[:size], Clock()
-    with opened(path, seal, clock=clock) as store:
-        assert store.keep("call-1", OWNER, size, lambda: parts(payload, b"log", "base64")) == clock.now + 3600
-        with store.reading("call-1", "local") as entry:
-            assert entry is not None
-            assert (entry.about.function, entry.about.created_at, entry.expires_at) == (
-                OWNER.function,
-                clock.now,
-                clock.now + 3600,
-            )
-            part = entry.about.parts["payload"]
-            assert (part.format, part.size, part.original_bytes, part.redacted) == ("base64", size, size, 0)
-            assert b"".join(entry.chunks("payload")) == payload
-            assert entry.read("log", 0, 100) == b"log"
-            for start in (0, 1, size // 2, size - 1, CHUNK_BYTES - 1, CHUNK_BYTES, size, size + 5):
-                for length in (0, 1, CHUNK_BYTES, size):
-                    assert entry.read("payload", start, length) == payload[start : start + length]
-
-
-def test_what_is_kept_survives_closing(path: Path) -> None:
-    with opened(path) as store:
-        keep(store, "call-1", LARGE)
-    with opened(path) as store:
-        assert read(store, "call-1") == LARGE
-    with closing(SqliteResultReader(path)) as reader, reader.reading("call-1", "local", 0) as entry:
-        assert entry is not None
-
-
-def test_parts_without_bytes_are_not_there(path: Path) -> None:
-    with opened(path) as store:
-        store.keep("call-1", OWNER, 3, lambda: parts(b"", b"log"))
-        with store.reading("call-1", "local") as entry:
-            assert entry is not None
-            assert set(entry.about.parts) == {"log"}
-
-
-def test_only_its_principal_finds_a_result(path: Path) -> None:
-    with opened(path) as store:
-        keep(store, "call-1", b"x", Owner("chat-ops", "arn"))
-        assert read(store, "call-1", principal="chat-ops") == b"x"
-        for other in ("local", "", "chat-ops ", "CHAT-OPS", "%"):
-            assert read(store, "call-1", principal=other) is None
-
-
-@pytest.mark.parametrize(
-    "hostile", ["", "call-1 ", "call_1", "../call-1", "' OR 1=1 --", "call-1\0", "\ud800", "%", "a" * 65]
-)
-def test_any_other_text_names_no_result(path: Path, hostile: str) -> None:
-    with opened(path) as store:
-        keep(store, "call-1", b"x")
-        assert read(store, hostile) is None
-
-
-def test_text_that_is_no_id_is_not_kept(path: Path) -> None:
-    with opened(path) as store:
-        assert keep(store, "a/b", b"x") is None
-    assert ids(path) == []
-
-
-def test_what_has_expired_is_not_there_even_before_it_is_removed(path: Path) -> None:
-    clock = Clock()
-    with opened(path, clock=clock) as store:
-        keep(store, "call-1", b"x")
-        clock.now += 3599.9
-        assert read(store, "call-1") == b"x"
-        clock.now += 0.1
-        assert read(store, "call-1") is None
-        assert ids(path) == ["call-1"]
 
 
 def test_what_has_expired_is_removed_at_the_start_and_its_bytes_with_it(path: Path) -> None:
@@ -161,44 +87,6 @@ def test_what_has_expired_is_removed_as_it_goes(path: Path, monkeypatch: pytest.
         assert ids(path) == ["young", "younger"]
 
 
-def test_the_oldest_make_room(path: Path) -> None:
-    with opened(path, max_bytes=3 * (1000 + OVERHEAD_BYTES)) as store:
-        for i in range(5):
-            assert keep(store, f"call-{i}", bytes(1000)) is not None
-            assert store.flush()
-        assert ids(path) == ["call-2", "call-3", "call-4"]
-        assert read(store, "call-1") is None
-        keep(store, "larger", bytes(3025))  # with one of the others beside it, it is one byte too many
-        assert store.flush()
-        assert ids(path) == ["larger"]
-
-
-def test_the_expired_make_room_before_the_oldest(path: Path) -> None:
-    clock = Clock()
-    with opened(path, clock=clock) as store:
-        keep(store, "lasting", bytes(1000))
-    with opened(path, ttl_seconds=10, max_bytes=2 * (1000 + OVERHEAD_BYTES), clock=clock) as store:
-        keep(store, "brief", bytes(1000))
-        assert store.flush()
-        clock.now += 10
-        keep(store, "new", bytes(1000))
-        assert store.flush()
-        assert ids(path) == ["lasting", "new"]
-
-
-def test_what_is_larger_than_all_may_be_is_not_kept_and_removes_nothing(path: Path) -> None:
-    with opened(path, max_bytes=3000) as store:
-        keep(store, "call-1", b"x")
-        assert keep(store, "call-2", bytes(3000 - OVERHEAD_BYTES + 1)) is None
-        assert keep(store, "call-3", bytes(3000 - OVERHEAD_BYTES)) is not None
-        assert store.flush()
-        assert ids(path) == ["call-3"]
-        # The size that was told was too small.
-        store.keep("call-4", OWNER, 1, lambda: parts(bytes(3000)))
-        assert store.flush()
-        assert ids(path) == ["call-3"]
-
-
 @given(sizes=st.lists(st.integers(1, 4000), max_size=12), limit=st.integers(2000, 12_000))
 def test_the_newest_are_kept_as_far_as_there_is_room(
     tmp_path_factory: pytest.TempPathFactory, sizes: Sequence[int], limit: int
@@ -218,118 +106,55 @@ def test_the_newest_are_kept_as_far_as_there_is_room(
     assert chunks(path) == len(expected)
 
 
-def test_an_id_is_kept_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with opened(path) as store:
-        keep(store, "call-1", b"first")
-        keep(store, "call-1", b"second")
-        assert store.flush()
-        assert read(store, "call-1") == b"first"
-    assert "could not be kept" in caplog.text
-    assert "second" not in caplog.text
-
-
-def test_a_defect_costs_one_result_and_no_other(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> dict[str, NewPart]:
-        raise ValueError("quotes the payload")
-
-    with opened(path) as store:
-        store.keep("call-1", OWNER, 1, broken)  # type: ignore[arg-type]
-        keep(store, "call-2", b"x")
-        assert read(store, "call-1") is None
-        assert read(store, "call-2") == b"x"
-    assert "ValueError" in caplog.text
-    assert "quotes" not in caplog.text
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Another writer has the file, so that nothing is written."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def test_nobody_waits_for_a_full_queue_and_what_does_not_fit_is_not_kept(path: Path) -> None:
-    free = threading.Event()
-
-    def slow() -> dict[str, NewPart]:
-        assert free.wait(30)
-        return dict(parts(b"slow"))  # type: ignore[arg-type]
-
     with opened(path, queued_bytes=100) as store:
-        assert store.keep("slow", OWNER, 60, slow) is not None  # type: ignore[arg-type]
-        assert keep(store, "fits", bytes(40)) is not None
-        assert keep(store, "too-much", bytes(1)) is None
-        free.set()
+        assert store.flush()
+        with held(path):
+            assert keep(store, "slow", bytes(60)) is not None
+            assert keep(store, "fits", bytes(40)) is not None
+            assert keep(store, "too-much", bytes(1)) is None
         assert store.flush()
         assert keep(store, "later", bytes(5000)) is not None  # alone, it may pass
-        assert [read(store, name) is not None for name in ("slow", "fits", "too-much", "later")] == [
-            True,
-            True,
-            False,
-            True,
-        ]
+        assert store.flush()
+        assert ids(path) == ["slow", "fits", "later"]
 
 
 def test_the_queue_is_bounded_by_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "QUEUED_RESULTS", 2)
-    free = threading.Event()
-    running = threading.Event()
-
-    def slow() -> dict[str, NewPart]:
-        running.set()
-        assert free.wait(30)
-        return {}
-
     with opened(path) as store:
-        store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
-        assert running.wait(30)
-        assert [keep(store, f"call-{i}", b"x") is not None for i in range(3)] == [True, True, False]
-        free.set()
+        assert store.flush()
+        with held(path):
+            assert [keep(store, f"call-{i}", b"x") is not None for i in range(3)] == [True, True, False]
 
 
 def test_a_reader_waits_for_what_is_still_to_be_written_of_its_result_alone(path: Path) -> None:
-    free, reading = threading.Event(), threading.Event()
-    found: list[bytes | None] = []
-
-    def slow() -> dict[str, NewPart]:
-        assert free.wait(30)
-        return dict(parts(b"slow"))  # type: ignore[arg-type]
-
-    def reader(store: SqliteResultStore) -> None:
-        reading.set()
-        found.append(read(store, "slow"))
-
-    with opened(path) as store:
+    with opened(path) as store, ThreadPoolExecutor(1) as pool:
         keep(store, "call-1", b"x")
         assert store.flush()
-        store.keep("slow", OWNER, 4, slow)  # type: ignore[arg-type]
-        thread = threading.Thread(target=reader, args=[store])
-        thread.start()
-        assert reading.wait(30)
-        assert read(store, "call-1") == b"x"
-        assert found == []
-        free.set()
-        thread.join(30)
-    assert found == [b"slow"]
-
-
-def test_closing_writes_what_waits_and_nothing_is_kept_after(path: Path) -> None:
-    store = SqliteResultStore(path, ttl_seconds=3600, max_bytes=GB)
-    for i in range(50):
-        keep(store, f"call-{i}", LARGE)
-    store.close()
-    store.close()
-    assert len(ids(path)) == 50
-    assert keep(store, "late", b"x") is None
+        with held(path):
+            keep(store, "slow", b"slow")
+            found = pool.submit(read, store, "slow")
+            assert read(store, "call-1") == b"x"
+            assert not found.done()
+        assert found.result(30) == b"slow"
 
 
 def test_closing_waits_no_longer_than_its_bound(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    free = threading.Event()
-
-    def slow() -> dict[str, NewPart]:
-        assert free.wait(30)
-        return {}
-
     store = SqliteResultStore(path, ttl_seconds=3600, max_bytes=GB)
-    store.keep("slow", OWNER, 1, slow)  # type: ignore[arg-type]
-    keep(store, "call-1", b"x")
-    store.close(seconds=0.01)
-    free.set()
+    assert store.flush()
+    with held(path):
+        keep(store, "call-1", b"x")
+        store.close(seconds=0.01)
     store._thread.join(30)
-    assert ids(path) == ["slow"]
+    assert ids(path) == []
     assert "1 results were not kept" in caplog.text
 
 

@@ -66,29 +66,6 @@ def test_the_same_contents_are_never_sealed_alike(path: Path) -> None:
     assert len({data[:12] for data in sealed}) == len(sealed)
 
 
-@pytest.mark.parametrize(
-    ("seal", "message"),
-    [(None, r"is encrypted: its key is needed \(--results-key-file\)"), (OTHER, "encrypted with another key")],
-    ids=["none", "other"],
-)
-def test_without_the_right_key_one_error_says_so(path: Path, seal: Seal | None, message: str) -> None:
-    with opened(path, seal) as store:
-        with pytest.raises(ResultError, match=message):
-            read(store, "call-1")
-        assert read(store, "call-1", principal="chat-ops") is None  # for others it is unknown all the same
-        keep(store, "call-4", b"x")
-        assert read(store, "call-4") == b"x"
-
-
-def test_with_a_key_only_sealed_results_are_read(path: Path) -> None:
-    with opened(path) as store:
-        keep(store, "forged", b"put there by somebody else")
-    with opened(path, SEAL) as store:
-        with pytest.raises(ResultError, match="not encrypted"):
-            read(store, "forged")
-        assert read(store, "call-1") == PAYLOAD
-
-
 _SWAP = (
     "UPDATE chunks SET n = 9 WHERE n = 0 AND result = 1",
     "UPDATE chunks SET n = 0 WHERE n = 1 AND result = 1",

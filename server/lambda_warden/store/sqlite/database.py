@@ -24,6 +24,9 @@ class Memory:
 
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    def __str__(self) -> str:
+        return ":memory:"
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit, Limit, LimitExceeded, RecordError
-from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
-from lambda_warden.store.sqlite.layout import LAYOUT
-from support.audit import verify
+from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, IdempotencyHit, Limit, LimitExceeded, RecordError
+from lambda_warden.store.opening import Store
+from lambda_warden.store.seal import Seal
+from support.audit import recorded, verify
 from support.clock import Clock
 
 DAY = 86_400.0
@@ -30,46 +28,39 @@ def wants(
 
 
 def admit(
-    records: SqliteAuditLog, call: str, reservation: IdempotencyClaim, *buckets: Limit
+    records: AuditLog, call: str, reservation: IdempotencyClaim, *buckets: Limit
 ) -> LimitExceeded | IdempotencyHit | None:
     return records.admit(call, {"tool": "invoke_function"}, buckets, LEASE, reservation)
 
 
-def kinds(path: Path) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT kind, invocation_id FROM events WHERE kind != 'start' ORDER BY position").fetchall()
+def kinds(store: Store) -> list[tuple[str, str]]:
+    return [(event.kind, event.invocation_id) for event in recorded(store)]
 
 
-def keys(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as db:
-        count: int = db.execute("SELECT count(*) FROM idempotency").fetchone()[0]
-        return count
-
-
-def test_the_first_call_gets_the_key_and_the_next_its_result(records: SqliteAuditLog, path: Path) -> None:
+def test_the_first_call_gets_the_key_and_the_next_its_result(records: AuditLog, store: Store) -> None:
     assert records.claimed_by(wants()) is None
     assert admit(records, "one", wants()) is None
     records.finish("one", {}, ran=True, result='{"outcome":"succeeded"}')
     first = IdempotencyHit("one", "ended", '{"outcome":"succeeded"}')
     assert records.claimed_by(wants()) == first
     assert admit(records, "two", wants()) == first
-    assert kinds(path) == [("intent", "one"), ("outcome", "one")], "the second has no intent"
+    assert kinds(store) == [("intent", "one"), ("outcome", "one")], "the second has no intent"
 
 
-def test_while_the_first_is_under_way_it_is_in_progress(records: SqliteAuditLog, clock: Clock) -> None:
+def test_while_the_first_is_under_way_it_is_in_progress(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE - 0.001
     assert admit(records, "two", wants()) == IdempotencyHit("one", "in_progress")
 
 
-def test_a_call_that_can_be_under_way_no_longer_is_lost(records: SqliteAuditLog, clock: Clock) -> None:
+def test_a_call_that_can_be_under_way_no_longer_is_lost(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE
     assert admit(records, "two", wants()) == IdempotencyHit("one", "lost")
     assert records.claimed_by(wants()) == IdempotencyHit("one", "lost")
 
 
-def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: SqliteAuditLog, clock: Clock) -> None:
+def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE + 1
     records.finish("one", {}, ran=True, result="{}")
@@ -77,7 +68,7 @@ def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: Sqlit
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_another_request_does_not_get_the_result(ended: bool, records: SqliteAuditLog) -> None:
+def test_another_request_does_not_get_the_result(ended: bool, records: AuditLog) -> None:
     admit(records, "one", wants())
     if ended:
         records.finish("one", {}, ran=True, result='{"payload":"private"}')
@@ -86,7 +77,7 @@ def test_another_request_does_not_get_the_result(ended: bool, records: SqliteAud
     assert records.claimed_by(other) == IdempotencyHit("one", "another_request", None)
 
 
-def test_a_key_is_free_when_its_time_is_over(records: SqliteAuditLog, clock: Clock, path: Path) -> None:
+def test_a_key_is_free_when_its_time_is_over(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants(kept=1000))
     records.finish("one", {}, ran=True, result="{}")
     clock.now += 999.999
@@ -94,10 +85,9 @@ def test_a_key_is_free_when_its_time_is_over(records: SqliteAuditLog, clock: Clo
     clock.now += 0.001
     assert records.claimed_by(wants()) is None
     assert admit(records, "two", wants(request_digest="something else")) is None
-    assert keys(path) == 1, "the old one was forgotten"
 
 
-def test_a_replay_does_not_keep_the_key_any_longer(records: SqliteAuditLog, clock: Clock) -> None:
+def test_a_replay_does_not_keep_the_key_any_longer(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants(kept=1000))
     records.finish("one", {}, ran=True, result="{}")
     clock.now += 600
@@ -107,20 +97,20 @@ def test_a_replay_does_not_keep_the_key_any_longer(records: SqliteAuditLog, cloc
 
 
 @pytest.mark.parametrize("ran", [True, False])
-def test_only_a_call_that_did_not_run_frees_its_key(ran: bool, records: SqliteAuditLog) -> None:
+def test_only_a_call_that_did_not_run_frees_its_key(ran: bool, records: AuditLog) -> None:
     admit(records, "one", wants())
     records.finish("one", {}, ran=ran, result='{"outcome":"whatever"}')
     again = admit(records, "two", wants(request_digest="other arguments" if not ran else "refund A-1"))
     assert again == (IdempotencyHit("one", "ended", '{"outcome":"whatever"}') if ran else None)
 
 
-def test_an_end_that_is_not_known_keeps_the_key(records: SqliteAuditLog) -> None:
+def test_an_end_that_is_not_known_keeps_the_key(records: AuditLog) -> None:
     admit(records, "one", wants())
     records.finish("one", {}, ran=True, ended=False, result='{"outcome":"unknown"}')
     assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", '{"outcome":"unknown"}')
 
 
-def test_the_end_of_another_call_frees_no_key(records: SqliteAuditLog) -> None:
+def test_the_end_of_another_call_frees_no_key(records: AuditLog) -> None:
     admit(records, "one", wants("a"))
     admit(records, "two", wants("b"))
     records.finish("two", {}, ran=False)
@@ -128,14 +118,14 @@ def test_the_end_of_another_call_frees_no_key(records: SqliteAuditLog) -> None:
     assert admit(records, "four", wants("b")) is None
 
 
-def test_each_principal_has_keys_of_its_own(records: SqliteAuditLog) -> None:
+def test_each_principal_has_keys_of_its_own(records: AuditLog) -> None:
     admit(records, "one", wants(principal="local"))
     records.finish("one", {}, ran=True, result="{}")
     assert records.claimed_by(wants(principal="chat-ops")) is None
     assert admit(records, "two", wants(principal="chat-ops")) is None
 
 
-def test_a_replay_takes_no_unit_of_a_limit(records: SqliteAuditLog) -> None:
+def test_a_replay_takes_no_unit_of_a_limit(records: AuditLog) -> None:
     bucket = Limit("rule:f", per_day=2, concurrent=2)
     admit(records, "one", wants(), bucket)
     for number in range(5):
@@ -143,20 +133,19 @@ def test_a_replay_takes_no_unit_of_a_limit(records: SqliteAuditLog) -> None:
     assert admit(records, "other", wants("order-2"), bucket) is None
 
 
-def test_a_call_that_a_limit_stops_does_not_take_the_key(records: SqliteAuditLog, path: Path) -> None:
+def test_a_call_that_a_limit_stops_does_not_take_the_key(records: AuditLog) -> None:
     bucket = Limit("rule:f", per_day=0)
     assert isinstance(admit(records, "one", wants(), bucket), LimitExceeded)
-    assert keys(path) == 0
     assert admit(records, "two", wants(request_digest="other arguments")) is None
 
 
-def test_who_has_the_key_is_told_before_what_has_no_room(records: SqliteAuditLog) -> None:
+def test_who_has_the_key_is_told_before_what_has_no_room(records: AuditLog) -> None:
     bucket = Limit("rule:f", per_day=1)
     admit(records, "one", wants(), bucket)
     assert admit(records, "two", wants(), bucket) == IdempotencyHit("one", "in_progress")
 
 
-def test_what_can_not_be_written_takes_no_key(records: SqliteAuditLog, path: Path) -> None:
+def test_what_can_not_be_written_takes_no_key(records: AuditLog) -> None:
     with pytest.raises(RecordError):
         records.admit("one", {"share": float("nan")}, [], LEASE, wants())
     admit(records, "two", wants())
@@ -165,33 +154,43 @@ def test_what_can_not_be_written_takes_no_key(records: SqliteAuditLog, path: Pat
     assert admit(records, "three", wants()) == IdempotencyHit("two", "in_progress"), (
         "the outcome was not written, nor the key freed"
     )
-    assert keys(path) == 1
 
 
-def test_keys_survive_the_end_of_the_process_and_old_ones_are_forgotten(path: Path, clock: Clock) -> None:
-    with closing(SqliteAuditLog(path, clock=clock)) as records:
+def test_keys_survive_the_end_of_the_process(lasting: Store, clock: Clock) -> None:
+    with closing(lasting.audit_log(clock=clock)) as records:
         admit(records, "one", wants("ended"))
         records.finish("one", {}, ran=True, result="{}")
         admit(records, "two", wants("under way"))
-        admit(records, "three", wants("old", kept=10))
     clock.now += LEASE
-    with closing(SqliteAuditLog(path, clock=clock)) as records:
-        assert keys(path) == 2
+    with closing(lasting.audit_log(clock=clock)) as records:
         assert admit(records, "four", wants("ended")) == IdempotencyHit("one", "ended", "{}")
         assert admit(records, "five", wants("under way")) == IdempotencyHit("two", "lost")
 
 
-def test_two_stores_on_one_file_know_the_same_keys(path: Path, clock: Clock) -> None:
-    with closing(SqliteAuditLog(path, clock=clock)) as one, closing(SqliteAuditLog(path, clock=clock)) as other:
+def test_a_sealed_result_is_unreadable_without_its_seal_and_nothing_starts_again(store: Store) -> None:
+    seal = Seal(bytes(range(32)))
+    with closing(store.audit_log(seal=seal)) as records:
+        admit(records, "one", wants())
+        records.finish("one", {"outcome": "succeeded"}, ran=True, result="{}")
+        assert records.claimed_by(wants()) == IdempotencyHit("one", "ended", "{}", "succeeded")
+        for other in (None, Seal(bytes(32))):
+            with closing(store.audit_log(seal=other)) as without:
+                unreadable = IdempotencyHit("one", "unreadable", None, "succeeded")
+                assert without.claimed_by(wants()) == unreadable
+                assert admit(without, "two", wants()) == unreadable
+
+
+def test_two_stores_on_one_file_know_the_same_keys(store: Store, clock: Clock) -> None:
+    with closing(store.audit_log(clock=clock)) as one, closing(store.audit_log(clock=clock)) as other:
         assert admit(one, "one", wants()) is None
         assert admit(other, "two", wants()) == IdempotencyHit("one", "in_progress")
         one.finish("one", {}, ran=True, result="{}")
         assert admit(other, "two", wants()) == IdempotencyHit("one", "ended", "{}")
 
 
-def test_of_many_that_want_a_key_at_once_one_gets_it(path: Path) -> None:
+def test_of_many_that_want_a_key_at_once_one_gets_it(store: Store) -> None:
     """Twenty threads, over two stores of one file, in rounds."""
-    with closing(SqliteAuditLog(path)) as one, closing(SqliteAuditLog(path)) as other:
+    with closing(store.audit_log()) as one, closing(store.audit_log()) as other:
         for round_ in range(10):
             met: Counter[str] = Counter()
             together = threading.Barrier(20)
@@ -207,32 +206,17 @@ def test_of_many_that_want_a_key_at_once_one_gets_it(path: Path) -> None:
             for thread in threads:
                 thread.join()
             assert met == {"admitted": 1, "in_progress": 19}
-    assert len(kinds(path)) == 10
-    assert verify(path).problems == ()
-
-
-def test_a_file_of_another_layout_is_refused_and_left_alone(path: Path) -> None:
-    with closing(SqliteAuditLog(path)):
-        pass
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == LAYOUT
-        for layout in (0, 1, LAYOUT + 1):
-            db.execute(f"PRAGMA user_version = {layout}")
-            with pytest.raises(RecordError, match="records of another version of lambda-warden"):
-                SqliteAuditLog(path)
-            with pytest.raises(RecordError, match="records of another version of lambda-warden"):
-                verify(path)
-            assert db.execute("PRAGMA user_version").fetchone()[0] == layout
+        assert len(kinds(store)) == 10
+        assert verify(store).problems == ()
 
 
 class Keys(RuleBasedStateMachine):
     """Calls want keys, end and are lost in any order, on a clock that goes on; beside it a model in a dict."""
 
-    @initialize()
-    def open(self) -> None:
+    def __init__(self, store: Store) -> None:
+        super().__init__()
         self.clock = Clock()
-        self._folder = tempfile.TemporaryDirectory()
-        self.records = SqliteAuditLog(Path(self._folder.name) / "records.sqlite3", clock=self.clock)
+        self.records = store.audit_log(clock=self.clock)
         self.owners: dict[tuple[str, str], tuple[str, str, float]] = {}
         self.results: dict[str, str] = {}
         self.under_way: dict[str, float] = {}
@@ -281,9 +265,8 @@ class Keys(RuleBasedStateMachine):
         self.clock.now += seconds
 
     def teardown(self) -> None:
-        if hasattr(self, "records"):
-            self.records.close()
-            self._folder.cleanup()
+        self.records.close()
 
 
-TestKeys = Keys.TestCase
+def test_keys_are_those_of_a_simple_model(new_store: Callable[[], Store]) -> None:
+    run_state_machine_as_test(lambda: Keys(new_store()))  # type: ignore[arg-type]  # any callable will do
