@@ -20,6 +20,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.results import CHUNK_BYTES, NewPart
 from lambda_warden.store.seal import Seal
+from support.clock import Clock
 from support.kept import CALL, KEY, OWNER, RECORDS, as_json, keep, keep_returned, opened
 
 LARGE = hashlib.shake_256(b"large").digest(2 * CHUNK_BYTES + 5)
@@ -124,7 +125,7 @@ def test_an_encrypted_result_needs_its_key(path: Path) -> None:
 
 
 def test_an_expired_result_is_not_written(path: Path) -> None:
-    with opened(path, clock=lambda: 1_600_000_000.0) as store:
+    with opened(path, clock=Clock(1_600_000_000.0)) as store:
         keep(store, CALL, b"x")
     assert "no such result, or it has expired" in run(path).stderr
 

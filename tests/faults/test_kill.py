@@ -45,6 +45,7 @@ def test_what_killed_servers_started_is_on_record_and_within_the_limits(tmp_path
         history, starts = run.history(), run.starts()
         if history.records:
             assert verify(run.path).problems == ()
+            assert run.counted_beyond() == []
         intents = [record.invocation_id for record in history.intents]
         assert len(set(starts)) == len(starts)
         assert set(starts) <= set(intents)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 import sys
 import threading
 import time
@@ -27,6 +28,9 @@ _SPEED = 600
 _LEASE_SECONDS = 60.0
 _RULE = Limit("rule:f", per_minute=40, concurrent=3)
 _PER_DAY = 250
+_COUNTED = """SELECT one.key, one.at, count(*) FROM admissions one
+    JOIN admissions other ON other.key = one.key AND other.at > one.at - :seconds * 1000000 AND other.at <= one.at
+    WHERE one.key GLOB :key GROUP BY one.invocation_id, one.key HAVING count(*) > :allowed"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class Run:
             if self.starts():
                 raise
             return History([])  # killed before the file was made
+
+    def counted_beyond(self) -> list[tuple[str, int, int]]:
+        """What the store counts within a window, by its own times, beyond a limit: its key, when, and how many."""
+        windows = ((_RULE.key, 60, _RULE.per_minute), ("principal:*", 86_400, _PER_DAY))
+        with closing(sqlite3.connect(self.path)) as db:
+            return [
+                row
+                for key, seconds, allowed in windows
+                for row in db.execute(_COUNTED, {"key": key, "seconds": seconds, "allowed": allowed})
+            ]
 
 
 class History:
