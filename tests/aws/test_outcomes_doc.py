@@ -16,10 +16,9 @@ from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
 from lambda_warden.invocation.retry import may_retry
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
-from lambda_warden.report.invocation import Call, report_outcome
+from lambda_warden.report.invocation import CallInfo, report_outcome
 from support.builders import request
-from support.calls import Call as Call_
-from support.calls import clients_at
+from support.calls import Call, clients_at
 from support.failures import AFTER, BEFORE, EARLY_ANSWER, Failure
 from support.raw_server import answer, answering, raw_server
 
@@ -50,7 +49,7 @@ NEXT_STEPS: Final = {row[0]: row[1] for row in table("next_step", "text")[0]}
 def expected(raw: RawOutcome) -> Row:
     """The last three cells of a row, as the code has them."""
     assert isinstance(raw, Refused | Unknown)
-    result = report_outcome(Call("an id"), raw, 1, 1000)
+    result = report_outcome(CallInfo("an id"), raw, 1, 1000)
     words = result.next_step.replace(f" for request id {raw.request_id}.", " from the time of this call.")
     if isinstance(raw, Refused) and raw.advice and not raw.retry_sensible:
         assert raw.advice.startswith("Tell the operator: ")
@@ -124,7 +123,7 @@ def test_what_helps_is_said_by_the_message(row: Row) -> None:
     status = {"`NotImplemented`": 501, "`ResourceConflictException`": 409}.get(code, 403)
     reply = answer(status, json.dumps({"message": message}).encode(), {"x-amzn-ErrorType": code.strip("`")})
     with raw_server(answering(reply)) as server:
-        raw = Call_(clients_at(server.url), replace(request(), log_tail=True)).outcome()
+        raw = Call(clients_at(server.url), replace(request(), log_tail=True)).outcome()
     assert expected(raw) == ["refused", *ending]
 
 

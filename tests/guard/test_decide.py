@@ -34,17 +34,17 @@ from support.builders import (
 CHECKS = ["resolve", "manifest_rule", "qualifier", "invocation_type", "payload_size", "payload_schema"]
 
 
-def answers(ruling: PolicyDecision) -> list[bool | None]:
+def answers(decided: PolicyDecision) -> list[bool | None]:
     """What each check answered, in the order of the road. Who asks has tests of its own."""
-    checks = [check for check in ruling.decision.checks if check.name != "principal"]
+    checks = [check for check in decided.decision.checks if check.name != "principal"]
     assert [check.name for check in checks] == CHECKS
     return [check.passed for check in checks]
 
 
-def failed(ruling: PolicyDecision) -> Check:
-    check = ruling.decision.failed
+def failed(decided: PolicyDecision) -> Check:
+    check = decided.decision.failed
     assert check is not None
-    assert not ruling.decision.allowed
+    assert not decided.decision.allowed
     return check
 
 
@@ -64,14 +64,14 @@ def unchecked(*specs: FunctionRule) -> Rules:
 
 def test_a_request_that_a_rule_allows_passes_every_check() -> None:
     spec = rule("orders-refund", qualifiers=["live", "7"], payload={"schema": {"type": "object"}})
-    ruling = decide(ref("orders-refund", "7"), request(b"{}"), rules(rule("other"), spec))
-    assert answers(ruling) == [True] * 6
-    assert ruling.decision.allowed
-    assert ruling.decision.failed is None
-    assert ruling.rule is not None
-    assert ruling.rule.spec is spec
-    assert ruling.decision.rule == function_arn("orders-refund")
-    assert ruling.decision.rule_source == "functions[1]"
+    decided = decide(ref("orders-refund", "7"), request(b"{}"), rules(rule("other"), spec))
+    assert answers(decided) == [True] * 6
+    assert decided.decision.allowed
+    assert decided.decision.failed is None
+    assert decided.rule is not None
+    assert decided.rule.spec is spec
+    assert decided.decision.rule == function_arn("orders-refund")
+    assert decided.decision.rule_source == "functions[1]"
 
 
 def test_the_decision_names_what_would_be_sent() -> None:
@@ -103,26 +103,26 @@ def test_a_pattern_allows_each_function_of_its_family() -> None:
     ids=["name", "region", "account", "partition", "letter case", "longer name"],
 )
 def test_a_function_that_no_rule_names_is_denied_before_anything_else_is_looked_at(unknown: FunctionRef) -> None:
-    ruling = decide(unknown, request(b"x" * 100), rules(rule("orders-refund", payload={"max_bytes": 1})))
-    assert answers(ruling) == [True, False, None, None, None, None]
-    assert failed(ruling).name == "manifest_rule"
-    assert unknown.function_arn in failed(ruling).reason
-    assert (ruling.rule, ruling.decision.rule, ruling.decision.rule_source) == (None, None, None)
+    decided = decide(unknown, request(b"x" * 100), rules(rule("orders-refund", payload={"max_bytes": 1})))
+    assert answers(decided) == [True, False, None, None, None, None]
+    assert failed(decided).name == "manifest_rule"
+    assert unknown.function_arn in failed(decided).reason
+    assert (decided.rule, decided.decision.rule, decided.decision.rule_source) == (None, None, None)
 
 
 def test_two_patterns_that_allow_one_qualifier_are_neither_followed() -> None:
-    ruling = decide(ref("report-daily"), request(), unchecked(rule("report-*"), rule("*-daily")))
-    assert answers(ruling) == [True, False, None, None, None, None]
-    assert function_arn("report-*") in failed(ruling).reason
-    assert function_arn("*-daily") in failed(ruling).reason
-    assert (ruling.rule, ruling.decision.rule) == (None, None)
+    decided = decide(ref("report-daily"), request(), unchecked(rule("report-*"), rule("*-daily")))
+    assert answers(decided) == [True, False, None, None, None, None]
+    assert function_arn("report-*") in failed(decided).reason
+    assert function_arn("*-daily") in failed(decided).reason
+    assert (decided.rule, decided.decision.rule) == (None, None)
 
 
 def test_two_patterns_are_no_matter_where_one_alone_allows_the_qualifier() -> None:
     overlapping = rules(rule("report-*", qualifiers=["live"]), rule("*-daily", qualifiers=["7"]))
-    ruling = decide(ref("report-daily", "7"), request(), overlapping)
-    assert ruling.decision.allowed
-    assert ruling.decision.rule == function_arn("*-daily")
+    decided = decide(ref("report-daily", "7"), request(), overlapping)
+    assert decided.decision.allowed
+    assert decided.decision.rule == function_arn("*-daily")
 
 
 def test_two_patterns_are_neither_followed_even_where_one_would_deny_the_rest() -> None:
@@ -132,9 +132,9 @@ def test_two_patterns_are_neither_followed_even_where_one_would_deny_the_rest() 
 
 def test_a_rule_for_the_function_is_followed_instead_of_a_pattern() -> None:
     mixed = rules(rule("report-*"), rule("report-daily", payload={"max_bytes": 1}))
-    ruling = decide(ref("report-daily"), request(b"{}"), mixed)
-    assert ruling.decision.rule == function_arn("report-daily")
-    assert failed(ruling).name == "payload_size"
+    decided = decide(ref("report-daily"), request(b"{}"), mixed)
+    assert decided.decision.rule == function_arn("report-daily")
+    assert failed(decided).name == "payload_size"
 
 
 # qualifier
@@ -142,19 +142,19 @@ def test_a_rule_for_the_function_is_followed_instead_of_a_pattern() -> None:
 
 def test_a_qualifier_that_the_rule_does_not_list_is_denied_with_those_it_lists() -> None:
     both = rules(rule("f", qualifiers=["live", "8"]), rule("f", qualifiers=["7"]))
-    ruling = decide(ref("f", "beta"), request(), both)
-    assert answers(ruling) == [True, True, False, None, None, None]
-    assert failed(ruling).name == "qualifier"
-    assert "beta" in failed(ruling).reason
-    assert failed(ruling).reason.endswith("7, 8, live")
-    assert (ruling.rule, ruling.decision.rule) == (None, None)
+    decided = decide(ref("f", "beta"), request(), both)
+    assert answers(decided) == [True, True, False, None, None, None]
+    assert failed(decided).name == "qualifier"
+    assert "beta" in failed(decided).reason
+    assert failed(decided).reason.endswith("7, 8, live")
+    assert (decided.rule, decided.decision.rule) == (None, None)
 
 
 def test_unpublished_code_is_denied_unless_latest_is_listed() -> None:
-    ruling = decide(ref("f", "$LATEST"), request(), rules(rule("f", qualifiers=["live"])))
-    assert answers(ruling) == [True, True, False, None, None, None]
-    assert "$LATEST" in failed(ruling).reason
-    assert "live" in failed(ruling).reason
+    decided = decide(ref("f", "$LATEST"), request(), rules(rule("f", qualifiers=["live"])))
+    assert answers(decided) == [True, True, False, None, None, None]
+    assert "$LATEST" in failed(decided).reason
+    assert "live" in failed(decided).reason
     assert decide(ref("f", "$LATEST"), request(), rules(rule("f", qualifiers=["$LATEST"]))).decision.allowed
 
 
@@ -165,21 +165,21 @@ def test_a_qualifier_is_compared_exactly(near: str) -> None:
 
 def test_a_pattern_does_not_add_qualifiers_to_a_rule_for_the_function() -> None:
     mixed = rules(rule("report-*", qualifiers=["live", "7"]), rule("report-daily", qualifiers=["7"]))
-    ruling = decide(ref("report-daily", "live"), request(), mixed)
-    assert failed(ruling).name == "qualifier"
-    assert failed(ruling).reason.endswith(": 7")
+    decided = decide(ref("report-daily", "live"), request(), mixed)
+    assert failed(decided).name == "qualifier"
+    assert failed(decided).reason.endswith(": 7")
 
 
 # invocation_type
 
 
 def test_an_invocation_type_that_the_rule_does_not_list_is_denied_and_the_rest_is_checked_too() -> None:
-    ruling = decide(ref("f"), request(invocation_type="Event"), rules(rule("f")))
-    assert answers(ruling) == [True, True, True, False, True, True]
-    assert failed(ruling).name == "invocation_type"
-    assert "Event" in failed(ruling).reason
-    assert failed(ruling).reason.endswith("RequestResponse")
-    assert ruling.decision.rule == function_arn("f")
+    decided = decide(ref("f"), request(invocation_type="Event"), rules(rule("f")))
+    assert answers(decided) == [True, True, True, False, True, True]
+    assert failed(decided).name == "invocation_type"
+    assert "Event" in failed(decided).reason
+    assert failed(decided).reason.endswith("RequestResponse")
+    assert decided.decision.rule == function_arn("f")
     only_events = rules(rule("f", invocation_types=["Event"]))
     assert failed(decide(ref("f"), request(), only_events)).name == "invocation_type"
     assert decide(ref("f"), request(invocation_type="Event"), only_events).decision.allowed
@@ -188,9 +188,9 @@ def test_an_invocation_type_that_the_rule_does_not_list_is_denied_and_the_rest_i
 @pytest.mark.parametrize("allowed", [["RequestResponse"], ["Event"], ["RequestResponse", "Event"]])
 def test_a_dry_run_is_allowed_beside_any_invocation_type(allowed: list[str]) -> None:
     spec = rule("f", invocation_types=allowed, payload={"max_bytes": 2})
-    ruling = decide(ref("f"), request(b"{}", invocation_type="DryRun"), rules(spec))
-    assert answers(ruling) == [True] * 6
-    assert ruling.decision.allowed
+    decided = decide(ref("f"), request(b"{}", invocation_type="DryRun"), rules(spec))
+    assert answers(decided) == [True] * 6
+    assert decided.decision.allowed
 
 
 def test_a_dry_run_is_held_to_every_other_check() -> None:
@@ -207,11 +207,11 @@ def test_a_dry_run_is_held_to_every_other_check() -> None:
 def test_a_payload_may_have_the_bytes_of_its_rule_and_not_one_more() -> None:
     limited = rules(rule("f", payload={"max_bytes": 1000}))
     assert decide(ref("f"), request(b"x" * 1000), limited).decision.allowed
-    ruling = decide(ref("f"), request(b"x" * 1001), limited)
-    assert answers(ruling) == [True, True, True, True, False, True]
-    assert failed(ruling).name == "payload_size"
-    assert "1,001" in failed(ruling).reason
-    assert "1,000" in failed(ruling).reason
+    decided = decide(ref("f"), request(b"x" * 1001), limited)
+    assert answers(decided) == [True, True, True, True, False, True]
+    assert failed(decided).name == "payload_size"
+    assert "1,001" in failed(decided).reason
+    assert "1,000" in failed(decided).reason
 
 
 @pytest.mark.parametrize("payload", [None, b""], ids=["none", "empty"])
@@ -233,10 +233,10 @@ def test_a_payload_that_does_not_fit_is_denied_with_the_place_and_the_problem() 
         (b'{"amount": 500}', '$: "orderId" is a required property'),
         (b'{"orderId": "A-1", "amount": 501}', "$.amount: 501 is greater than the maximum of 500"),
     ):
-        ruling = under_schema(payload)
-        assert answers(ruling) == [True, True, True, True, True, False]
-        assert failed(ruling).name == "payload_schema"
-        assert failed(ruling).reason == f"payload does not fit its schema: {problem}"
+        decided = under_schema(payload)
+        assert answers(decided) == [True, True, True, True, True, False]
+        assert failed(decided).name == "payload_schema"
+        assert failed(decided).reason == f"payload does not fit its schema: {problem}"
 
 
 def test_a_payload_that_fits_is_allowed() -> None:
@@ -247,9 +247,9 @@ def test_a_payload_that_fits_is_allowed() -> None:
     "schema", [REFUND, {}, {"type": "null"}], ids=["object", "schema for anything", "schema for null"]
 )
 def test_under_a_schema_there_has_to_be_a_payload(schema: dict[str, Any]) -> None:
-    ruling = under_schema(None, schema)
-    assert answers(ruling) == [True, True, True, True, True, False]
-    assert "no payload is given" in failed(ruling).reason
+    decided = under_schema(None, schema)
+    assert answers(decided) == [True, True, True, True, True, False]
+    assert "no payload is given" in failed(decided).reason
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_under_a_schema_there_has_to_be_a_payload(schema: dict[str, Any]) -> Non
 )
 def test_bytes_that_are_not_strict_json_fit_no_schema(payload: bytes) -> None:
     for schema in (REFUND, {}):
-        ruling = under_schema(payload, schema)
-        assert answers(ruling) == [True, True, True, True, True, False]
-        assert "payload is not JSON" in failed(ruling).reason
+        decided = under_schema(payload, schema)
+        assert answers(decided) == [True, True, True, True, True, False]
+        assert "payload is not JSON" in failed(decided).reason
 
 
 def test_without_a_schema_any_bytes_may_be_sent() -> None:
@@ -280,9 +280,9 @@ def test_without_a_schema_any_bytes_may_be_sent() -> None:
 
 def test_every_check_of_the_rule_that_fails_is_told_at_once() -> None:
     spec = rule("f", payload={"schema": REFUND, "max_bytes": 1})
-    ruling = decide(ref("f"), request(b"[]", invocation_type="Event"), rules(spec))
-    assert answers(ruling) == [True, True, True, False, False, False]
-    assert failed(ruling).name == "invocation_type"
+    decided = decide(ref("f"), request(b"[]", invocation_type="Event"), rules(spec))
+    assert answers(decided) == [True, True, True, False, False, False]
+    assert failed(decided).name == "invocation_type"
 
 
 # Who asks
@@ -316,11 +316,11 @@ def denied_by(**fields: Any) -> PolicyDecision:
     ],
 )
 def test_a_deny_entry_wins_over_any_rule(arn: str) -> None:
-    ruling = denied_by(arn=arn, reason="frozen for the audit")
-    assert ruling.rule is None
-    assert failed(ruling).name == "manifest_rule"
-    assert "frozen for the audit" in failed(ruling).reason
-    assert (ruling.decision.rule, ruling.decision.rule_source) == (arn, "deny.yaml:3")
+    decided = denied_by(arn=arn, reason="frozen for the audit")
+    assert decided.rule is None
+    assert failed(decided).name == "manifest_rule"
+    assert "frozen for the audit" in failed(decided).reason
+    assert (decided.decision.rule, decided.decision.rule_source) == (arn, "deny.yaml:3")
     assert denied_by(arn=arn, qualifiers=["live"]).rule is None
 
 
@@ -433,20 +433,20 @@ def is_allowed(case: Case) -> bool:
 
 @given(cases())
 def test_a_request_is_allowed_exactly_when_a_naive_reading_of_the_rules_allows_it(case: Case) -> None:
-    ruling = decide(case.ref, case.request, unchecked(*case.specs))
-    assert ruling.decision.allowed is is_allowed(case)
+    decided = decide(case.ref, case.request, unchecked(*case.specs))
+    assert decided.decision.allowed is is_allowed(case)
 
 
 @given(cases())
 def test_a_decision_carries_its_rule_and_its_reason(case: Case) -> None:
-    ruling = decide(case.ref, case.request, unchecked(*case.specs))
+    decided = decide(case.ref, case.request, unchecked(*case.specs))
     speaking = allowing_rules(case)
-    assert [ruling.rule.spec if ruling.rule else None] == (speaking if len(speaking) == 1 else [None])
-    assert ruling.decision.rule == (ruling.rule.spec.arn if ruling.rule else None)
-    assert (ruling.decision.failed is None) is ruling.decision.allowed
-    assert all(check.reason for check in ruling.decision.checks)
-    first_failed = answers(ruling).index(False) if not ruling.decision.allowed else len(CHECKS)
-    assert all(answers(ruling)[:first_failed])
+    assert [decided.rule.spec if decided.rule else None] == (speaking if len(speaking) == 1 else [None])
+    assert decided.decision.rule == (decided.rule.spec.arn if decided.rule else None)
+    assert (decided.decision.failed is None) is decided.decision.allowed
+    assert all(check.reason for check in decided.decision.checks)
+    first_failed = answers(decided).index(False) if not decided.decision.allowed else len(CHECKS)
+    assert all(answers(decided)[:first_failed])
 
 
 @pytest.mark.parametrize(

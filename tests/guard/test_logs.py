@@ -29,9 +29,9 @@ HEX = "0123456789abcdef" * 2
 )
 def test_whose_logs_are_read_is_the_rules_to_say(logs: dict[str, str] | None, own: bool, allowed: bool) -> None:
     made = rules(rule(logs=logs))
-    ruling = decide_logs(ref(), made, own=own)
-    assert ruling.decision.allowed is allowed
-    assert [check.passed for check in ruling.decision.checks] == [True, True, True, True, allowed]
+    decided = decide_logs(ref(), made, own=own)
+    assert decided.decision.allowed is allowed
+    assert [check.passed for check in decided.decision.checks] == [True, True, True, True, allowed]
 
 
 @given(function_refs(), st.data())

@@ -23,7 +23,7 @@ from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCa
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
 from lambda_warden.policy import Policy
-from lambda_warden.report.invocation import Call
+from lambda_warden.report.invocation import CallInfo
 from lambda_warden.settings import Settings
 from lambda_warden.store.audit_log import Field, IdempotencyClaim, Kind, LimitExceeded, RecordError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
@@ -71,16 +71,16 @@ def kept(tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
 def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) -> AllowedCall:
     """A call that nothing speaks against."""
     known = rules(rule(**keys), targets=[Target(account=ACCOUNT, regions=[REGION], endpoint_url=endpoint.url)])
-    ruling = decide(ref(), request(), known)
-    assert ruling.rule is not None
+    decided = decide(ref(), request(), known)
+    assert decided.rule is not None
     policy = Policy(Settings(records=Path("unused"), sign_requests=False), known)
-    call = Call(call_id, ref(), "RequestResponse")
-    return AllowedCall(call, ruling.decision, ref(), request(b'{"a":1}'), ruling.rule, policy)
+    info = CallInfo(call_id, ref(), "RequestResponse")
+    return AllowedCall(info, decided.decision, ref(), request(b'{"a":1}'), decided.rule, policy)
 
 
-def carry_out(records: AuditLog, step: AllowedCall, **keys: Any) -> Stopped:
-    made = Execution(lambda: step.policy, records, None, **{**SETTINGS, **keys})
-    stopped = made.carry_out("invoke_function", step, InvocationHandle())
+def carry_out(records: AuditLog, call: AllowedCall, **keys: Any) -> Stopped:
+    made = Execution(lambda: call.policy, records, None, **{**SETTINGS, **keys})
+    stopped = made.carry_out("invoke_function", call, InvocationHandle())
     assert not isinstance(stopped, LimitExceeded)
     return stopped
 
@@ -213,17 +213,17 @@ def test_a_defect_in_the_report_hides_neither_that_a_call_ran_nor_its_record(
 def test_a_defect_in_keeping_a_payload_keeps_no_outcome_off_the_record(
     records: AuditLog, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = allowed(endpoint)
+    call = allowed(endpoint)
     keep = recording._kept
 
     def fail(payload: bytes | None, *about: Any) -> str | None:
-        if payload == step.request.payload:
+        if payload == call.request.payload:
             return keep(payload, *about)
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(recording, "_kept", fail)
     endpoint.behaviours[NAME] = lambda _: returned("another")
-    ending = carry_out(records, step, record_payloads=True)
+    ending = carry_out(records, call, record_payloads=True)
     assert isinstance(ending, CompletedCall)
     (_, intent), (kind, outcome) = kept(tmp_path)
     assert intent["payload"] == '{"a": 1}'
@@ -268,9 +268,9 @@ def test_a_key_belongs_to_the_first_call_unless_that_did_not_run(
 ) -> None:
     endpoint.behaviours[NAME] = lambda _: reply
     wanted = IdempotencyClaim("local", "order-1", request_digest(ref(), request(b'{"a":1}'), "local"), 3600)
-    first = carry_out(records, replace(allowed(endpoint), reservation=wanted))
+    first = carry_out(records, replace(allowed(endpoint), claim=wanted))
     assert isinstance(first, CompletedCall)
-    second = carry_out(records, replace(allowed(endpoint, "call-2"), reservation=wanted))
+    second = carry_out(records, replace(allowed(endpoint, "call-2"), claim=wanted))
     if state is None:
         assert isinstance(second, CompletedCall)
         assert len(endpoint.started) == 2
@@ -286,9 +286,9 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
 ) -> None:
     handle = InvocationHandle()
     handle.give_up("shutdown")
-    step = allowed(endpoint)
-    made = Execution(lambda: step.policy, records, None, **SETTINGS)
-    ending = made.carry_out("invoke_function", step, handle)
+    call = allowed(endpoint)
+    made = Execution(lambda: call.policy, records, None, **SETTINGS)
+    ending = made.carry_out("invoke_function", call, handle)
     assert isinstance(ending, CompletedCall)
     assert ending.raw == Refused("Shutdown", "the server was stopped, before the call was sent", retry_sensible=True)
     assert endpoint.received == []

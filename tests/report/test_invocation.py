@@ -14,7 +14,7 @@ from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, Functi
 from lambda_warden.report.error_cause import Said
 from lambda_warden.report.explanation import NEXT_STEPS, explain
 from lambda_warden.report.invocation import (
-    Call,
+    CallInfo,
     outcome_of,
     report_denial,
     report_dry_run,
@@ -27,7 +27,7 @@ TRACEBACK = b'Traceback (most recent call last):\n  File "/var/task/app.py", lin
 
 
 def report(raw: RawOutcome, invocation_type: RequestedInvocationType = "RequestResponse") -> InvokeResult:
-    result = report_outcome(Call("call-1", REF, invocation_type), raw, 12, 1024)
+    result = report_outcome(CallInfo("call-1", REF, invocation_type), raw, 12, 1024)
     check_invoke_result(result)
     return result
 
@@ -214,7 +214,7 @@ def test_no_two_denials_get_the_same_advice() -> None:
 
 
 def test_a_denial_before_a_function_was_known_names_none() -> None:
-    result = report_denial(Call("call-1"), decision("arguments"))
+    result = report_denial(CallInfo("call-1"), decision("arguments"))
 
     check_invoke_result(result)
     assert (result.function, result.qualifier, result.invocation_type) == (None, None, None)
@@ -242,12 +242,12 @@ def test_neither_denials_nor_dry_runs_show_where_the_manifest_lies() -> None:
 def test_a_dry_run_s_result_fits_its_schema_without_its_defaults() -> None:
     required = set(DryRunResult.model_json_schema(mode="serialization")["required"])
 
-    assert required <= set(sent(report_dry_run(Call("call-1"), decision("arguments"), None)))
+    assert required <= set(sent(report_dry_run(CallInfo("call-1"), decision("arguments"), None)))
 
 
 @given(calls, raw_outcomes, st.integers(0, 10**6), st.integers(16, 4096))
 def test_any_ending_becomes_a_result_that_fits_the_schema(
-    call: Call, raw: RawOutcome, duration_ms: int, budget: int
+    call: CallInfo, raw: RawOutcome, duration_ms: int, budget: int
 ) -> None:
     result = report_outcome(call, raw, duration_ms, budget)
 
@@ -275,5 +275,5 @@ def test_any_ending_becomes_a_result_that_fits_the_schema(
 def test_where_only_the_log_can_tell_a_result_says_so(
     raw: RawOutcome, invocation_type: RequestedInvocationType, told: bool
 ) -> None:
-    result = with_way_to_its_log(report_outcome(Call("0" * 32, REF, invocation_type), raw, 1, 1000))
+    result = with_way_to_its_log(report_outcome(CallInfo("0" * 32, REF, invocation_type), raw, 1, 1000))
     assert ("read_logs" in result.next_step) == told

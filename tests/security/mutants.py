@@ -144,21 +144,21 @@ MUTANTS = [
     Mutant(
         "a reload is not seen by calls that wait",
         "invocation/deciding.py",
-        "    if policy is step.policy:\n",
+        "    if policy is call.policy:\n",
         "    if True:\n",
         "tests/security/test_reload.py",
     ),
     Mutant(
         "a changed rule goes on with the old approval",
         "invocation/deciding.py",
-        "    if decided.rule.spec != step.rule.spec or",
+        "    if decided.rule.spec != call.rule.spec or",
         "    if",
         "tests/security/test_reload.py",
     ),
     Mutant(
         "a changed target is not seen by calls that wait",
         "invocation/deciding.py",
-        " or policy.target(step.ref) != step.policy.target(step.ref):",
+        " or policy.target(call.ref) != call.policy.target(call.ref):",
         ":",
         "tests/security/test_reload.py",
     ),
@@ -452,14 +452,14 @@ MUTANTS = [
     Mutant(
         "a record that fails is ignored",
         "invocation/execution.py",
-        'return step.denied(denied("record", NOT_RECORDED))\n',
-        "return step\n",
+        'return call.denied(denied("record", NOT_RECORDED))\n',
+        "return call\n",
         "tests/security/test_only_what_is_allowed.py",
     ),
     Mutant(
         "nobody is asked",
         "invocation/pipeline.py",
-        "    return step.rule.spec.asks and",
+        "    return call.rule.spec.asks and",
         "    return False and",
         "tests/security/test_approval.py",
     ),
@@ -781,8 +781,8 @@ MUTANTS = [
     Mutant(
         "a key is looked for at the end alone",
         "invocation/pipeline.py",
-        "return step if first is None else step.met(first)",
-        "return step",
+        "return call if first is None else call.met(first)",
+        "return call",
         "tests/security/test_idempotency.py",
     ),
     Mutant(

@@ -19,7 +19,7 @@ from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall
 from lambda_warden.model.manifest import Target
 from lambda_warden.policy import Policy
-from lambda_warden.report.invocation import Call
+from lambda_warden.report.invocation import CallInfo
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.settings import Settings
 from lambda_warden.store.audit_log import AuditLog
@@ -34,15 +34,15 @@ def execution(records: AuditLog, url: str, results: KeptResults | None = None) -
     def carry_out(name: str) -> CompletedCall:
         function = ref(name)
         known = rules(rule(name), targets=[Target(account=ACCOUNT, regions=[REGION], endpoint_url=url)])
-        ruling = decide(function, request(), known)
-        assert ruling.rule is not None
+        decided = decide(function, request(), known)
+        assert decided.rule is not None
         policy = Policy(Settings(records=Path("unused"), sign_requests=False), known)
-        call = Call(uuid4().hex, function, "RequestResponse")
+        info = CallInfo(uuid4().hex, function, "RequestResponse")
         made = Execution(
             lambda: policy, records, results, record_payloads=False, read_timeout=960.0, output_bytes=75_000
         )
-        step = AllowedCall(call, ruling.decision, function, request(b"{}"), ruling.rule, policy)
-        ending = made.carry_out("invoke_function", step, InvocationHandle())
+        call = AllowedCall(info, decided.decision, function, request(b"{}"), decided.rule, policy)
+        ending = made.carry_out("invoke_function", call, InvocationHandle())
         assert isinstance(ending, CompletedCall)
         return ending
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
-from lambda_warden.report.invocation import Call
+from lambda_warden.report.invocation import CallInfo
 
 REF: Final = FunctionRef("aws", "us-east-1", "123456789012", "orders-refund", "live")
-CALL: Final = Call("call-1", REF, "RequestResponse")
+CALL: Final = CallInfo("call-1", REF, "RequestResponse")
 
 MARK: Final = "│ "
 
@@ -134,8 +134,8 @@ unknown: Final[st.SearchStrategy[Unknown]] = st.builds(
     request_id=st.none() | st.text(),
 )
 raw_outcomes: Final[st.SearchStrategy[RawOutcome]] = st.one_of(returned, refused, unknown)
-calls: Final[st.SearchStrategy[Call]] = st.builds(
-    Call,
+calls: Final[st.SearchStrategy[CallInfo]] = st.builds(
+    CallInfo,
     invocation_id=st.just("call-1"),
     ref=st.sampled_from([None, REF]),
     invocation_type=st.sampled_from([None, "RequestResponse", "Event", "DryRun"]),

@@ -24,7 +24,7 @@ from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import PRINCIPAL, Limits
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
-from lambda_warden.report.invocation import Call, report_dry_run
+from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines
 
 _NOT_RECORDED: Final = "explain"
@@ -84,19 +84,19 @@ def explain(
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    call: Call
+class _Explanation:
+    info: CallInfo
     decision: Decision
     payload_bytes: int | None = None
 
     def json(self) -> str:
         """What the tool dry_run gives, and where the rule stands."""
-        result = report_dry_run(self.call, self.decision, self.payload_bytes).model_dump(mode="json")
+        result = report_dry_run(self.info, self.decision, self.payload_bytes).model_dump(mode="json")
         return json.dumps(result | {"rule_source": self.decision.rule_source}, indent=2)
 
     def lines(self) -> Iterator[str]:
         """The verdict, the rule and every check, for people."""
-        name = self.call.ref.qualified_arn if self.call.ref else "The call"
+        name = self.info.ref.qualified_arn if self.info.ref else "The call"
         yield f"{name} would be {'allowed' if self.decision.allowed else 'denied'}. Nothing was sent."
         if self.decision.rule:
             yield f"Rule: {self.decision.rule} ({self.decision.rule_source})"
@@ -105,26 +105,26 @@ class _Answer:
         yield from check_lines(self.decision.checks)
 
 
-def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: str | None) -> _Answer:
-    """Walk the road of a call as far as it leads offline."""
-    call = Call(_NOT_RECORDED)
+def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: str | None) -> _Explanation:
+    """Resolve a call and decide on it by the rules alone: no AWS, no records, nobody asked."""
+    info = CallInfo(_NOT_RECORDED)
     reached: CheckName = "arguments"
     try:
         parsed = parse_arguments(InvokeArguments, arguments)
-        call = replace(call, invocation_type=parsed.invocation_type)
+        info = replace(info, invocation_type=parsed.invocation_type)
         request = encode(parsed)
         reached = "resolve"
         ref = resolve(parsed.function, parsed.qualifier, rules.targets, region)
         reached = "arguments"
         request = settle(request, match_rule(ref, rules, principal))
     except ArgumentError as error:
-        return _Answer(call, denied(reached, str(error)))
-    ruling = decide(ref, request, rules, principal)
-    decision = ruling.decision
-    if decision.allowed and ruling.rule is not None:
-        later = _asked_later(ruling.rule, ref, request.invocation_type, rules.principals.get(principal))
+        return _Explanation(info, denied(reached, str(error)))
+    decided = decide(ref, request, rules, principal)
+    decision = decided.decision
+    if decision.allowed and decided.rule is not None:
+        later = _asked_later(decided.rule, ref, request.invocation_type, rules.principals.get(principal))
         decision = decision.model_copy(update={"checks": (*decision.checks, *later)})
-    return _Answer(replace(call, ref=ref), decision, len(request.payload or b""))
+    return _Explanation(replace(info, ref=ref), decision, len(request.payload or b""))
 
 
 def _asked_later(

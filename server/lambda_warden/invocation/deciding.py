@@ -22,7 +22,7 @@ from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.policy import Policy
-from lambda_warden.report.invocation import Call
+from lambda_warden.report.invocation import CallInfo
 from lambda_warden.store.audit_log import IdempotencyClaim
 
 _LARGE_BYTES: Final = 64 * 1024
@@ -33,7 +33,7 @@ COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
 class ResolvedCall:
     """What a caller wants, understood and not decided on yet."""
 
-    call: Call
+    info: CallInfo
     ref: FunctionRef
     request: EncodedRequest
     query: Query | None
@@ -48,21 +48,21 @@ class ResolvedCall:
 
 def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -> ResolvedCall | DeniedCall:
     """Read the arguments of a call, and find out which function they name."""
-    call = Call(uuid.uuid4().hex, caller=caller, manifest=policy.rules.digest or None)
+    info = CallInfo(uuid.uuid4().hex, caller=caller, manifest=policy.rules.digest or None)
     reached: CheckName = "arguments"
     try:
         parsed = parse_arguments(InvokeArguments, arguments)
-        call = replace(call, invocation_type=parsed.invocation_type)
+        info = replace(info, invocation_type=parsed.invocation_type)
         request = encode(parsed)
         query = None if parsed.query is None else compile_query(parsed.query)
         reached = "resolve"
         known = partial(policy.rules.exact_arns, caller.principal)
         ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region, known)
     except ArgumentError as error:
-        return DeniedCall(call, denied(reached, str(error)))
+        return DeniedCall(info, denied(reached, str(error)))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
-        return DeniedCall(call, could_not_decide(error))
-    return ResolvedCall(replace(call, ref=ref), ref, request, query, parsed.idempotency_key, policy)
+        return DeniedCall(info, could_not_decide(error))
+    return ResolvedCall(replace(info, ref=ref), ref, request, query, parsed.idempotency_key, policy)
 
 
 def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | DeniedCall:
@@ -72,43 +72,43 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
         resolved: what is wanted.
         key_seconds: how long an idempotency key is kept.
     """
-    call, request, policy = resolved.call, resolved.request, resolved.policy
-    principal = call.caller.principal
+    info, request, policy = resolved.info, resolved.request, resolved.policy
+    principal = info.caller.principal
     try:
         if request.payload_text is not None:
             request = settle(request, match_rule(resolved.ref, policy.rules, principal))
         decided = decide(resolved.ref, request, policy.rules, principal)
     except ArgumentError as error:
-        return DeniedCall(call, denied("arguments", str(error)), request.payload)
+        return DeniedCall(info, denied("arguments", str(error)), request.payload)
     except Exception as error:  # noqa: BLE001 - as above
-        return DeniedCall(call, could_not_decide(error), request.payload)
+        return DeniedCall(info, could_not_decide(error), request.payload)
     if decided.rule is None or not decided.decision.allowed:
-        return DeniedCall(call, decided.decision, request.payload)
-    step = AllowedCall(call, decided.decision, resolved.ref, request, decided.rule, policy, query=resolved.query)
+        return DeniedCall(info, decided.decision, request.payload)
+    call = AllowedCall(info, decided.decision, resolved.ref, request, decided.rule, policy, query=resolved.query)
     if resolved.idempotency_key is None or request.invocation_type == "DryRun":
-        return step
+        return call
     digest = request_digest(resolved.ref, request, principal)
-    return replace(step, reservation=IdempotencyClaim(principal, resolved.idempotency_key, digest, key_seconds))
+    return replace(call, claim=IdempotencyClaim(principal, resolved.idempotency_key, digest, key_seconds))
 
 
-def decide_again(step: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:
+def decide_again(call: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:
     """Decide by the policy that is in force now, which may be another one: a call can wait for a person or its turn.
 
     A rule that says something else by now is a doubt, since approval and alias were checked under the old one.
     """
-    if policy is step.policy:
-        return step
+    if policy is call.policy:
+        return call
     try:
-        decided = decide(step.ref, step.request, policy.rules, step.call.caller.principal)
+        decided = decide(call.ref, call.request, policy.rules, call.info.caller.principal)
     except Exception as error:  # noqa: BLE001 - as above
-        return step.denied(could_not_decide(error))
+        return call.denied(could_not_decide(error))
     if decided.rule is None or not decided.decision.allowed:
-        return step.denied(decided.decision)
-    if decided.rule.spec != step.rule.spec or policy.target(step.ref) != step.policy.target(step.ref):
+        return call.denied(decided.decision)
+    if decided.rule.spec != call.rule.spec or policy.target(call.ref) != call.policy.target(call.ref):
         reason = "the operator changed the rule or target of this function while the call waited"
-        return step.checked(Check(name="manifest_changed", passed=False, reason=reason))
-    call = replace(step.call, manifest=policy.rules.digest or None)
-    return replace(step, call=call, rule=decided.rule, policy=policy)
+        return call.checked(Check(name="manifest_changed", passed=False, reason=reason))
+    info = replace(call.info, manifest=policy.rules.digest or None)
+    return replace(call, info=info, rule=decided.rule, policy=policy)
 
 
 def could_not_decide(error: Exception) -> Decision:

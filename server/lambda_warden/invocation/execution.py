@@ -95,58 +95,58 @@ class Execution:
         self._output_bytes = output_bytes
 
     def carry_out(
-        self, tool: ToolName, step: AllowedCall, handle: InvocationHandle, *, may_wait: bool = False
+        self, tool: ToolName, call: AllowedCall, handle: InvocationHandle, *, may_wait: bool = False
     ) -> Stopped | LimitExceeded:
         """Carry a call out, and record how it ended, also if it was not sent. Raises nothing.
 
         Args:
             tool: the tool that was called.
-            step: the call.
+            call: what is carried out.
             handle: its state, shared with whoever waits for it.
             may_wait: whether a call that `concurrent` has no room for may wait, and be carried out later.
 
         Returns:
             How it ended; or, of a call that may wait, the limit that it waits for.
         """
-        admitted = self._admit(tool, step)
+        admitted = self._admit(tool, call)
         if isinstance(admitted, LimitExceeded):
             if may_wait and admitted.limit == "concurrent" and handle.reason is None:
                 return admitted
-            admitted = step.denied(step.decision.with_check(_limit_check(admitted)))
+            admitted = call.denied(call.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):
             if isinstance(admitted, DeniedCall):
                 record_denial(self._records, tool, admitted, self._policy().rules.detectors)
             return admitted
         return self._send(admitted, handle)
 
-    def _send(self, step: AllowedCall, handle: InvocationHandle) -> CompletedCall:
-        self._limit(step, handle)
+    def _send(self, call: AllowedCall, handle: InvocationHandle) -> CompletedCall:
+        self._limit(call, handle)
         started = time.monotonic()
-        raw, attempts = self._attempt(step, handle)
+        raw, attempts = self._attempt(call, handle)
         seconds = time.monotonic() - started
-        ending = CompletedCall(raw, self._report(step, raw, seconds, attempts))
+        ending = CompletedCall(raw, self._report(call, raw, seconds, attempts))
         try:
-            self._finish(step, ending, seconds, attempts)
+            self._finish(call, ending, seconds, attempts)
         except RecordError as error:
-            logger.error("the outcome of %s is not on record: %s", step.call.invocation_id, error)
+            logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
         return ending
 
-    def _admit(self, tool: ToolName, step: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
+    def _admit(self, tool: ToolName, call: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
         try:
-            current = decide_again(step, self._policy())
+            current = decide_again(call, self._policy())
             if isinstance(current, DeniedCall):
                 return current
             intent = intent_record(tool, current, keep_payload=self._record_payloads)
             met = self._records.admit(
-                current.call.invocation_id, intent, _limits(current), _lease_seconds(current), current.reservation
+                current.info.invocation_id, intent, _limits(current), _lease_seconds(current), current.claim
             )
         except RecordError as error:
-            logger.error("%s not sent: %s", step.call.invocation_id, error)
-            return step.denied(denied("record", NOT_RECORDED))
+            logger.error("%s not sent: %s", call.info.invocation_id, error)
+            return call.denied(denied("record", NOT_RECORDED))
         except Exception as error:  # noqa: BLE001 - a defect of ours, before anything was sent
             log_defect("admitting", error)
-            return step.denied(denied("internal", NOT_ADMITTED))
+            return call.denied(denied("internal", NOT_ADMITTED))
         match met:
             case None:
                 return current
@@ -155,22 +155,22 @@ class Execution:
             case LimitExceeded():
                 return met
 
-    def _limit(self, step: AllowedCall, handle: InvocationHandle) -> None:
+    def _limit(self, call: AllowedCall, handle: InvocationHandle) -> None:
         """How long an attempt may take: as the rule says, or else as long as the function may run, when AWS tells."""
-        spec, kind = step.rule.spec, step.request.invocation_type
+        spec, kind = call.rule.spec, call.request.invocation_type
         usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
         limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
         handle.allow(limit)
-        limits = spec.timeout_seconds, step.request.timeout_seconds
+        limits = spec.timeout_seconds, call.request.timeout_seconds
         if kind == "RequestResponse" and limits == (None, None) and handle.reason is None:
 
             def shorten(known: Configuration) -> None:
                 if known.timeout_seconds is not None:
                     handle.allow(min(limit, known.timeout_seconds + MARGIN_SECONDS))
 
-            step.policy.configurations.tell(step.ref, shorten)
+            call.policy.configurations.tell(call.ref, shorten)
 
-    def _attempt(self, step: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
+    def _attempt(self, call: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
         # Imported here: it loads boto3, which a server that starts does not need.
 
         last: tuple[RawOutcome, int] | None = None
@@ -178,40 +178,40 @@ class Execution:
         def record_retry(attempt: int, refusal: Refused, pause_seconds: float) -> None:
             nonlocal last
             last = refusal, attempt
-            self._records.append("retry", step.call.invocation_id, retry_record(step, attempt, refusal, pause_seconds))
+            self._records.append("retry", call.info.invocation_id, retry_record(call, attempt, refusal, pause_seconds))
 
         try:
-            attempt = partial(step.policy.aws.invoke, step.ref, step.request, handle)
-            return attempt_until_it_may_have_run(attempt, step.rule.spec.max_attempts, handle, record_retry)
+            attempt = partial(call.policy.aws.invoke, call.ref, call.request, handle)
+            return attempt_until_it_may_have_run(attempt, call.rule.spec.max_attempts, handle, record_retry)
         except Exception as error:  # noqa: BLE001 - no client, or a retry that is not on record: nothing was started
-            logger.error("%s not sent, or not sent again: %s", step.call.invocation_id, error)
+            logger.error("%s not sent, or not sent again: %s", call.info.invocation_id, error)
             return last or (Refused(type(error).__name__, str(error)), 1)
 
-    def _report(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
+    def _report(self, call: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> InvokeResult:
         duration_ms = round(seconds * 1000)
         try:
             with turn_for(len(raw.payload) if isinstance(raw, Returned) else 0):
-                result = self._shown(step, raw, duration_ms)
+                result = self._shown(call, raw, duration_ms)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not hide how a call ended that was made
             log_defect("reporting", error)
-            result = report_unshown(step.call, raw, duration_ms)
-        violation = unexpected_version(step.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
-        if step.rule.spec.logs is not None:
+            result = report_unshown(call.info, raw, duration_ms)
+        violation = unexpected_version(call.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
+        if call.rule.spec.logs is not None:
             result = with_way_to_its_log(result)
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
-    def _shown(self, step: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:
-        shown, detectors = step.rule.spec.result, step.policy.rules.detectors
+    def _shown(self, call: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:
+        shown, detectors = call.rule.spec.result, call.policy.rules.detectors
         answer = read_answer(raw, shown.pointers, detectors) if isinstance(raw, Returned) else None
-        kept = self._keep(step, raw, answer) if isinstance(raw, Returned) and answer else None
+        kept = self._keep(call, raw, answer) if isinstance(raw, Returned) and answer else None
 
         def make(budget: int) -> InvokeResult:
             return report_outcome(
-                step.call,
+                call.info,
                 raw,
                 duration_ms,
                 budget,
-                query=step.query,
+                query=call.query,
                 answer=answer,
                 kept_until=kept,
                 detectors=detectors,
@@ -219,69 +219,69 @@ class Execution:
 
         return fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
 
-    def _keep(self, step: AllowedCall, raw: Returned, answer: DecodedAnswer) -> str | None:
+    def _keep(self, call: AllowedCall, raw: Returned, answer: DecodedAnswer) -> str | None:
         """Keep the whole answer, for who reads the rest of it. Nobody waits for that."""
         if self._results is None or answer.payload.in_part:
             return None
         return self._results.keep(
-            step.call.invocation_id,
-            step.call.caller,
-            step.ref.qualified_arn,
+            call.info.invocation_id,
+            call.info.caller,
+            call.ref.qualified_arn,
             returned=raw.payload,
             payload=answer.payload,
             log=answer.log,
             log_bytes=len(raw.log_tail or b""),
         )
 
-    def _finish(self, step: AllowedCall, ending: CompletedCall, seconds: float, attempts: int) -> None:
-        raw, invocation_id = ending.raw, step.call.invocation_id
+    def _finish(self, call: AllowedCall, ending: CompletedCall, seconds: float, attempts: int) -> None:
+        raw, invocation_id = ending.raw, call.info.invocation_id
         self._records.finish(
             invocation_id,
-            self._outcome_record(step, raw, seconds, attempts),
+            self._outcome_record(call, raw, seconds, attempts),
             ran=not isinstance(raw, Refused),
             ended=not (isinstance(raw, Unknown) and raw.status_code is None),
-            result=ending.result.model_dump_json(exclude_defaults=True) if step.reservation else None,
+            result=ending.result.model_dump_json(exclude_defaults=True) if call.claim else None,
         )
         if ending.result.violation:
             logger.error("%s: %s", invocation_id, ending.result.violation)
             body: dict[str, Field] = {
-                **call_fields(step.call, step.request.payload),
-                "function": step.ref.qualified_arn,
+                **call_fields(call.info, call.request.payload),
+                "function": call.ref.qualified_arn,
                 "reason": ending.result.violation,
             }
             self._records.append("violation", invocation_id, body)
 
-    def _outcome_record(self, step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
+    def _outcome_record(self, call: AllowedCall, raw: RawOutcome, seconds: float, attempts: int) -> dict[str, Field]:
         if self._record_payloads:
             try:
-                return outcome_record(step, raw, seconds, attempts, keep_payload=True)
+                return outcome_record(call, raw, seconds, attempts, keep_payload=True)
             except Exception as error:  # noqa: BLE001 - a defect of ours must not keep an outcome off the record
                 log_defect("keeping a payload", error)
-        return outcome_record(step, raw, seconds, attempts, keep_payload=False)
+        return outcome_record(call, raw, seconds, attempts, keep_payload=False)
 
 
-def _lease_seconds(step: AllowedCall) -> float:
+def _lease_seconds(call: AllowedCall) -> float:
     """How long a call can be under way at the most: a function runs on when its caller stops waiting.
 
     That matters where it holds a slot of `concurrent` or a key, and AWS is asked for it only there. An Event may start
     later, and a durable function goes on after its timeout, so that says nothing of them.
     """
     known = None
-    holds = step.reservation is not None or any(limit.concurrent is not None for limit in _limits(step))
-    if holds and step.request.invocation_type != "Event":
-        known = step.policy.configurations.get(step.ref)
+    holds = call.claim is not None or any(limit.concurrent is not None for limit in _limits(call))
+    if holds and call.request.invocation_type != "Event":
+        known = call.policy.configurations.get(call.ref)
     if known is None or known.timeout_seconds is None or known.durable:
         return FUNCTION_TIMEOUT_LIMIT + _LEASE_MARGIN_SECONDS
     return known.timeout_seconds + _LEASE_MARGIN_SECONDS
 
 
-def _limits(step: AllowedCall) -> list[Limit]:
+def _limits(call: AllowedCall) -> list[Limit]:
     """The limits that a call takes from. A DryRun starts nothing, so it takes none."""
-    if step.request.invocation_type == "DryRun":
+    if call.request.invocation_type == "DryRun":
         return []
-    principal = step.call.caller.principal
-    limited = [(f"rule:{step.rule.spec.key}", step.rule.spec.limits)]
-    if limits := step.policy.rules.principals.get(principal):
+    principal = call.info.caller.principal
+    limited = [(f"rule:{call.rule.spec.key}", call.rule.spec.limits)]
+    if limits := call.policy.rules.principals.get(principal):
         limited.append((f"principal:{principal}", limits))
     return [
         Limit(key, limits.per_minute, limits.per_day, limits.concurrent)

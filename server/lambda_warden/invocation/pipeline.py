@@ -1,4 +1,4 @@
-"""The pipeline that every call goes through, in one direction. Each stage takes the call one step further, or stops it:
+"""The pipeline that every call goes through, in one direction. Each stage lets the call go on, or stops it:
 
     resolve → decide → key → mode → alias → approve → │ decide again → admit → invoke → report
                                                       └ in a worker thread
@@ -128,7 +128,7 @@ class Pipeline:
             case CompletedCall():
                 return stopped.result
             case DeniedCall():
-                return report_denial(stopped.call, stopped.decision)
+                return report_denial(stopped.info, stopped.decision)
             case ReplayedCall():
                 return await self._replay(stopped)
             case _:
@@ -136,40 +136,40 @@ class Pipeline:
 
     async def _replay(self, stopped: ReplayedCall) -> InvokeResult:
         """What is known of the first call with this key. That it was told is recorded before it is."""
-        call, first = stopped.call, stopped.first
+        info, first = stopped.info, stopped.first
         body: dict[str, Field] = {
-            **call.caller.fields(),
-            "function": call.ref.qualified_arn if call.ref else None,
+            **info.caller.fields(),
+            "function": info.ref.qualified_arn if info.ref else None,
             "first": first.invocation_id,
             "state": first.state,
         }
         try:
-            await anyio.to_thread.run_sync(self._records.append, "replay", call.invocation_id, body)
+            await anyio.to_thread.run_sync(self._records.append, "replay", info.invocation_id, body)
         except RecordError as error:
-            logger.error("%s: %s", call.invocation_id, error)
+            logger.error("%s: %s", info.invocation_id, error)
             reason = "that an earlier result is given again could not be recorded"
-            return report_denial(call, denied("record", reason))
+            return report_denial(info, denied("record", reason))
         if first.state == "unreadable":
-            return report_unreadable(call, first.invocation_id, first.outcome)
+            return report_unreadable(info, first.invocation_id, first.outcome)
         ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
-        return report_first(call, first.invocation_id, ended, in_progress=first.state == "in_progress")
+        return report_first(info, first.invocation_id, ended, in_progress=first.state == "in_progress")
 
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
         stages: tuple[Stage, ...] = (self._check_alias, partial(_could_approve, approver=approver))
-        step = await self._run("dry_run", arguments, caller, stages)
-        if isinstance(step, AllowedCall):
+        call = await self._run("dry_run", arguments, caller, stages)
+        if isinstance(call, AllowedCall):
             # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
-            probe = EncodedRequest("DryRun", None, None, False, step.request.tenant_id, None, None)
-            stopped = await self._carry_out("dry_run", replace(step, request=probe, reservation=None), no_progress)
-            decision = step.decision
+            probe = EncodedRequest("DryRun", None, None, False, call.request.tenant_id, None, None)
+            stopped = await self._carry_out("dry_run", replace(call, request=probe, claim=None), no_progress)
+            decision = call.decision
             if isinstance(stopped, CompletedCall):
-                decision = decision.with_check(_aws_dry_run(stopped.raw, step.policy.rules.detectors))
+                decision = decision.with_check(_aws_dry_run(stopped.raw, call.policy.rules.detectors))
             elif isinstance(stopped, DeniedCall):
                 decision = stopped.decision
-            return report_dry_run(step.call, decision, len(step.request.payload or b""))
-        assert isinstance(step, DeniedCall), "a dry run has no key"  # noqa: S101
-        return report_dry_run(step.call, step.decision, step.payload_bytes)
+            return report_dry_run(call.info, decision, len(call.request.payload or b""))
+        assert isinstance(call, DeniedCall), "a dry run has no key"  # noqa: S101
+        return report_dry_run(call.info, call.decision, call.payload_bytes)
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
@@ -188,14 +188,14 @@ class Pipeline:
         self, tool: ToolName, arguments: Mapping[str, Any], caller: Caller, stages: Iterable[Stage]
     ) -> AllowedCall | Stopped:
         """Take a call through the stages before the worker thread, until one stops it. A denial is recorded here."""
-        step: AllowedCall | Stopped = await self._decide(arguments, caller)
+        call: AllowedCall | Stopped = await self._decide(arguments, caller)
         for stage in stages:
-            if not isinstance(step, AllowedCall):
+            if not isinstance(call, AllowedCall):
                 break
-            step = await _attempt(stage, step)
-        if isinstance(step, DeniedCall):
-            await self._record_denial(tool, step)
-        return step
+            call = await _attempt(stage, call)
+        if isinstance(call, DeniedCall):
+            await self._record_denial(tool, call)
+        return call
 
     async def _decide(self, arguments: Mapping[str, Any], caller: Caller) -> AllowedCall | DeniedCall:
         resolved = resolve_call(arguments, caller, self._policy())
@@ -205,88 +205,88 @@ class Pipeline:
             return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl)
         return decide_call(resolved, self._idempotency_ttl)
 
-    async def _find_key(self, step: AllowedCall) -> AllowedCall | Stopped:
+    async def _find_key(self, call: AllowedCall) -> AllowedCall | Stopped:
         """Whether another call has its idempotency key already, before anybody is asked."""
-        if step.reservation is None:
-            return step
-        first = await anyio.to_thread.run_sync(self._records.claimed_by, step.reservation)
-        return step if first is None else step.met(first)
+        if call.claim is None:
+            return call
+        first = await anyio.to_thread.run_sync(self._records.claimed_by, call.claim)
+        return call if first is None else call.met(first)
 
-    async def _choose_mode(self, step: AllowedCall) -> AllowedCall:
+    async def _choose_mode(self, call: AllowedCall) -> AllowedCall:
         """How the rule wants it called; and where the function is durable, its key under the name that AWS goes by."""
-        request = step.request
-        if step.reservation is not None and request.durable_execution_name is None:
-            known = await anyio.to_thread.run_sync(step.policy.configurations.get, step.ref)
+        request = call.request
+        if call.claim is not None and request.durable_execution_name is None:
+            known = await anyio.to_thread.run_sync(call.policy.configurations.get, call.ref)
             if known is not None and known.durable:
-                name = durable_name_of(step.call.caller.principal, step.reservation.key)
+                name = durable_name_of(call.info.caller.principal, call.claim.key)
                 request = replace(request, durable_execution_name=name)
-        streams = step.rule.spec.invoke_mode == "RESPONSE_STREAM" and request.invocation_type == "RequestResponse"
+        streams = call.rule.spec.invoke_mode == "RESPONSE_STREAM" and request.invocation_type == "RequestResponse"
         # InvokeWithResponseStream knows no durable executions.
         request = replace(request, response_stream=streams and request.durable_execution_name is None)
-        return replace(step, request=request)
+        return replace(call, request=request)
 
-    async def _check_alias(self, step: AllowedCall) -> AllowedCall | DeniedCall:
-        if not needs_alias_check(step.rule.spec, step.ref):
-            return step
-        return step.checked(check_alias(step.rule.spec, await anyio.to_thread.run_sync(_read_alias, step)))
+    async def _check_alias(self, call: AllowedCall) -> AllowedCall | DeniedCall:
+        if not needs_alias_check(call.rule.spec, call.ref):
+            return call
+        return call.checked(check_alias(call.rule.spec, await anyio.to_thread.run_sync(_read_alias, call)))
 
-    async def _approve(self, step: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
-        if not _needs_approval(step):
-            return step
-        asked = approval_request(step.ref, step.rule.spec, step.request, step.call.caller.principal)
+    async def _approve(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
+        if not _needs_approval(call):
+            return call
+        asked = approval_request(call.ref, call.rule.spec, call.request, call.info.caller.principal)
         decision = await approver.ask(asked)
         body: dict[str, Field] = {
-            **call_fields(step.call, step.request.payload),
+            **call_fields(call.info, call.request.payload),
             "answer": decision,
-            "function": step.ref.qualified_arn,
+            "function": call.ref.qualified_arn,
             "binding": asked.binding,
         }
-        await anyio.to_thread.run_sync(self._records.append, "approval", step.call.invocation_id, body)
+        await anyio.to_thread.run_sync(self._records.append, "approval", call.info.invocation_id, body)
         # What the caller waits for is the function, and not the person.
-        approved = replace(step, began=time.monotonic()).checked(
+        approved = replace(call, began=time.monotonic()).checked(
             Check(name="approval", passed=decision == "approved", reason=REASONS[decision])
         )
         # The alias may have been moved while the person thought.
         return await self._check_alias(approved) if isinstance(approved, AllowedCall) else approved
 
-    async def _carry_out(self, tool: ToolName, step: AllowedCall, progress: Progress) -> Stopped:
+    async def _carry_out(self, tool: ToolName, call: AllowedCall, progress: Progress) -> Stopped:
         """Run a call when it is its turn, and wait no longer than its deadline."""
-        wait = step.request.timeout_seconds
-        handle = InvocationHandle(NEVER if wait is None else step.began + wait)
+        wait = call.request.timeout_seconds
+        handle = InvocationHandle(NEVER if wait is None else call.began + wait)
         patience = time.monotonic() + CONCURRENT_SECONDS if wait is None else handle.deadline
         try:
             for pause in _growing_pauses():
                 now = time.monotonic()
                 may_wait = now + pause < patience
-                work = partial(self._execution.carry_out, tool, step, handle, may_wait=may_wait)
-                stopped = await self._dispatcher.run(work, handle, _slot_request(step), self._read_timeout, progress)
+                work = partial(self._execution.carry_out, tool, call, handle, may_wait=may_wait)
+                stopped = await self._dispatcher.run(work, handle, _slot_request(call), self._read_timeout, progress)
                 if not isinstance(stopped, LimitExceeded):
                     return stopped
-                await progress(now - step.began, patience - step.began, "waiting for another call of it to end")
+                await progress(now - call.began, patience - call.began, "waiting for another call of it to end")
                 await self._dispatcher.pause(pause)
             raise AssertionError("the pauses have no end")
         except (QueueFullError, NoTurnError, StoppingError) as error:
-            return await self._without_turn(tool, step, f"busy: {error}")
+            return await self._without_turn(tool, call, f"busy: {error}")
         except LeftError:
             with anyio.CancelScope(shield=True):
-                await self._without_turn(tool, step, "cancelled while it waited for its turn")
+                await self._without_turn(tool, call, "cancelled while it waited for its turn")
             raise
         except StuckError as error:
             raw: RawOutcome = Unknown("DeadlineExceeded", str(error))
             if handle.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
-            duration_ms = round((time.monotonic() - step.began) * 1000)
-            result = report_outcome(step.call, raw, duration_ms, 0, detectors=step.policy.rules.detectors)
+            duration_ms = round((time.monotonic() - call.began) * 1000)
+            result = report_outcome(call.info, raw, duration_ms, 0, detectors=call.policy.rules.detectors)
             return CompletedCall(raw, result)
 
-    async def _without_turn(self, tool: ToolName, step: AllowedCall, reason: str) -> DeniedCall:
-        stopped = step.denied(step.decision.with_check(Check(name="busy", passed=False, reason=reason)))
+    async def _without_turn(self, tool: ToolName, call: AllowedCall, reason: str) -> DeniedCall:
+        stopped = call.denied(call.decision.with_check(Check(name="busy", passed=False, reason=reason)))
         await self._record_denial(tool, stopped)
         return stopped
 
-    async def _record_denial(self, tool: ToolName, step: DeniedCall) -> None:
+    async def _record_denial(self, tool: ToolName, call: DeniedCall) -> None:
         detectors = self._policy().rules.detectors
-        await anyio.to_thread.run_sync(record_denial, self._records, tool, step, detectors)
+        await anyio.to_thread.run_sync(record_denial, self._records, tool, call, detectors)
 
 
 def _growing_pauses() -> Iterator[float]:
@@ -297,40 +297,40 @@ def _growing_pauses() -> Iterator[float]:
         pause = min(2 * pause, 1.0)
 
 
-async def _attempt(stage: Stage, step: AllowedCall) -> AllowedCall | Stopped:
+async def _attempt(stage: Stage, call: AllowedCall) -> AllowedCall | Stopped:
     """Run one stage. What it can't find out is a denial."""
     try:
-        return await stage(step)
+        return await stage(call)
     except ApprovalPending:
         raise
     except RecordError as error:
-        logger.error("%s not sent: %s", step.call.invocation_id, error)
+        logger.error("%s not sent: %s", call.info.invocation_id, error)
         failed = Check(name="record", passed=False, reason="the records can't be used")
     except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
         log_defect("deciding", error)
         failed = Check(name="internal", passed=False, reason=COULD_NOT_DECIDE)
-    return step.denied(step.decision.with_check(failed))
+    return call.denied(call.decision.with_check(failed))
 
 
-async def _could_approve(step: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
+async def _could_approve(call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
     """Whether somebody could be asked, where somebody has to be."""
-    if not _needs_approval(step):
-        return step
+    if not _needs_approval(call):
+        return call
     reason = "a person will be asked first" if approver.unable is None else REASONS[approver.unable]
-    return step.checked(Check(name="approval", passed=approver.unable is None, reason=reason))
+    return call.checked(Check(name="approval", passed=approver.unable is None, reason=reason))
 
 
-def _read_alias(step: AllowedCall) -> frozenset[str] | str:
-    return step.policy.aws.read_alias(step.ref)
+def _read_alias(call: AllowedCall) -> frozenset[str] | str:
+    return call.policy.aws.read_alias(call.ref)
 
 
-def _slot_request(step: AllowedCall) -> SlotRequest:
-    ref, target = step.ref, step.policy.target(step.ref)
+def _slot_request(call: AllowedCall) -> SlotRequest:
+    ref, target = call.ref, call.policy.target(call.ref)
     return SlotRequest((ref.account, ref.region), ref.function_arn, target.concurrency if target else None)
 
 
-def _needs_approval(step: AllowedCall) -> bool:
-    return step.rule.spec.asks and step.request.invocation_type != "DryRun"
+def _needs_approval(call: AllowedCall) -> bool:
+    return call.rule.spec.asks and call.request.invocation_type != "DryRun"
 
 
 def _aws_dry_run(raw: RawOutcome, detectors: Detectors) -> Check:

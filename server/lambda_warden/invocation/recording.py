@@ -14,7 +14,7 @@ from lambda_warden.memory import turn_for
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
-from lambda_warden.report.invocation import Call, outcome_of
+from lambda_warden.report.invocation import CallInfo, outcome_of
 from lambda_warden.report.payload import preview, read_payload
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 
@@ -26,65 +26,65 @@ _KEPT_BYTES: Final = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
 
 
-def record_denial(records: AuditLog, tool: ToolName, step: DeniedCall, detectors: Detectors) -> None:
+def record_denial(records: AuditLog, tool: ToolName, call: DeniedCall, detectors: Detectors) -> None:
     """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
     try:
-        records.append("denial", step.call.invocation_id, _denial_record(tool, step, detectors))
+        records.append("denial", call.info.invocation_id, _denial_record(tool, call, detectors))
     except RecordError as error:
         # A denial needs no record to be safe: it stands, and the operator is told.
-        logger.error("the denial of %s is not on record: %s", step.call.invocation_id, error)
+        logger.error("the denial of %s is not on record: %s", call.info.invocation_id, error)
 
 
-def _denial_record(tool: ToolName, step: DeniedCall, detectors: Detectors) -> dict[str, Field]:
+def _denial_record(tool: ToolName, call: DeniedCall, detectors: Detectors) -> dict[str, Field]:
     """A call that is not sent, and the check that stopped it."""
-    failed = step.decision.failed
+    failed = call.decision.failed
     # What a schema says of a payload quotes it, and payloads are not kept.
     told = failed.reason if failed and failed.name != "payload_schema" else None
     return {
         "tool": tool,
-        **call_fields(step.call, step.payload),
-        "function": step.call.ref.qualified_arn if step.call.ref else None,
-        "invocation_type": step.call.invocation_type,
+        **call_fields(call.info, call.payload),
+        "function": call.info.ref.qualified_arn if call.info.ref else None,
+        "invocation_type": call.info.invocation_type,
         "check": failed.name if failed else None,
         "reason": None if told is None else redact_text(told, detectors=detectors).text,
-        "rule": step.decision.rule_source,
+        "rule": call.decision.rule_source,
     }
 
 
-def call_fields(call: Call, payload: bytes | None) -> dict[str, Field]:
+def call_fields(info: CallInfo, payload: bytes | None) -> dict[str, Field]:
     """What every record of a call says: who made it, what it sends, and by which manifest it was decided."""
     return {
-        **call.caller.fields(),
-        "manifest_sha256": call.manifest,
+        **info.caller.fields(),
+        "manifest_sha256": info.manifest,
         "payload_bytes": len(payload or b""),
         "payload_sha256": _digest(payload),
     }
 
 
-def intent_record(tool: ToolName, step: AllowedCall, *, keep_payload: bool) -> dict[str, Field]:
+def intent_record(tool: ToolName, call: AllowedCall, *, keep_payload: bool) -> dict[str, Field]:
     """A call that is about to be sent."""
-    request = step.request
-    approved = any(check.name == "approval" and check.passed for check in step.decision.checks)
+    request = call.request
+    approved = any(check.name == "approval" and check.passed for check in call.decision.checks)
     return {
         "tool": tool,
-        **call_fields(step.call, request.payload),
+        **call_fields(call.info, request.payload),
         "approved": True if approved and tool == "invoke_function" else None,
-        "function": step.ref.qualified_arn,
+        "function": call.ref.qualified_arn,
         "invocation_type": request.invocation_type,
-        "rule": step.rule.source,
-        "payload": _kept(request.payload, (), step.policy.rules.detectors) if keep_payload else None,
+        "rule": call.rule.source,
+        "payload": _kept(request.payload, (), call.policy.rules.detectors) if keep_payload else None,
         "client_context_sha256": _digest(request.client_context.encode() if request.client_context else None),
         "tenant_id": request.tenant_id,
         "durable_execution_name": request.durable_execution_name,
-        "idempotency_key": step.reservation.key if step.reservation else None,
+        "idempotency_key": call.claim.key if call.claim else None,
         "timeout_seconds": request.timeout_seconds,
     }
 
 
-def retry_record(step: AllowedCall, attempt: int, refusal: Refused, pause_seconds: float) -> dict[str, Field]:
+def retry_record(call: AllowedCall, attempt: int, refusal: Refused, pause_seconds: float) -> dict[str, Field]:
     """An attempt that started nothing, and after which another one is made."""
     return {
-        **call_fields(step.call, step.request.payload),
+        **call_fields(call.info, call.request.payload),
         "attempt": attempt,
         "error": refusal.code,
         "status_code": refusal.status_code,
@@ -94,13 +94,13 @@ def retry_record(step: AllowedCall, attempt: int, refusal: Refused, pause_second
 
 
 def outcome_record(
-    step: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
+    call: AllowedCall, raw: RawOutcome, seconds: float, attempts: int, *, keep_payload: bool
 ) -> dict[str, Field]:
     """How a call ended that was sent, or was about to be."""
-    detectors = step.policy.rules.detectors
+    detectors = call.policy.rules.detectors
     common: dict[str, Field] = {
-        **call_fields(step.call, step.request.payload),
-        "outcome": outcome_of(raw, step.request.invocation_type),
+        **call_fields(call.info, call.request.payload),
+        "outcome": outcome_of(raw, call.request.invocation_type),
         "status_code": raw.status_code,
         "request_id": raw.request_id,
         "duration_ms": round(seconds * 1000),
@@ -111,7 +111,7 @@ def outcome_record(
     return common | {
         "function_error": raw.function_error,
         "executed_version": raw.executed_version,
-        "answer": _kept(raw.payload, step.rule.spec.result.pointers, detectors) if keep_payload else None,
+        "answer": _kept(raw.payload, call.rule.spec.result.pointers, detectors) if keep_payload else None,
         "answer_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
         "answer_sha256": raw.payload_sha256 if raw.payload else None,
     }

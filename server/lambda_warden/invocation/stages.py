@@ -17,7 +17,7 @@ from lambda_warden.model.outcome import RawOutcome
 from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
-from lambda_warden.report.invocation import Call
+from lambda_warden.report.invocation import CallInfo
 from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 
 
@@ -25,7 +25,7 @@ from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 class DeniedCall:
     """It is not sent. `payload` is what would have been sent, if the call came so far."""
 
-    call: Call
+    info: CallInfo
     decision: Decision
     payload: bytes | None = None
 
@@ -39,7 +39,7 @@ class DeniedCall:
 class ReplayedCall:
     """Nothing is sent, since another call has its idempotency key."""
 
-    call: Call
+    info: CallInfo
     first: IdempotencyHit
 
 
@@ -59,24 +59,24 @@ class AllowedCall:
     """Nothing speaks against it yet.
 
     Attributes:
-        call: which call it is, and who makes it.
+        info: which call it is, and who makes it.
         decision: with every check that was made.
         ref: what is invoked.
         request: what is sent.
         rule: what allows it.
         policy: what it was decided by.
-        reservation: the idempotency key that it wants, if any.
+        claim: the idempotency key that it wants, if any.
         query: what the caller wants to see of the answer, if not all of it.
         began: when it was asked for, or approved, on the clock of `time.monotonic`.
     """
 
-    call: Call
+    info: CallInfo
     decision: Decision
     ref: FunctionRef
     request: EncodedRequest
     rule: Rule
     policy: Policy
-    reservation: IdempotencyClaim | None = None
+    claim: IdempotencyClaim | None = None
     query: Query | None = None
     began: float = field(default_factory=monotonic)
 
@@ -92,11 +92,11 @@ class AllowedCall:
         if first.state == "another_request":
             reason = "this idempotency_key belongs to a call with other arguments"
             return self.denied(self.decision.with_check(Check(name="idempotency", passed=False, reason=reason)))
-        return ReplayedCall(self.call, first)
+        return ReplayedCall(self.info, first)
 
     def denied(self, decision: Decision) -> DeniedCall:
         """The end of this call by another decision."""
-        return DeniedCall(self.call, decision, self.request.payload)
+        return DeniedCall(self.info, decision, self.request.payload)
 
 
 Stage = Callable[[AllowedCall], Awaitable[AllowedCall | Stopped]]

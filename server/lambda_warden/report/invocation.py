@@ -59,7 +59,7 @@ _NEXT_AFTER_DENIAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallInfo:
     """What a report is about: which call, of what, as what, by whom, and by which manifest (a digest) it is decided."""
 
     invocation_id: str
@@ -69,7 +69,7 @@ class Call:
     manifest: str | None = None
 
 
-def report_denial(call: Call, decision: Decision) -> InvokeResult:
+def report_denial(call: CallInfo, decision: Decision) -> InvokeResult:
     """A call that was not sent."""
     return InvokeResult(
         outcome="denied",
@@ -100,7 +100,7 @@ def read_answer(raw: Returned, redact: Sequence[Pointer] = (), detectors: Detect
 
 
 def report_outcome(
-    call: Call,
+    call: CallInfo,
     raw: RawOutcome,
     duration_ms: int,
     budget: int,
@@ -146,7 +146,7 @@ def report_outcome(
             )
 
 
-def report_unshown(call: Call, raw: RawOutcome, duration_ms: int) -> InvokeResult:
+def report_unshown(call: CallInfo, raw: RawOutcome, duration_ms: int) -> InvokeResult:
     """A call that was sent, and whose answer can't be shown: only how it ended."""
     return InvokeResult(
         outcome=outcome_of(raw, call.invocation_type),
@@ -182,7 +182,7 @@ def with_way_to_its_log(result: InvokeResult) -> InvokeResult:
     return result.model_copy(update={"next_step": f"{result.next_step} {way}"})
 
 
-def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
+def report_first(call: CallInfo, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
     """A call that started nothing, since another call has its idempotency key: what is known of that one.
 
     Args:
@@ -210,7 +210,7 @@ def report_first(call: Call, invocation_id: str, result: InvokeResult | None, *,
     return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, **_of(first))
 
 
-def report_unreadable(call: Call, invocation_id: str, outcome: str | None) -> InvokeResult:
+def report_unreadable(call: CallInfo, invocation_id: str, outcome: str | None) -> InvokeResult:
     """A call that started nothing, since another call has its idempotency key, and the result of that can't be read.
 
     Args:
@@ -229,7 +229,7 @@ def report_unreadable(call: Call, invocation_id: str, outcome: str | None) -> In
     return InvokeResult(outcome=known, next_step=next_step, replayed=True, **_of(first))
 
 
-def report_dry_run(call: Call, decision: Decision, payload_bytes: int | None) -> DryRunResult:
+def report_dry_run(call: CallInfo, decision: Decision, payload_bytes: int | None) -> DryRunResult:
     """What would become of a call that was not made."""
     return DryRunResult(
         would_invoke=decision.allowed,
@@ -264,7 +264,7 @@ def next_after_denial(decision: Decision) -> str:
 
 
 def _report_returned(
-    call: Call,
+    call: CallInfo,
     raw: Returned,
     duration_ms: int,
     budget: int,
@@ -349,7 +349,7 @@ class _Named(TypedDict):
     invocation_type: RequestedInvocationType | None
 
 
-def _of(call: Call) -> _Named:
+def _of(call: CallInfo) -> _Named:
     return {
         "invocation_id": call.invocation_id,
         "function": call.ref.function_arn if call.ref else None,
@@ -360,7 +360,7 @@ def _of(call: Call) -> _Named:
 
 def _next_after_return(
     outcome: Outcome,
-    call: Call,
+    call: CallInfo,
     answer: DecodedAnswer,
     view: PayloadView,
     applied: Query | None,

@@ -28,9 +28,9 @@ def wants(
 
 
 def admit(
-    records: AuditLog, call: str, reservation: IdempotencyClaim, *buckets: Limit
+    records: AuditLog, call: str, claim: IdempotencyClaim, *buckets: Limit
 ) -> LimitExceeded | IdempotencyHit | None:
-    return records.admit(call, {"tool": "invoke_function"}, buckets, LEASE, reservation)
+    return records.admit(call, {"tool": "invoke_function"}, buckets, LEASE, claim)
 
 
 def kinds(store: Store) -> list[tuple[str, str]]:
