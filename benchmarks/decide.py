@@ -61,8 +61,8 @@ def main() -> None:
 
 
 def _rule(number: int) -> FunctionRule:
-    form, qualifier = FORMS[number // 2 % len(FORMS)] if number % 2 else ("function-{:05}", "live")
-    return FunctionRule(arn=PREFIX + form.format(number), qualifiers=[qualifier])
+    template, qualifier = FORMS[number // 2 % len(FORMS)] if number % 2 else ("function-{:05}", "live")
+    return FunctionRule(arn=PREFIX + template.format(number), qualifiers=[qualifier])
 
 
 def _rules(specs: list[FunctionRule]) -> Rules:

@@ -113,7 +113,7 @@ def test_calls_that_read_and_calls_that_invoke_share_no_client_and_so_no_connect
     assert config(made.for_reading(ACCOUNT, "us-east-1")).max_pool_connections > 1
 
 
-def test_only_the_client_that_invokes_has_watched_connections() -> None:
+def test_only_the_client_that_invokes_has_tracked_connections() -> None:
     made = clients()
 
     def pools(client: Any) -> set[str]:

@@ -24,7 +24,7 @@ STATUSES: Final[dict[str, int]] = {
     for shape in SERVICE.operation_model(operation).error_shapes
 }
 EVENTS: Final[Mapping[str, Any]] = SERVICE.operation_model("InvokeWithResponseStream").get_event_stream_output().members
-LEFT: Final[list[Sent]] = ["whole", "unwatched"]
+LEFT: Final[list[Sent]] = ["whole", "untracked"]
 NOT_LEFT: Final[list[Sent]] = ["no", "partly"]
 REFUSED_STATUSES: Final = (400, 401, 402, 403, 404, 405, 407, 409, 413, 415, 429, 501)
 

@@ -68,7 +68,7 @@ def test_how_much_has_left_is_told_step_by_step_and_anew_for_each_attempt() -> N
     for step in ["begin_attempt", "goes_out", "connects", "has_left"] * 2:
         getattr(handle, step)()
         told.append(handle.sent)
-    assert told == ["no", "unwatched", "partly", "whole"] * 2
+    assert told == ["no", "untracked", "partly", "whole"] * 2
 
 
 def test_the_first_reason_counts() -> None:

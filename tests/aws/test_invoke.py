@@ -78,7 +78,7 @@ def test_what_is_held_is_the_whole_or_the_start_of_what_came(parts: list[bytes],
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "HELD_BYTES", held)
         patch.setattr(module, "START_BYTES", start)
-        arrived = module._Answer()
+        arrived = module._ArrivedAnswer()
         for part in parts:
             arrived.add(part)
     assert arrived.payload() == {
@@ -232,13 +232,13 @@ def test_a_stream_that_is_given_up_while_it_is_read_is_unknown_and_says_why(
     chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = threading.Event()
-    add = module._Answer.add
+    add = module._ArrivedAnswer.add
 
-    def take(self: Any, part: bytes) -> None:
+    def add_part(self: Any, part: bytes) -> None:
         add(self, part)
         taken.set()
 
-    monkeypatch.setattr(module._Answer, "add", take)
+    monkeypatch.setattr(module._ArrivedAnswer, "add", add_part)
     headers = {"Content-Length": "", "Connection": "close"}
     begun = stream(chunk(b"half"), end=b"") if chunked else answer(headers=headers) + chunk(b"half")
 

@@ -1,4 +1,4 @@
-"""Watched connections, on real sockets: what has left is told, and what was given up ends at once."""
+"""Tracked connections, on real sockets: what has left is told, and what was given up ends at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from lambda_warden.aws import tracked_connections as watched
+from lambda_warden.aws import tracked_connections
 from lambda_warden.aws.invocation_handle import InvocationHandle, Reason
 from lambda_warden.aws.invoke import invoke
 from lambda_warden.model.outcome import Refused, Returned, Unknown
@@ -86,28 +86,28 @@ def test_over_tls_a_reset_in_the_middle_of_the_request_is_refused(tmp_path: Path
 # The hook
 
 
-def test_the_installed_botocore_can_be_watched(caplog: pytest.LogCaptureFixture) -> None:
-    """If this fails, botocore or urllib3 has renamed what `watch` looks for, and calls are `unwatched`."""
+def test_the_installed_botocore_can_be_tracked(caplog: pytest.LogCaptureFixture) -> None:
+    """If this fails, botocore or urllib3 has renamed what `track` looks for, and calls are `untracked`."""
     seen = served(answering(OK))
     assert isinstance(seen.raw, Returned)
     assert seen.sent == "whole"
     assert caplog.records == []
 
 
-def test_with_a_botocore_that_can_not_be_watched_what_is_not_certain_is_unknown(
+def test_with_a_botocore_that_can_not_be_tracked_what_is_not_certain_is_unknown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with nobody_listens() as url:
         clients = clients_at(url)
         client: Any = clients.for_reading(ACCOUNT, REGION)
         client._endpoint.http_session = Session(client._endpoint.http_session.send)
-        watched.watch(client)
-        assert "can't be watched" in caplog.text
+        tracked_connections.track(client)
+        assert "can't be tracked" in caplog.text
         made: Any = clients
         made._made[ACCOUNT, REGION, True] = client
         call = Call(clients)
         assert isinstance(call.outcome(), Unknown)
-        assert call.handle.sent == "unwatched"
+        assert call.handle.sent == "untracked"
 
 
 class Session:
@@ -254,7 +254,7 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_a_connection_that_was_idle_for_too_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(tracked_connections, "IDLE_SECONDS", -1.0)
     with raw_server(answering(OK)) as server:
         assert [type(outcome) for outcome in in_turn(server, 3)] == [Returned] * 3
         assert server.connections == 3
@@ -287,7 +287,7 @@ def test_what_is_left_of_an_answer_never_reaches_the_next_call(extra: bytes) -> 
 
 def test_connections_that_wait_for_slow_functions_are_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, int] = {}
-    getresponse = watched._Connection.getresponse
+    getresponse = tracked_connections._Connection.getresponse
 
     def look(self: Any) -> Any:
         options["SO_KEEPALIVE"] = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -296,7 +296,7 @@ def test_connections_that_wait_for_slow_functions_are_kept_alive(monkeypatch: py
                 options[name] = self.sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
         return getresponse(self)
 
-    monkeypatch.setattr(watched._Connection, "getresponse", look)
+    monkeypatch.setattr(tracked_connections._Connection, "getresponse", look)
     served(answering(OK))
     assert options["SO_KEEPALIVE"]
     assert options["TCP_NODELAY"]
@@ -331,7 +331,7 @@ def test_through_a_tunnel_what_has_left_is_told_too(tmp_path: Path) -> None:
 def test_through_a_tunnel_too_an_idle_connection_is_not_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(tracked_connections, "IDLE_SECONDS", -1.0)
     seen: list[bytes] = []
     with raw_server(tunnel(seen, OK)) as proxy, environment(HTTPS_PROXY=proxy.url):
         clients = clients_at("https://127.0.0.1:9", ca_bundle=trusted(tmp_path))

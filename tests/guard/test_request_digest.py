@@ -16,7 +16,7 @@ from support.builders import OTHER_ACCOUNT, OTHER_REGION, ref, request
 WHOLE = request(b"{}", client_context="e30=", tenant_id="t", durable_execution_name="order-1", timeout_seconds=5)
 
 
-def test_a_binding_is_a_digest_that_stays_the_same() -> None:
+def test_a_digest_stays_the_same() -> None:
     """Approvals and keys outlive a restart: another form of the digest would make all of them invalid."""
     assert request_digest(ref(), request(), "local") == request_digest(ref(), request(), "local")
     assert re.fullmatch("[0-9a-f]{64}", request_digest(ref(), WHOLE, "local"))
@@ -33,7 +33,7 @@ def test_a_binding_is_a_digest_that_stays_the_same() -> None:
     ],
     ids=str,
 )
-def test_another_function_has_another_binding(other: FunctionRef) -> None:
+def test_another_function_has_another_digest(other: FunctionRef) -> None:
     assert request_digest(other, WHOLE, "local") != request_digest(ref(), WHOLE, "local")
 
 
@@ -54,7 +54,7 @@ def test_another_function_has_another_binding(other: FunctionRef) -> None:
     ],
     ids=repr,
 )
-def test_another_request_has_another_binding(changed: dict[str, Any]) -> None:
+def test_another_request_has_another_digest(changed: dict[str, Any]) -> None:
     assert request_digest(ref(), replace(WHOLE, **changed), "local") != request_digest(ref(), WHOLE, "local")
 
 
@@ -71,7 +71,7 @@ def test_every_field_of_a_request_was_decided_on() -> None:
     assert set(EncodedRequest.__slots__) == bound | {"timeout_seconds", "log_tail", "response_stream", "payload_text"}
 
 
-def test_another_principal_has_another_binding() -> None:
+def test_another_principal_has_another_digest() -> None:
     assert request_digest(ref(), WHOLE, "chat-ops") != request_digest(ref(), WHOLE, "local")
 
 

@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
 
-class FakeSending(InvocationHandle):
+class FakeHandle(InvocationHandle):
     """Pauses at once, and can be given up in one of its pauses."""
 
     def __init__(self, clock: Clock, until: float = float("inf"), given_up_in_pause: int = 0) -> None:
@@ -64,7 +64,7 @@ class Run:
         self.begun: list[float] = []
         self.told: list[tuple[int, Refused, float]] = []
         clock = Clock()
-        self.handle = FakeSending(clock, clock.now + until, given_up_in_pause)
+        self.handle = FakeHandle(clock, clock.now + until, given_up_in_pause)
         left = iter(outcomes)
 
         def attempt() -> RawOutcome:
@@ -146,7 +146,7 @@ def test_nothing_is_attempted_where_recording_the_retry_took_what_time_was_left(
 
 
 def test_a_pause_that_takes_longer_than_planned_is_followed_by_nothing_after_the_deadline() -> None:
-    class Slow(FakeSending):
+    class Slow(FakeHandle):
         def wait(self, seconds: float) -> None:
             super().wait(seconds + 30)
 

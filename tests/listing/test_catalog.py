@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_warden.listing import catalog as directory_module
+from lambda_warden.listing import catalog as catalog_module
 from lambda_warden.listing.catalog import Catalog
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
@@ -24,8 +24,8 @@ class _Policy:
 
 
 @pytest.fixture
-def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Gives a directory to which AWS lists the functions of an account."""
+def catalog_of(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Gives a catalog to which AWS lists the functions of an account."""
 
     def make(account: str, description: str = "Exports the ledger") -> Catalog:
         listing = FunctionList(
@@ -34,8 +34,8 @@ def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
                 for arn in (function_arn(name, account=account) for name in "ab")
             }
         )
-        monkeypatch.setattr(directory_module, "_list_place", lambda *_: listing)
-        monkeypatch.setattr(directory_module, "_describe_item", lambda *_: FunctionDetails())
+        monkeypatch.setattr(catalog_module, "_list_place", lambda *_: listing)
+        monkeypatch.setattr(catalog_module, "_describe_item", lambda *_: FunctionDetails())
         policy: Any = _Policy()
         return Catalog(lambda: policy, 100_000)
 
@@ -43,23 +43,23 @@ def directory_of(monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 @pytest.mark.parametrize(("words", "found"), [("refunds", "a"), ("REFUND", "a"), ("ledger", "b"), ("nothing", "")])
-async def test_descriptions_are_looked_at_too(words: str, found: str, directory_of: Make) -> None:
-    result = await directory_of(ACCOUNT).list_functions({"name_contains": words}, Caller())
+async def test_descriptions_are_looked_at_too(words: str, found: str, catalog_of: Make) -> None:
+    result = await catalog_of(ACCOUNT).list_functions({"name_contains": words}, Caller())
 
     assert [entry.function for entry in result.functions] == [function_arn(name) for name in found]
     assert (result.outside_data is not None) == (found == "b")
 
 
-async def test_another_account_than_the_target_s_is_said_and_nothing_of_it_is_shown(directory_of: Make) -> None:
-    result = await directory_of(OTHER_ACCOUNT).list_functions({}, Caller())
+async def test_another_account_than_the_target_s_is_said_and_nothing_of_it_is_shown(catalog_of: Make) -> None:
+    result = await catalog_of(OTHER_ACCOUNT).list_functions({}, Caller())
 
     assert any(OTHER_ACCOUNT in note and ACCOUNT in note and "another account" in note for note in result.notes)
     assert [entry.exists for entry in result.functions] == [None, None]
     assert "ledger" not in result.model_dump_json()
 
 
-async def test_the_target_s_own_account_needs_no_note(directory_of: Make) -> None:
-    result = await directory_of(ACCOUNT).list_functions({}, Caller())
+async def test_the_target_s_own_account_needs_no_note(catalog_of: Make) -> None:
+    result = await catalog_of(ACCOUNT).list_functions({}, Caller())
 
     assert result.notes == []
     assert [entry.exists for entry in result.functions] == [True, True]

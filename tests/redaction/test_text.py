@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lambda_warden.redaction.text import (
     is_mark,
-    redact_cut_text,
     redact_text,
+    redact_truncated_text,
     secret_named,
     suspicion,
 )
@@ -200,7 +200,7 @@ def test_private_keys_that_touch_are_each_redacted() -> None:
     ],
 )
 def test_a_text_whose_beginning_is_missing_loses_what_may_be_half_a_secret(text: str, shown: str) -> None:
-    assert redact_cut_text(text).text == shown
+    assert redact_truncated_text(text).text == shown
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ ENTRY: Final[dict[str, Any]] = {
 CASES: Final[dict[str, tuple[BaseModel, str, list[str]]]] = {}
 
 
-def case(name: str, result: Any, text: str, *facts: str) -> None:
-    CASES[name] = (result, text, [result.next_step, *facts])
+def case(name: str, result: Any, text: str, *expected: str) -> None:
+    CASES[name] = (result, text, [result.next_step, *expected])
 
 
 cut = InvokeResult(
@@ -155,11 +155,11 @@ IN_TEXT: Final = {"truncated": "part of", "approval": "a person is asked before 
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_view_has_every_fact(name: str) -> None:
-    result, text, facts = CASES[name]
+    result, text, expected = CASES[name]
     structure = json.dumps(sent(result), ensure_ascii=False, separators=(",", ":"))
-    for fact in facts:
-        assert fact in structure, fact
-        assert IN_TEXT.get(fact, fact) in text, fact
+    for words in expected:
+        assert words in structure, words
+        assert IN_TEXT.get(words, words) in text, words
 
 
 @pytest.mark.parametrize("name", [name for name, (result, _, _) in CASES.items() if "outside_data" in sent(result)])

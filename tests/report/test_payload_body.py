@@ -87,7 +87,7 @@ def test_any_other_body_stays_as_it_is(body: Any) -> None:
         [{"statusCode": 404, "body": "{}"}],
     ],
 )
-def test_what_is_no_response_is_not_unfolded(value: Any) -> None:
+def test_what_is_no_response_is_not_decoded(value: Any) -> None:
     result = report(value)
     assert (result.payload, result.unfolded, result.next_step) == (value, [], "Use the payload.")
 

@@ -249,7 +249,7 @@ def test_the_rule_s_places_are_not_shown_in_a_part_either(text: str, pointer: st
     assert shown(text.encode(), pointer).value == value
 
 
-def test_a_part_of_a_response_is_unfolded_where_its_body_is_whole() -> None:
+def test_a_part_of_a_response_is_decoded_where_its_body_is_whole() -> None:
     result = report(json.dumps({"statusCode": 404, "body": '{"a": [1]}', "headers": {}}).encode()[:-1])
 
     assert result.payload == {"statusCode": 404, "body": {"a": [1]}, "headers": {}}

@@ -438,8 +438,8 @@ MUTANTS = [
     Mutant(
         "a lost connection is a refusal",
         "aws/errors.py",
-        '    if sent in ("whole", "unwatched"):\n',
-        '    if sent == "unwatched":\n',
+        '    if sent in ("whole", "untracked"):\n',
+        '    if sent == "untracked":\n',
         "tests/faults/test_never_twice.py",
     ),
     Mutant(
@@ -737,7 +737,7 @@ MUTANTS = [
         "tests/faults/test_never_twice.py tests/faults/test_random_faults.py",
     ),
     Mutant(
-        "what left is not watched",
+        "what left is not tracked",
         "aws/tracked_connections.py",
         '        classes.update({"http": partial',
         '        {}.update({"http": partial',

@@ -18,8 +18,8 @@ PINNED = allow("f", "live", "7", expect_version=["7", "8"])
 
 
 def alias(version: str, **weights: float) -> Reply:
-    facts = {"Name": "live", "FunctionVersion": version, "RoutingConfig": {"AdditionalVersionWeights": weights}}
-    return Reply(body=json.dumps(facts).encode())
+    alias = {"Name": "live", "FunctionVersion": version, "RoutingConfig": {"AdditionalVersionWeights": weights}}
+    return Reply(body=json.dumps(alias).encode())
 
 
 class WithAlias(ScriptedEndpoint):
@@ -43,8 +43,8 @@ def pinned() -> WithAlias:
 
 
 @pytest.mark.parametrize("facts", [alias("7"), alias("8"), alias("7", **{"8": 0.1})], ids=["7", "8", "both"])
-async def test_an_alias_that_leads_where_it_should_is_called(facts: Reply, pinned: WithAlias, tmp_path: Path) -> None:
-    pinned.alias = facts
+async def test_an_alias_that_leads_where_it_should_is_called(alias: Reply, pinned: WithAlias, tmp_path: Path) -> None:
+    pinned.alias = alias
     pinned.behaviours["f"] = lambda _: returned("ok", version="7")
     async with warden(tmp_path, pinned.url, PINNED) as running:
         result = await running.invoke("f:live")
@@ -83,9 +83,9 @@ async def test_an_alias_that_leads_where_it_should_is_called(facts: Reply, pinne
     ],
 )
 async def test_an_alias_that_may_lead_elsewhere_is_denied_before_the_call(
-    facts: Reply, reason: str, pinned: WithAlias, tmp_path: Path
+    alias: Reply, reason: str, pinned: WithAlias, tmp_path: Path
 ) -> None:
-    pinned.alias = facts
+    pinned.alias = alias
     async with warden(tmp_path, pinned.url, PINNED) as running:
         result = await running.invoke("f:live")
         asked = await running.dry_run("f:live")

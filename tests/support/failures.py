@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 import trustme
 
-from lambda_warden.aws import tracked_connections as watched
+from lambda_warden.aws import tracked_connections
 from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import RawOutcome
 from support.builders import ACCOUNT, request
@@ -245,7 +245,7 @@ def _then(what: Callable[[socket.socket], object], sent: Any = None) -> Failure:
 
 def _no_answer_at_all(_: Path) -> Seen:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watched, "_LONGEST_SECONDS", 0.3)
+        patch.setattr(tracked_connections, "_LONGEST_SECONDS", 0.3)
         return _then(hold)(Path())
 
 

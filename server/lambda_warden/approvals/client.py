@@ -38,7 +38,7 @@ class Approval(BaseModel):
     approve: bool = Field(description="Run it, exactly as shown.")
 
 
-class ApprovalQuestion(ApprovalPending):
+class ApprovalInputRequired(ApprovalPending):
     """The question, as the result of the call."""
 
     def __init__(self, result: InputRequiredResult) -> None:
@@ -78,7 +78,7 @@ class ClientApprover:
         """Get an answer for exactly this question.
 
         Raises:
-            ApprovalQuestion: if the question has to go out as the call's result.
+            ApprovalInputRequired: if the question has to go out as the call's result.
             RecordError: if the question can't be kept, so that its answer could be used twice.
         """
         if unable := self.unable:
@@ -103,8 +103,8 @@ class ClientApprover:
         answer = (self._context.input_responses or {}).get(_KEY)
         asked = _asked(self._context.request_state)
         if answer is None or asked is None:
-            raise ApprovalQuestion(await self._new_question(question))
-        verdict = await anyio.to_thread.run_sync(self._records.answer, asked, question.binding)
+            raise ApprovalInputRequired(await self._new_question(question))
+        verdict = await anyio.to_thread.run_sync(self._records.answer, asked, question.request_digest)
         match verdict:
             case "valid":
                 return _result_of(answer)
@@ -113,11 +113,11 @@ class ClientApprover:
             case "expired":
                 return "timed_out"
             case _:  # an answer to another question, or to one that this store never asked
-                raise ApprovalQuestion(await self._new_question(question))
+                raise ApprovalInputRequired(await self._new_question(question))
 
     async def _new_question(self, question: ApprovalRequest) -> InputRequiredResult:
         approval_id = uuid.uuid4().hex
-        await anyio.to_thread.run_sync(self._records.ask, approval_id, question.binding, self._timeout)
+        await anyio.to_thread.run_sync(self._records.ask, approval_id, question.request_digest, self._timeout)
         form = ElicitRequestFormParams(message=question.text, requested_schema=render_elicitation_schema(Approval))
         return InputRequiredResult(
             input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps({"approval_id": approval_id})

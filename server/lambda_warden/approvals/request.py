@@ -32,7 +32,7 @@ class ApprovalRequest:
     """What to ask, and the digest of the one request that an answer is good for."""
 
     text: str
-    binding: str
+    request_digest: str
 
 
 def approval_request(ref: FunctionRef, spec: FunctionRule, request: EncodedRequest, principal: str) -> ApprovalRequest:

@@ -27,8 +27,8 @@ def list_functions(clients: Clients, account: str, region: str) -> FunctionList:
         pages = clients.for_reading(account, region).get_paginator("list_functions").paginate()
         for page in pages:
             for configuration in page["Functions"]:
-                facts = _facts(configuration)
-                found[facts.function_arn] = facts
+                info = _function_info(configuration)
+                found[info.function_arn] = info
             if len(found) >= LIST_LIMIT:
                 return FunctionList(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
     except Exception as error:  # noqa: BLE001 - an answer of another shape is a problem of the listing, too
@@ -77,7 +77,7 @@ def describe(clients: Clients, account: str, region: str, function_arn: str, qua
     return FunctionDetails(state, aliases, versions, tuple(problems))
 
 
-def _facts(configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef) -> FunctionInfo:
+def _function_info(configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef) -> FunctionInfo:
     return FunctionInfo(
         function_arn=configuration["FunctionArn"],
         description=configuration.get("Description") or None,

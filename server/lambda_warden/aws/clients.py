@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError
 
 from lambda_warden import __version__
 from lambda_warden.aws.advice import may_be_renewed
-from lambda_warden.aws.tracked_connections import Pools, watch
+from lambda_warden.aws.tracked_connections import Pools, track
 from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
@@ -208,7 +208,7 @@ class Clients:
             config=config,
         )
         if invokes:
-            self._pools.append(watch(client))
+            self._pools.append(track(client))
         else:
             client.meta.events.register("after-call", partial(self._note, (account, region, invokes), client))
         return client

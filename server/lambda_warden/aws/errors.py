@@ -126,7 +126,7 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
         code, message = _GIVEN_UP[reason]
     elif not isinstance(error, BotoCoreError):
         message = f"unexpected {code}"
-    if sent in ("whole", "unwatched"):
+    if sent in ("whole", "untracked"):
         return Unknown(code, message)
     if reason is not None:
         return Refused(code, f"{message}, before the call was sent", retry_sensible=reason != "cancelled")

@@ -16,8 +16,8 @@ from typing import Final, Literal
 Reason = Literal["cancelled", "deadline", "shutdown"]
 """Why a call was given up: its client wanted no more of it, its time was up, or the server ends."""
 
-Sent = Literal["no", "partly", "whole", "unwatched"]
-"""How much of a request has left. unwatched: it went out over a connection that nobody watched."""
+Sent = Literal["no", "partly", "whole", "untracked"]
+"""How much of a request has left. untracked: it went out over a connection that reports nothing."""
 
 NEVER: Final = float("inf")
 
@@ -88,12 +88,12 @@ class InvocationHandle:
         self._sent = "no"
 
     def goes_out(self) -> None:
-        """The request is handed to a connection. Until a watched connection speaks of it, nobody watches."""
+        """The request is handed to a connection. Until a tracked connection speaks of it, nothing is known."""
         self.check()
-        self._sent = "unwatched"
+        self._sent = "untracked"
 
     def connects(self) -> None:
-        """A watched connection has taken the request, and nothing of it has left."""
+        """A tracked connection has taken the request, and nothing of it has left."""
         self._sent = "partly"
         self.check()
 

@@ -52,7 +52,7 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
     Blocks until then, or until the call is given up. Raises nothing.
 
     Args:
-        clients: made with one attempt a call, over watched connections.
+        clients: made with one attempt a call, over tracked connections.
         ref: the canonical reference that was decided on; its ARN and qualifier are sent as they are.
         request: the encoded parameters.
         handle: carries the deadline, and learns how much of the request has left.
@@ -62,7 +62,7 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
         code = type(error).__name__
         return Refused(code, text(error), advice=advice_for(code, text(error)))
-    answer = _Answer()
+    answer = _ArrivedAnswer()
     asks_for_log = request.log_tail and not clients.refuses_log(ref.account, ref.region)
     request = replace(request, log_tail=asks_for_log)
     handle.begin_attempt()
@@ -143,7 +143,7 @@ def _is_lambdas(headers: Mapping[str, str]) -> bool:
     return "server" not in headers and "date" in headers and kind in ("", *_GUESSED)
 
 
-class _Answer:
+class _ArrivedAnswer:
     """What has arrived of an answer: its size and digest, and the bytes themselves, or their start if they are many."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class _Answer:
 def _broken_off(
     error: Exception,
     response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef,
-    answer: _Answer,
+    answer: _ArrivedAnswer,
     handle: InvocationHandle,
 ) -> Unknown:
     """AWS had begun to answer, so the function ran, and nobody knows how it ended: whatever the error says."""
@@ -186,7 +186,7 @@ def _broken_off(
     )
 
 
-def _read(response: InvocationResponseTypeDef, answer: _Answer, handle: InvocationHandle) -> Returned:
+def _read(response: InvocationResponseTypeDef, answer: _ArrivedAnswer, handle: InvocationHandle) -> Returned:
     with closing(response["Payload"]) as body:
         length = response["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "")
         if length.isdigit() and int(length) <= HELD_BYTES:
@@ -200,7 +200,7 @@ def _read(response: InvocationResponseTypeDef, answer: _Answer, handle: Invocati
     return _returned(response, answer)
 
 
-def _returned(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
+def _returned(response: InvocationResponseTypeDef, answer: _ArrivedAnswer) -> Returned:
     return Returned(
         status_code=response["StatusCode"],
         **answer.payload(),
@@ -213,7 +213,7 @@ def _returned(response: InvocationResponseTypeDef, answer: _Answer) -> Returned:
 
 
 def _read_stream(
-    response: InvokeWithResponseStreamResponseTypeDef, answer: _Answer, handle: InvocationHandle
+    response: InvokeWithResponseStreamResponseTypeDef, answer: _ArrivedAnswer, handle: InvocationHandle
 ) -> Returned | Unknown:
     status, request_id = response["StatusCode"], token(response["ResponseMetadata"].get("RequestId"))
     with closing(response["EventStream"]) as events:

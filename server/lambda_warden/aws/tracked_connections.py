@@ -62,8 +62,8 @@ class Pools:
             pool.close()
 
 
-def watch(client: LambdaClient) -> Pools:
-    """Make a client's Invoke requests go over watched connections.
+def track(client: LambdaClient) -> Pools:
+    """Make a client's Invoke requests go over tracked connections.
 
     Without them a call is still sent at most once, but errors that prove nothing are `unknown` more often. botocore
     has no public way to choose the class of its connections, so this looks for the one place where they are named.
@@ -75,7 +75,7 @@ def watch(client: LambdaClient) -> Pools:
         classes: dict[str, Any] = client._endpoint.http_session._pool_classes_by_scheme  # type: ignore[attr-defined]
         classes.update({"http": partial(_Pool, of=pools), "https": partial(_TlsPool, of=pools)})
     except AttributeError:
-        logger.warning("this version of botocore can't be watched: what is not certain will be reported as unknown")
+        logger.warning("this version of botocore can't be tracked: what is not certain will be reported as unknown")
     return pools
 
 
@@ -84,7 +84,7 @@ def _goes_out(**_: object) -> None:
         handle.goes_out()
 
 
-class _Watched:
+class _Tracked:
     """Mixed into a connection of botocore. Without a call on this thread it does nothing."""
 
     sock: Any
@@ -138,11 +138,11 @@ class _Watched:
         return response
 
 
-class _Connection(_Watched, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_Tracked, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _TlsConnection(_Watched, AWSHTTPSConnection):  # type: ignore[misc]
+class _TlsConnection(_Tracked, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 

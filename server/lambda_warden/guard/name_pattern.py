@@ -26,13 +26,13 @@ class NamePatterns(Generic[_T]):
 
     def __init__(self) -> None:
         self._size = 0
-        self._by_prefix = _ByEnds[_ByEnds[list[_Entry[_T]]]]()
+        self._by_prefix = _ByEnds[_ByEnds[list[_PatternEntry[_T]]]]()
 
     def add(self, pattern: RuleArn, value: _T) -> None:
         """Add a pattern. One that is there already may be added again with another value."""
         prefix, suffix = _ends(pattern.name)
         by_suffix = self._by_prefix.entries.setdefault(prefix, _ByEnds())
-        by_suffix.entries.setdefault(suffix, []).append(_Entry(self._size, pattern, value))
+        by_suffix.entries.setdefault(suffix, []).append(_PatternEntry(self._size, pattern, value))
         self._size += 1
 
     def matching(self, name: str) -> list[_T]:
@@ -109,7 +109,7 @@ class _Numbered(Generic[_T]):
 
 
 @dataclass(frozen=True)
-class _Entry(Generic[_T]):
+class _PatternEntry(Generic[_T]):
     number: int
     arn: RuleArn
     value: _T

@@ -59,7 +59,7 @@ class PayloadSchema:
         except (SchemaError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
-            raise SchemaError(f"the schema can't be read: {_cut(str(error) or type(error).__name__)}") from None
+            raise SchemaError(f"the schema can't be read: {_shortened(str(error) or type(error).__name__)}") from None
         self.schema = schema
 
     def problem(self, payload: object) -> str | None:
@@ -75,7 +75,7 @@ class PayloadSchema:
                 return f"$: {_shown(payload)} does not fit (it is too large to say where)"
             self._validator.validate(payload)
         except ValidationError as error:
-            return f"{_cut(json_path(error.instance_path))}: {_cut(_said(error))}"
+            return f"{_shortened(json_path(error.instance_path))}: {_shortened(_said(error))}"
         except (KeyboardInterrupt, SystemExit):
             raise
         except _UncheckedError as error:
@@ -105,13 +105,13 @@ def _invalid(error: ValidationError) -> SchemaError:
     """What is wrong with a schema, in words for whoever wrote it."""
     path, kind = error.instance_path, error.kind
     if isinstance(kind, ValidationErrorKind.Referencing):
-        return SchemaError(f"a $ref leads to no schema in the schema itself: {_cut(error.message)}")
-    where = f"not a valid JSON Schema at {_cut(json_path(path))}"
+        return SchemaError(f"a $ref leads to no schema in the schema itself: {_shortened(error.message)}")
+    where = f"not a valid JSON Schema at {_shortened(json_path(path))}"
     if isinstance(kind, ValidationErrorKind.Format) and kind.format == "regex":
-        pattern = _cut(str(error.instance))
+        pattern = _shortened(str(error.instance))
         what = f"{pattern!r} is no regular expression, or has look-around or backreferences, which are not read"
         return SchemaError(f"{where}: {what}", path)
-    return SchemaError(f"{where}: {_cut(_said(error))}", path)
+    return SchemaError(f"{where}: {_shortened(_said(error))}", path)
 
 
 def _check_dialect(root: JsonSchema) -> None:
@@ -185,8 +185,8 @@ def _target(root: JsonSchema, anchors: Mapping[str, JsonSchema], reference: str)
     if not reference.startswith("#/"):
         return root if reference == "#" else anchors.get(reference[1:])
     found: object = root
-    for step in reference[2:].split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
+    for token in reference[2:].split("/"):
+        key = token.replace("~1", "/").replace("~0", "~")
         if isinstance(found, list) and key.isdigit() and int(key) < len(found):
             found = found[int(key)]
         else:
@@ -271,5 +271,5 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + "…"

@@ -1,4 +1,4 @@
-"""binding: a digest of exactly what would be sent, and of who asks. Approvals and idempotency keys are good for one."""
+"""A digest of exactly what would be sent, and of who asks. An approval or an idempotency key is good for one digest."""
 
 from __future__ import annotations
 

@@ -124,12 +124,12 @@ class Execution:
         started = time.monotonic()
         raw, attempts = self._attempt(call, handle)
         seconds = time.monotonic() - started
-        ending = CompletedCall(raw, self._report(call, raw, seconds, attempts))
+        completed = CompletedCall(raw, self._report(call, raw, seconds, attempts))
         try:
-            self._finish(call, ending, seconds, attempts)
+            self._finish(call, completed, seconds, attempts)
         except RecordError as error:
             logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
-        return ending
+        return completed
 
     def _admit(self, tool: ToolName, call: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
@@ -233,21 +233,21 @@ class Execution:
             log_bytes=len(raw.log_tail or b""),
         )
 
-    def _finish(self, call: AllowedCall, ending: CompletedCall, seconds: float, attempts: int) -> None:
-        raw, invocation_id = ending.raw, call.info.invocation_id
+    def _finish(self, call: AllowedCall, completed: CompletedCall, seconds: float, attempts: int) -> None:
+        raw, invocation_id = completed.raw, call.info.invocation_id
         self._records.finish(
             invocation_id,
             self._outcome_record(call, raw, seconds, attempts),
             ran=not isinstance(raw, Refused),
             ended=not (isinstance(raw, Unknown) and raw.status_code is None),
-            result=ending.result.model_dump_json(exclude_defaults=True) if call.claim else None,
+            result=completed.result.model_dump_json(exclude_defaults=True) if call.claim else None,
         )
-        if ending.result.violation:
-            logger.error("%s: %s", invocation_id, ending.result.violation)
+        if completed.result.violation:
+            logger.error("%s: %s", invocation_id, completed.result.violation)
             body: dict[str, Field] = {
                 **call_fields(call.info, call.request.payload),
                 "function": call.ref.qualified_arn,
-                "reason": ending.result.violation,
+                "reason": completed.result.violation,
             }
             self._records.append("violation", invocation_id, body)
 

@@ -239,7 +239,7 @@ class Pipeline:
             **call_fields(call.info, call.request.payload),
             "answer": decision,
             "function": call.ref.qualified_arn,
-            "binding": asked.binding,
+            "request_digest": asked.request_digest,
         }
         await anyio.to_thread.run_sync(self._records.append, "approval", call.info.invocation_id, body)
         # What the caller waits for is the function, and not the person.

@@ -133,7 +133,7 @@ class _Fitting:
         if whole and not entry.open_levels:
             return value
         if isinstance(value, str):
-            return _cut_text(value, room, place, cuts, known=not entry.open_levels)
+            return _shortened_text(value, room, place, cuts, known=not entry.open_levels)
         if not _is_container(value):
             return value
         entries = _entries(value, entry.open_levels)
@@ -270,7 +270,7 @@ def _text_size(text: str) -> int:
     return len(quoted) if quoted.isascii() else len(quoted.encode())
 
 
-def _cut_text(text: str, room: int, place: Place, cuts: list[Cut], *, known: bool) -> str:
+def _shortened_text(text: str, room: int, place: Place, cuts: list[Cut], *, known: bool) -> str:
     # No character takes less than a byte; how many fit is found by halves.
     fits, above = 0, min(len(text), room - 2) + 1
     while above - fits > 1:

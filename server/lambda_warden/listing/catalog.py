@@ -39,13 +39,13 @@ class _Item:
 
     function: str
     rule: Rule
-    facts: FunctionInfo | None
+    info: FunctionInfo | None
     qualifiers: tuple[str, ...]
 
     @property
     def description(self) -> str | None:
         """The operator's, or else what AWS says, redacted."""
-        return self.rule.spec.description or _told(self.facts.description if self.facts else None)
+        return self.rule.spec.description or _told(self.info.description if self.info else None)
 
     @property
     def key(self) -> str:
@@ -156,7 +156,7 @@ async def _describe(policy: Policy, page: list[_Item]) -> dict[str, FunctionDeta
         details[item.function] = await anyio.to_thread.run_sync(_describe_item, policy, item)
 
     async with anyio.create_task_group() as group:
-        for item in {item.function: item for item in page if item.facts is not None}.values():
+        for item in {item.function: item for item in page if item.info is not None}.values():
             group.start_soon(read, item)
     return dict(sorted(details.items()))
 
@@ -177,27 +177,27 @@ def _expand(rule: Rule, listing: FunctionList, rules: Rules) -> list[_Item]:
     regex, prefix = rule.arn.name_regex(), rule.spec.arn.removesuffix(rule.arn.name)
     matching = [
         item
-        for arn, facts in listing.functions.items()
+        for arn, info in listing.functions.items()
         if arn.startswith(prefix) and regex.fullmatch(arn.removeprefix(prefix)) and not rules.names_exactly(arn)
-        for item in _items(arn, rule, facts, rules)
+        for item in _items(arn, rule, info, rules)
     ]
     if listing.problem is None:
         return matching
     return [_Item(rule.spec.arn, rule, None, tuple(rule.spec.qualifiers)), *matching]
 
 
-def _items(function: str, rule: Rule, facts: FunctionInfo | None, rules: Rules) -> list[_Item]:
+def _items(function: str, rule: Rule, info: FunctionInfo | None, rules: Rules) -> list[_Item]:
     name, arn = function.rsplit(":", 1)[-1], rule.arn
     allowed = tuple(
         qualifier
         for qualifier in rule.spec.qualifiers
         if not rules.denial_of(FunctionRef(arn.partition, arn.region, arn.account, name, qualifier))
     )
-    return [_Item(function, rule, facts, allowed)] if allowed else []
+    return [_Item(function, rule, info, allowed)] if allowed else []
 
 
 def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
-    spec, facts = item.rule.spec, item.facts
+    spec, info = item.rule.spec, item.info
     is_pattern = item.function == spec.arn and item.rule.arn.is_pattern
     description = item.description
     return FunctionEntry(
@@ -212,12 +212,12 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         payload_schema=item.rule.schema.schema if item.rule.schema else None,
         payload_max_bytes=spec.payload.max_bytes,
         examples=list(spec.examples),
-        exists=True if facts else None if listing.problem or is_pattern else False,
-        runtime=_told(facts.runtime) if facts else None,
-        handler=_told(facts.handler) if facts else None,
-        memory_mb=facts.memory_mb if facts else None,
-        timeout_seconds=facts.timeout_seconds if facts else None,
-        last_modified=_told(facts.last_modified) if facts else None,
+        exists=True if info else None if listing.problem or is_pattern else False,
+        runtime=_told(info.runtime) if info else None,
+        handler=_told(info.handler) if info else None,
+        memory_mb=info.memory_mb if info else None,
+        timeout_seconds=info.timeout_seconds if info else None,
+        last_modified=_told(info.last_modified) if info else None,
         state=_told(details.state),
     )
 
@@ -266,7 +266,7 @@ def _checked(place: Place, listing: FunctionList) -> FunctionList:
     if not others:
         return listing
     problem = f"the target for account {account} in {region} reaches account {', '.join(others[:3])} instead"
-    return FunctionList({arn: facts for arn, facts in listing.functions.items() if f":{account}:" in arn}, problem)
+    return FunctionList({arn: info for arn, info in listing.functions.items() if f":{account}:" in arn}, problem)
 
 
 def _listing_note(problem: str) -> str:

@@ -121,10 +121,10 @@ def _write_manifest(folder: Path, url: str) -> Path:
 def _terminating_cleanly() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into SystemExit, so that the endpoint is stopped and its folder removed."""
 
-    def leave(signum: int, _: FrameType | None) -> None:
+    def stop(signum: int, _: FrameType | None) -> None:
         raise SystemExit(128 + signum)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

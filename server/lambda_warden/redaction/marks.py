@@ -20,7 +20,7 @@ class RedactedText:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SecretSpan:
     """Where a secret stands in a text."""
 
     start: int

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lambda_warden.redaction.harmless import FUNCTION_WORDS, STATES, is_harmless, is_word
-from lambda_warden.redaction.marks import MARK, Found
+from lambda_warden.redaction.marks import MARK, SecretSpan
 from lambda_warden.redaction.names import PASSWORD, NameMeaning
 
 MeaningOf = Callable[[str], NameMeaning | None]
@@ -100,7 +100,7 @@ _MARK: Final = re.compile(MARK)
 _PHRASE_WORDS: Final = (3, 32)
 
 
-def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> Found | None:
+def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> SecretSpan | None:
     """The secret whose name has its stem at a place of a text, or None.
 
     Args:
@@ -137,7 +137,7 @@ def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> Found | None:
     return _value(text, spaced, end, separator, meaning)
 
 
-def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: NameMeaning) -> Found | None:
+def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: NameMeaning) -> SecretSpan | None:
     kind = separator.lastgroup or ""
     at = separator.end()
     flag = _FLAG.search(text, max(0, end - _NAME_LIMIT), end) is not None
@@ -164,7 +164,7 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
             value = text[first:last]
         if _is_marked(value) or is_harmless(value, meaning, prose=prose):
             return None
-        return Found(first, last, meaning.kind)
+        return SecretSpan(first, last, meaning.kind)
     if kind in ("call", "list", "said"):
         return None
     if (braced := _BRACED.match(text, at)) and not text[braced.end() : braced.end() + 1].isalnum():
@@ -174,7 +174,7 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         value = text[at:last]
         if _is_marked(value.strip()) or is_harmless(value, meaning, prose=meaning.weak):
             return None
-        return Found(at, last, meaning.kind)
+        return SecretSpan(at, last, meaning.kind)
     bare = _BARE.match(text, at)
     if bare is None:
         return None
@@ -189,7 +189,7 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
     if kind == "table" and _is_heading(value):
         return None
     if phrase := _phrase(text, at, last, meaning, prose=prose):
-        return Found(at, phrase, meaning.kind)
+        return SecretSpan(at, phrase, meaning.kind)
     sentence = value + (_REST.match(text, last) or value)[0][:200] if value.lower() in FUNCTION_WORDS else value
     if is_harmless(value, meaning, prose=prose, quoted=False) or sentence != value:
         return None
@@ -199,7 +199,7 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         return None
     while last - at > 1 and text[last - 1] in ".!?" and (last == len(text) or text[last].isspace()) and ":" in sign:
         last -= 1
-    return Found(at, last, meaning.kind)
+    return SecretSpan(at, last, meaning.kind)
 
 
 def _is_marked(value: str) -> bool:
@@ -253,7 +253,7 @@ def _phrase(text: str, start: int, end: int, meaning: NameMeaning, *, prose: boo
     return last
 
 
-def _block(text: str, start: int, first: int, meaning: NameMeaning) -> Found | None:
+def _block(text: str, start: int, first: int, meaning: NameMeaning) -> SecretSpan | None:
     """The lines of a YAML block scalar (YAML 1.2.2, chapter 8.1): those that are indented more than their key."""
     line = text.rfind("\n", 0, start) + 1
     indent = len(text[line:start]) - len(text[line:start].lstrip(" "))
@@ -272,4 +272,4 @@ def _block(text: str, start: int, first: int, meaning: NameMeaning) -> Found | N
     begin = first + len(value) - len(value.lstrip())
     if last <= begin or _is_marked(text[begin:last]) or is_harmless(value, meaning):
         return None
-    return Found(begin, last, meaning.kind)
+    return SecretSpan(begin, last, meaning.kind)

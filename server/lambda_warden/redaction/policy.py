@@ -16,7 +16,7 @@ _SHORT_END: Final = "[^a-z0-9]"
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class LiteralPattern:
     """What something secret begins with, in lower case: literal at its start, so that a search for it is fast."""
 
     pattern: str
@@ -31,15 +31,15 @@ class Anchor:
 
 
 @lru_cache(maxsize=4096)
-def anchor(pattern: str) -> Anchor:
-    """The anchor of a pattern, which may be a literal that is escaped."""
+def literal_pattern(pattern: str) -> LiteralPattern:
+    """Compile a pattern, which may be an escaped literal."""
     plain = re.sub(r"\\(\W)", r"\1", pattern)
     literal = (
         plain
         if re.escape(plain) == re.escape(re.sub(r"\\(\W)", r"\1", pattern)) and not _SPECIAL.search(pattern)
         else ""
     )
-    return Anchor(pattern, literal, re.compile(pattern), re.compile(pattern.encode()))
+    return LiteralPattern(pattern, literal, re.compile(pattern), re.compile(pattern.encode()))
 
 
 _SPECIAL: Final = re.compile(r"(?<!\\)[.^$*+?{}\[\]|()]|\\[A-Za-z0-9]")
@@ -84,13 +84,13 @@ BUILT_IN: Final = Detectors()
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where things are looked for: anchors, by what they lead to."""
+    """Where to look: the patterns that secrets begin with, by what each leads to."""
 
-    shapes: tuple[tuple[Anchor, ...], ...]
-    prefixes: tuple[tuple[Anchor, tuple[tuple[str, Detector], ...]], ...]
-    stems: tuple[Anchor, ...]
+    shapes: tuple[tuple[LiteralPattern, ...], ...]
+    prefixes: tuple[tuple[LiteralPattern, tuple[tuple[str, Detector], ...]], ...]
+    stems: tuple[LiteralPattern, ...]
 
-    def anchors(self) -> Iterable[Anchor]:
+    def literals(self) -> Iterable[LiteralPattern]:
         """All of them."""
         for some in self.shapes:
             yield from some
@@ -106,7 +106,7 @@ def index(detectors: Detectors) -> Index:
     own = {words[-1] for name in detectors.names if (words := words_of(name))}
     short = tuple(f"{stem}{_SHORT_END}" for stem in SHORT_STEMS)
     return Index(
-        tuple(tuple(map(anchor, shape.anchors)) for shape in SHAPES),
-        tuple((anchor(re.escape(prefix)), each) for prefix, each in prefixes.items()),
-        tuple(map(anchor, dict.fromkeys((*map(re.escape, (*STEMS, *own)), *short)))),
+        tuple(tuple(map(literal_pattern, shape.literals)) for shape in SHAPES),
+        tuple((literal_pattern(re.escape(prefix)), each) for prefix, each in prefixes.items()),
+        tuple(map(literal_pattern, dict.fromkeys((*map(re.escape, (*STEMS, *own)), *short)))),
     )

@@ -1,6 +1,6 @@
 """Secrets whose shape has parts that depend on each other, or no literal at its beginning.
 
-Each has a pattern of its own, tried where one of its anchors stands in the text in lower case; what it matches is
+Each has a pattern of its own, tried where one of its literals matches the text in lower case; what it matches is
 replaced, except for its groups `keep` and `scheme`, which say what the secret is for. Every pattern takes time linear
 in the text: what is repeated without bound can't run across the start of another match.
 """
@@ -21,19 +21,19 @@ class Shape:
 
     Args:
         kind: what the mark in its place says.
-        anchors: patterns for the text in lower case that begin with a literal, each where `pattern` may match.
+        literals: patterns for the text in lower case that begin with a literal, each where `pattern` may match.
         pattern: matches the secret.
-        back: characters before an anchor where the match begins.
+        back: characters before such a place where the match begins.
     """
 
     kind: str
-    anchors: tuple[str, ...]
+    literals: tuple[str, ...]
     pattern: re.Pattern[str]
     back: int = 0
 
 
-def _shape(kind: str, anchors: list[str], pattern: str, flags: re.RegexFlag = re.NOFLAG, back: int = 0) -> Shape:
-    return Shape(kind, tuple(anchors), re.compile(pattern, re.ASCII | flags), back)
+def _shape(kind: str, literals: list[str], pattern: str, flags: re.RegexFlag = re.NOFLAG, back: int = 0) -> Shape:
+    return Shape(kind, tuple(literals), re.compile(pattern, re.ASCII | flags), back)
 
 
 _IS: Final = r"""(?>(?:\\{0,7}["'`]\]?)?\s{0,8}(?:=>|:=|=(?!=)|:(?!:))\s{0,8}(?:\\{0,7}["'`])?)"""

@@ -17,9 +17,9 @@ from pydantic_core import to_json
 
 from lambda_warden.jsontools.prefilter import Prefilter, windows
 from lambda_warden.redaction.harmless import is_harmless
-from lambda_warden.redaction.marks import Found, RedactedText, is_mark, mark
+from lambda_warden.redaction.marks import RedactedText, SecretSpan, is_mark, mark
 from lambda_warden.redaction.pairs import SCHEMES, find_pair
-from lambda_warden.redaction.policy import BUILT_IN, Anchor, Detectors, anchor, index
+from lambda_warden.redaction.policy import BUILT_IN, Detectors, LiteralPattern, index, literal_pattern
 from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, SHAPES
 
 __all__ = (
@@ -32,8 +32,8 @@ __all__ = (
     "named_number",
     "named_value",
     "opens_key",
-    "redact_cut_text",
     "redact_text",
+    "redact_truncated_text",
     "secret_named",
     "suspicion",
     "unescaped",
@@ -46,48 +46,48 @@ _HIDDEN: Final = "".join(
     for each in range(first, last + 1)
 ) + "".join(map(chr, (*range(0x2060, 0x2065), *range(0x2066, 0x2070), 0x34F, 0xFEFF)))
 _HIDING: Final = re.compile(f"[{_HIDDEN}]")
-_HIDING_ANCHORS: Final = tuple(map(anchor, _HIDDEN))
+_HIDING_LITERALS: Final = tuple(map(literal_pattern, _HIDDEN))
 _ESCAPE: Final = re.compile(r"(?<!\\)\\++u(00[0-7][0-9A-Fa-f]|00[aA][dD]|20[0-6][0-9A-Fa-f]|[fF][eE][fF][fF])")
-_ESCAPE_ANCHORS: Final = tuple(map(anchor, (r"\\u00", r"\\u20", r"\\ufeff")))
+_ESCAPE_LITERALS: Final = tuple(map(literal_pattern, (r"\\u00", r"\\u20", r"\\ufeff")))
 _ESCAPE_LEVELS: Final = 4
-_LARGE: Final = 4096  # characters of a text in which a sieve is faster
-_TOGETHER: Final = (24, 64, 16, 1)  # anchors searched for at once: of more, the search is no longer that for literals
-_REACH: Final = 128  # more than any anchor takes
+_LARGE: Final = 4096  # characters of a text in which the prefilter is faster
+_TOGETHER: Final = (24, 64, 16, 1)  # patterns searched for at once: of more, the search is no longer that for literals
+_REACH: Final = 128  # more than any of these patterns takes
 _ROUNDS: Final = 4
 _COUNT: Final = 99  # what a number is at most that counts something, as the pins of a chip
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a text may hold: the anchors that it has, of what is looked for."""
+    """What a text may hold: which of the patterns that secrets begin with it has."""
 
-    anchors: frozenset[Anchor]
+    literals: frozenset[LiteralPattern]
     detectors: Detectors = BUILT_IN
     everything: bool = False
-    _ordered: tuple[Anchor, ...] = field(init=False, repr=False, compare=False)
+    _ordered: tuple[LiteralPattern, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ordered", tuple(self.anchors))
+        object.__setattr__(self, "_ordered", tuple(self.literals))
 
     @property
     def keys(self) -> bool:
         """Whether there may be private keys."""
-        return self.everything or not self.anchors.isdisjoint(_KEY_ANCHORS)
+        return self.everything or not self.literals.isdisjoint(_KEY_LITERALS)
 
     @property
     def escapes(self) -> bool:
         """Whether JSON escapes may hide something."""
-        return self.everything or not self.anchors.isdisjoint(_ESCAPE_ANCHORS)
+        return self.everything or not self.literals.isdisjoint(_ESCAPE_LITERALS)
 
     @property
     def hidden(self) -> bool:
         """Whether characters that nobody sees may."""
-        return self.everything or not self.anchors.isdisjoint(_HIDING_ANCHORS)
+        return self.everything or not self.literals.isdisjoint(_HIDING_LITERALS)
 
     def in_text(self, text: str) -> bool:
         """Whether a part of the text may hold any of it."""
         folded = _folded(text)
-        if len(text) > _LARGE and not _sieve(self._ordered).holds(folded):
+        if len(text) > _LARGE and not _prefilter(self._ordered).holds(folded):
             return False
         for each in self._ordered:  # noqa: SIM110 - as below
             if each.literal in folded if each.literal else each.in_text.search(folded):
@@ -106,23 +106,23 @@ class Suspicion:
         return False
 
     def __bool__(self) -> bool:
-        return bool(self.anchors)
+        return bool(self.literals)
 
 
-_KEY_ANCHORS: Final = frozenset(
-    anchor(each) for shape in SHAPES if shape.kind == "private-key" for each in shape.anchors
+_KEY_LITERALS: Final = frozenset(
+    literal_pattern(each) for shape in SHAPES if shape.kind == "private-key" for each in shape.literals
 )
 
 
 @lru_cache(maxsize=16)
 def _everything(detectors: Detectors) -> Suspicion:
-    anchors = frozenset((*index(detectors).anchors(), *_ESCAPE_ANCHORS, *_HIDING_ANCHORS))
-    return Suspicion(anchors, detectors, everything=True)
+    literals = frozenset((*index(detectors).literals(), *_ESCAPE_LITERALS, *_HIDING_LITERALS))
+    return Suspicion(literals, detectors, everything=True)
 
 
 def suspicion(*texts: bytes, detectors: Detectors = BUILT_IN) -> Suspicion:
-    """What UTF-8 texts may hold, found by anchors alone: about a millisecond for a megabyte."""
-    found: set[Anchor] = set()
+    """What UTF-8 texts may hold, found by these patterns alone: about a millisecond for a megabyte."""
+    found: set[LiteralPattern] = set()
     searches = _searches(detectors)
     for text in texts:
         for window in windows(text, _REACH):
@@ -132,17 +132,17 @@ def suspicion(*texts: bytes, detectors: Detectors = BUILT_IN) -> Suspicion:
 
 
 class _Search(NamedTuple):
-    """A search for some anchors at once; what it finds may be none of them."""
+    """A search for several patterns at once; what it finds may be none of them."""
 
-    sieve: Prefilter
-    anchors: tuple[Anchor, ...]
+    prefilter: Prefilter
+    literals: tuple[LiteralPattern, ...]
 
 
 @lru_cache(maxsize=16)
 def _searches(detectors: Detectors) -> tuple[_Search, ...]:
-    """Searches for a few anchors each, alike: literals, ends of names, characters that nobody sees, and others."""
-    alike: dict[int, list[Anchor]] = {}
-    for each in sorted(_everything(detectors).anchors, key=lambda each: each.pattern):
+    """Searches for a few patterns each, alike: literals, ends of names, characters that nobody sees, and others."""
+    alike: dict[int, list[LiteralPattern]] = {}
+    for each in sorted(_everything(detectors).literals, key=lambda each: each.pattern):
         kind = 0 if each.literal.isascii() and each.literal else 1 if each.literal else 2 if each.ends_name else 3
         alike.setdefault(kind, []).append(each)
     groups = [
@@ -151,25 +151,27 @@ def _searches(detectors: Detectors) -> tuple[_Search, ...]:
         for size in (_TOGETHER[kind],)
         for i in range(0, len(some), size)
     ]
-    return tuple(_Search(_sieve(some), some) for some in groups)
+    return tuple(_Search(_prefilter(some), some) for some in groups)
 
 
 @lru_cache(maxsize=256)
-def _sieve(anchors: tuple[Anchor, ...]) -> Prefilter:
-    return Prefilter(*(each.pattern for each in anchors))
+def _prefilter(literals: tuple[LiteralPattern, ...]) -> Prefilter:
+    return Prefilter(*(each.pattern for each in literals))
 
 
-def _without_found(searches: Iterable[_Search], folded: bytes, decoded: str, found: set[Anchor]) -> tuple[_Search, ...]:
+def _without_found(
+    searches: Iterable[_Search], folded: bytes, decoded: str, found: set[LiteralPattern]
+) -> tuple[_Search, ...]:
     """The searches that go on behind a text, once what stands there is among what is found."""
     left: list[_Search] = []
     for search in searches:
-        if not search.sieve.holds(decoded):
+        if not search.prefilter.holds(decoded):
             left.append(search)
             continue
-        here = {each for each in search.anchors if each.in_bytes.search(folded)}
+        here = {each for each in search.literals if each.in_bytes.search(folded)}
         found |= here
-        if rest := tuple(each for each in search.anchors if each not in here):
-            left.append(_Search(_sieve(rest), rest) if here else search)
+        if rest := tuple(each for each in search.literals if each not in here):
+            left.append(_Search(_prefilter(rest), rest) if here else search)
     return tuple(left)
 
 
@@ -214,8 +216,8 @@ def _redact(text: str, among: Suspicion) -> RedactedText:
     known = index(among.detectors)
     count = 0
     folded = _folded(text)
-    for number, anchors in enumerate(known.shapes):
-        if starts := _starts(folded, anchors, among):
+    for number, literals in enumerate(known.shapes):
+        if starts := _starts(folded, literals, among):
             text, found = _replaced(text, _by_shape(text, starts, number, among.detectors))
             if found:
                 folded, count = _folded(text), count + found
@@ -229,16 +231,16 @@ def _redact(text: str, among: Suspicion) -> RedactedText:
     return RedactedText(text, count)
 
 
-def _starts(folded: str, anchors: Iterable[Anchor], among: Suspicion) -> list[int]:
-    """Where any of some anchors stands, in order."""
+def _starts(folded: str, literals: Iterable[LiteralPattern], among: Suspicion) -> list[int]:
+    """Where any of these patterns matches, in order."""
     starts: list[int] = []
-    for each in anchors:
-        if among.everything or each in among.anchors:
+    for each in literals:
+        if among.everything or each in among.literals:
             starts += _places(folded, each)
     return sorted(set(starts)) if len(starts) > 1 else starts
 
 
-def _places(folded: str, each: Anchor) -> list[int]:
+def _places(folded: str, each: LiteralPattern) -> list[int]:
     if not each.literal:
         return [match.start() for match in each.in_text.finditer(folded)]
     places: list[int] = []
@@ -254,12 +256,12 @@ def _prefixes(folded: str, among: Suspicion) -> list[tuple[int, int]]:
     return sorted(
         (at, number)
         for number, (each, _) in enumerate(index(among.detectors).prefixes)
-        if among.everything or each in among.anchors
+        if among.everything or each in among.literals
         for at in _places(folded, each)
     )
 
 
-def _by_shape(text: str, starts: list[int], number: int, detectors: Detectors) -> Iterator[Found]:
+def _by_shape(text: str, starts: list[int], number: int, detectors: Detectors) -> Iterator[SecretSpan]:
     shape = SHAPES[number]
     end = 0
     for at in starts:
@@ -270,11 +272,11 @@ def _by_shape(text: str, starts: list[int], number: int, detectors: Detectors) -
             )
             first = max(kept, match.start())
             if not detectors.allows(text[first : match.end()]):
-                yield Found(first, match.end(), shape.kind)
+                yield SecretSpan(first, match.end(), shape.kind)
             end = match.end()
 
 
-def _by_prefix(text: str, starts: list[tuple[int, int]], detectors: Detectors) -> Iterator[Found]:
+def _by_prefix(text: str, starts: list[tuple[int, int]], detectors: Detectors) -> Iterator[SecretSpan]:
     prefixes = index(detectors).prefixes
     end = 0
     for at, number in starts:
@@ -286,12 +288,12 @@ def _by_prefix(text: str, starts: list[tuple[int, int]], detectors: Detectors) -
                 continue
             first = at + len(prefix) if detector.keep else at
             if not detectors.allows(text[first:last]):
-                yield Found(first, last, detector.kind)
+                yield SecretSpan(first, last, detector.kind)
             end = last
             break
 
 
-def _by_name(text: str, starts: list[int], detectors: Detectors) -> Iterator[Found]:
+def _by_name(text: str, starts: list[int], detectors: Detectors) -> Iterator[SecretSpan]:
     end = 0
     for at in starts:
         if at < end:
@@ -304,7 +306,7 @@ def _by_name(text: str, starts: list[int], detectors: Detectors) -> Iterator[Fou
         end = found.end
 
 
-def _replaced(text: str, found: Iterable[Found]) -> tuple[str, int]:
+def _replaced(text: str, found: Iterable[SecretSpan]) -> tuple[str, int]:
     pieces: list[str] = []
     end = 0
     for each in found:
@@ -319,13 +321,13 @@ def _folded(text: str) -> str:
     return folded if len(folded) == len(text) else text.replace("\u0130", "i").lower()
 
 
-def redact_cut_text(text: str, detectors: Detectors = BUILT_IN) -> RedactedText:
+def redact_truncated_text(text: str, detectors: Detectors = BUILT_IN) -> RedactedText:
     """Redact a text whose beginning is missing, so that what is left of a secret does not show.
 
     Its first, partial word is dropped, and what follows that word as its value would. A private key whose beginning
     is missing is redacted up to its end.
     """
-    rest = text[_end_of_cut_words(text) :]
+    rest = text[_end_of_partial_words(text) :]
     end = KEY_END.search(rest)
     if end and not KEY_BEGIN.search(rest, 0, end.start()):
         redacted = redact_text(rest[end.end() :], detectors=detectors)
@@ -386,7 +388,7 @@ def _character(match: re.Match[str]) -> str:
     return "\\" + character if character in '"\\' else character if character >= " " or character in "\t\n\r" else " "
 
 
-def _end_of_cut_words(text: str) -> int:
+def _end_of_partial_words(text: str) -> int:
     """Where a text whose beginning is missing can be read from."""
     value = text[:1] not in ("\r", "\n")
     for word in re.finditer(r"\S+", text):

@@ -25,7 +25,7 @@ class Response:
     """An API Gateway response: its HTTP status if it may be shown, how its body was unfolded, how much was withheld."""
 
     status: int | None
-    unfolded: DecodedBody | None = None
+    decoded: DecodedBody | None = None
     withheld: int = 0
 
 
@@ -50,12 +50,12 @@ def decode_body(value: JsonValue, pointers: Sequence[Pointer]) -> Response | Non
     shown_status = None if _stands_at(pointers, STATUS) else status
     if not isinstance(value.get(BODY), str):
         return Response(shown_status)
-    held, unfolded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
+    held, decoded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
     if isinstance(held, str) and _lead_into(pointers, BODY):
         value[BODY] = PLACE
         return Response(shown_status, withheld=1)
     value[BODY] = held
-    return Response(shown_status, None if _stands_at(pointers, BODY) else unfolded)
+    return Response(shown_status, None if _stands_at(pointers, BODY) else decoded)
 
 
 def _agent_body(value: JsonValue) -> tuple[dict[str, JsonValue], Pointer] | None:
@@ -77,7 +77,7 @@ def _agent_body(value: JsonValue) -> tuple[dict[str, JsonValue], Pointer] | None
 
 
 def _decode_agent_body(holder: dict[str, JsonValue], path: Pointer, pointers: Sequence[Pointer]) -> Response:
-    held, unfolded = _held(holder)
+    held, decoded = _held(holder)
     place = (*path, BODY)
     holder[BODY] = held
     if isinstance(held, str) and any(
@@ -87,7 +87,7 @@ def _decode_agent_body(holder: dict[str, JsonValue], path: Pointer, pointers: Se
         holder[BODY] = PLACE
         return Response(None, withheld=1)
     at = "/" + "/".join(key.replace("~", "~0").replace("/", "~1") for key in place)
-    return Response(None, unfolded.model_copy(update={"path": at}) if unfolded else None)
+    return Response(None, decoded.model_copy(update={"path": at}) if decoded else None)
 
 
 def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, DecodedBody | None]:

@@ -300,7 +300,7 @@ def _report_returned(
         payload_media_type=payload.media_type,
         payload_bytes=payload.total,
         payload_sha256=_digest(raw, payload, view),
-        unfolded=[payload.response.unfolded] if payload.response and payload.response.unfolded else [],
+        unfolded=[payload.response.decoded] if payload.response and payload.response.decoded else [],
         query_error=query_error,
         truncated=view.truncated,
         omitted=list(view.omitted),
@@ -342,14 +342,14 @@ def _digest(raw: Returned, payload: Payload, view: PayloadView) -> str | None:
     return raw.payload_sha256
 
 
-class _Named(TypedDict):
+class _InvocationFields(TypedDict):
     invocation_id: str
     function: str | None
     qualifier: str | None
     invocation_type: RequestedInvocationType | None
 
 
-def _of(call: CallInfo) -> _Named:
+def _of(call: CallInfo) -> _InvocationFields:
     return {
         "invocation_id": call.invocation_id,
         "function": call.ref.function_arn if call.ref else None,

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError, Report, ReportStatus
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.text import redact_cut_text, redact_text
+from lambda_warden.redaction.text import redact_text, redact_truncated_text
 from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_chain import ToldError
 from lambda_warden.report.log_entry import LogEntry, read_entries
@@ -88,7 +88,7 @@ def read_log(tail: bytes | None, request_id: str | None = None, detectors: Detec
         return None
     truncated = len(tail) >= TAIL_LIMIT
     text = tail.decode(errors="replace")
-    redacted = redact_cut_text(text, detectors) if truncated else redact_text(text, detectors=detectors)
+    redacted = redact_truncated_text(text, detectors) if truncated else redact_text(text, detectors=detectors)
     report = read_report(text, request_id)
     own, others = _of_request(read_entries(redacted.text, detectors), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]

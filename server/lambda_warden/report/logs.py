@@ -182,7 +182,7 @@ def _next_failures(shown: Sequence[LogFailure], begin: Position, last: int | Non
     return "No failure was logged in that time. Logs come some seconds late; give more hours_back to look further."
 
 
-class _Named(TypedDict):
+class _LogsFields(TypedDict):
     read_id: str
     function: str | None
     qualifier: str | None
@@ -190,7 +190,7 @@ class _Named(TypedDict):
     log_group: str | None
 
 
-def _of(read: LogRead) -> _Named:
+def _of(read: LogRead) -> _LogsFields:
     return {
         "read_id": read.read_id,
         "function": read.ref.function_arn if read.ref else None,

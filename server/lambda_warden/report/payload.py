@@ -16,7 +16,7 @@ from lambda_warden.jsontools.preview import preview_json
 from lambda_warden.jsontools.strict_json import json_bytes, may_hold_surrogates, parse_json
 from lambda_warden.model.api_gateway import BODY
 from lambda_warden.model.result import Omission, PayloadFormat
-from lambda_warden.redaction.cut import withhold_doubtful, without_cut_end
+from lambda_warden.redaction.boundary import withhold_doubtful, without_partial_word
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.redaction.value import redact_value
@@ -161,15 +161,15 @@ def _read_other(data: bytes, redact: Sequence[Pointer], total: int, detectors: D
         text = data.decode()
     except UnicodeDecodeError:
         return Payload(data, "base64", media_type=media_type_of_bytes(data), total=total, in_part=in_part)
-    redacted = redact_text(without_cut_end(text) if in_part else text, detectors=detectors)
+    redacted = redact_text(without_partial_word(text) if in_part else text, detectors=detectors)
     media_type = media_type_of_text(redacted.text)
     return Payload(redacted.text, "text", redacted.count, media_type, total, in_part)
 
 
 def _encoded(data: bytes, response: Response | None, *, escaped: bool) -> bytes | None:
     """The JSON that came, where it is good for finding secrets in the value that was read from it."""
-    unfolded = response is not None and response.unfolded is not None
-    return None if unfolded or escaped else data
+    decoded = response is not None and response.decoded is not None
+    return None if decoded or escaped else data
 
 
 def _check_escapes(value: JsonValue, data: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.types import InputRequiredResult, ToolAnnotations
 
-from lambda_warden.approvals.client import ApprovalQuestion
+from lambda_warden.approvals.client import ApprovalInputRequired
 from lambda_warden.guard.rules import Rules
 from lambda_warden.invocation.dispatcher import Progress
 from lambda_warden.invocation.pipeline import Pipeline
@@ -38,7 +38,7 @@ def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclar
     ) -> InvokeResult | InputRequiredResult:
         try:
             return await pipeline.invoke(arguments, caller, approver(context), _progress_to(context))
-        except ApprovalQuestion as pending:
+        except ApprovalInputRequired as pending:
             return pending.result
 
     return ToolDeclaration(

@@ -19,11 +19,11 @@ List the AWS Lambda functions that may be invoked here, with the allowed aliases
 payload schema and working examples, and its state in AWS. Nothing else can be invoked. Start here."""
 
 
-def list_functions_tool(directory: Catalog) -> ToolDeclaration[ListResult]:
+def list_functions_tool(catalog: Catalog) -> ToolDeclaration[ListResult]:
     """The tool."""
 
     async def handle(arguments: Mapping[str, Any], caller: Caller, _: Context[Any, Any]) -> ListResult:
-        return await directory.list_functions(arguments, caller)
+        return await catalog.list_functions(arguments, caller)
 
     return ToolDeclaration(
         name="list_functions",

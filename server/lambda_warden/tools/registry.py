@@ -17,19 +17,19 @@ from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
 
 def declared_tools(
-    directory: Catalog, pipeline: Pipeline, logs: Logs, results: KeptResults | None, approver: ApproverOf
+    catalog: Catalog, pipeline: Pipeline, logs: Logs, results: KeptResults | None, approver: ApproverOf
 ) -> list[ToolDeclaration[Any]]:
     """The tools of a server.
 
     Args:
-        directory: lists functions.
+        catalog: lists functions.
         pipeline: invokes them.
         logs: reads their logs.
         results: kept results, or None if none are kept.
         approver: gives who asks a person, for one call.
     """
     return [
-        list_functions_tool(directory),
+        list_functions_tool(catalog),
         dry_run_tool(pipeline, approver),
         invoke_function_tool(pipeline, approver),
         read_logs_tool(logs),

@@ -16,7 +16,7 @@ _WORD_LIMIT: Final = 4096
 _LAST_WORD: Final = re.compile(r"\S+\Z")
 
 
-def without_cut_end(text: str) -> str:
+def without_partial_word(text: str) -> str:
     """A text whose end is missing, without its last, partial word: it may be half a secret, of no form yet."""
     found = _LAST_WORD.search(text, max(0, len(text) - _WORD_LIMIT))
     return text[: found.start()] if found else text
@@ -26,7 +26,7 @@ def withhold_doubtful(value: JsonValue, open_levels: int, pointers: Sequence[Poi
     """Take out of a part of a value what can't be shown before the rest is known; the part is changed in place.
 
     That is the end of a string that was cut, what may be the value of a name that comes later, and a string into
-    which a pointer leads, since what would decode_body it may come later.
+    which a pointer leads, since what says how to decode it may come later.
 
     Args:
         value: the part.
@@ -45,7 +45,7 @@ def withhold_doubtful(value: JsonValue, open_levels: int, pointers: Sequence[Poi
             break
         inner = container[last]
         if isinstance(inner, str) and inner != PLACE:
-            container[last] = without_cut_end(inner)
+            container[last] = without_partial_word(inner)
         if isinstance(inner, dict) and not NAMES.intersection(inner):
             for key in VALUES.intersection(inner):
                 inner[key] = PLACE
