@@ -151,6 +151,15 @@ def test_the_threats_name_tests_that_exist() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_the_architecture_names_every_folder_and_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    folders = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", text, re.M)) == folders
+    named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", text)
+    assert len(named) > 10
+    assert [(path, test) for path, test in named if f"def {test}" not in (ROOT / path).read_text()] == []
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_still_finds_the_guard_that_it_takes_out(mutant: Mutant) -> None:
     """`python tests/security/mutants.py` shows that the tests notice; here, that it would take something out."""

@@ -1,10 +1,11 @@
-"""The arrows of import, as pyproject.toml states them."""
+"""How the server is built: the arrows of import, as pyproject.toml states them, and what stands in one place."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "server" / "lambda_warden"
@@ -49,3 +50,33 @@ def test_imports_stand_at_the_top_but_for_what_loads_boto3() -> None:
 def test_a_start_does_not_load_boto3() -> None:
     look = "import sys, lambda_warden.cli; print(sorted({'boto3', 'botocore', 'ministack'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_only_the_sqlite_store_knows_sqlite() -> None:
+    knows = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if "sqlite3" in _imported(path)}
+    assert knows
+    assert {path.parts[:2] for path in knows} == {("store", "sqlite")}
+
+
+def test_the_denial_of_a_call_is_recorded_in_one_place() -> None:
+    places = {path.name for path in (PACKAGE / "invocation").glob("*.py") if '"denial"' in path.read_text()}
+    assert places == {"recording.py"}
+
+
+def test_no_two_classes_share_a_name() -> None:
+    names = Counter(
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def _imported(path: Path) -> set[str]:
+    return {
+        module
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names])
+    }
