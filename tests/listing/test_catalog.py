@@ -65,9 +65,9 @@ async def test_the_target_s_own_account_needs_no_note(catalog_of: Make) -> None:
     assert [entry.exists for entry in result.functions] == [True, True]
 
 
-async def test_what_aws_says_is_redacted_and_bounded(directory_of: Make) -> None:
+async def test_what_aws_says_is_redacted_and_bounded(catalog_of: Make) -> None:
     key = "AKIA" + "QWERTYUIOPASDFGH"
-    result = await directory_of(ACCOUNT, f"use {key} {'x' * 5000}").list_functions({}, Caller())
+    result = await catalog_of(ACCOUNT, f"use {key} {'x' * 5000}").list_functions({}, Caller())
 
     described = result.functions[1]
     assert described.description is not None
@@ -77,9 +77,9 @@ async def test_what_aws_says_is_redacted_and_bounded(directory_of: Make) -> None
     assert key not in result.model_dump_json()
 
 
-async def test_words_are_looked_for_in_what_is_shown_alone(directory_of: Make) -> None:
+async def test_words_are_looked_for_in_what_is_shown_alone(catalog_of: Make) -> None:
     key = "AKIA" + "QWERTYUIOPASDFGH"
-    directory = directory_of(ACCOUNT, f"use {key}")
+    directory = catalog_of(ACCOUNT, f"use {key}")
 
     assert (await directory.list_functions({"name_contains": "use ["}, Caller())).total == 1
     assert (await directory.list_functions({"name_contains": key[:9]}, Caller())).total == 0
