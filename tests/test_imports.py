@@ -47,6 +47,22 @@ def test_imports_stand_at_the_top_but_for_what_loads_boto3() -> None:
     assert inner <= INNER.keys()
 
 
+def imported(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    froms = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return froms | {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+
+
+def test_sqlite_is_known_to_its_own_folder_alone_and_the_seam_of_stores_to_one_line() -> None:
+    store = PACKAGE / "store"
+    outside = [path for path in PACKAGE.rglob("*.py") if store / "sqlite" not in path.parents]
+    assert {path.name for path in outside if "sqlite3" in imported(path)} == set()
+    assert [(path.name, name) for path in outside for name in imported(path) if "store.sqlite" in name] == [
+        ("opening.py", "lambda_warden.store.sqlite.store")
+    ]
+    assert not any("pathlib" in imported(store / f"{name}.py") for name in ("audit_log", "results", "hash_chain"))
+
+
 def test_a_start_does_not_load_boto3() -> None:
     look = "import sys, lambda_warden.cli; print(sorted({'boto3', 'botocore', 'ministack'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from support import killed
 from support.audit import verify
 
@@ -36,6 +38,7 @@ def run_and_kill(run: killed.Run, principal: str) -> None:
         assert server.returncode == -signal.SIGKILL
 
 
+@pytest.mark.timeout(60 + 10 * ROUNDS)
 def test_what_killed_servers_started_is_on_record_and_within_the_limits(tmp_path: Path) -> None:
     run = killed.Run(tmp_path / "records.sqlite3", tmp_path / "starts", base=time.time())
     recorded: list[str] = []

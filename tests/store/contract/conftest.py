@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,6 +57,15 @@ def lasting(backend: Backend, store: Store) -> Store:
     if not backend.lasts:
         pytest.skip("nothing lasts in it")
     return store
+
+
+@pytest.fixture
+def race() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 1000)
+    yield
+    sys.setswitchinterval(usual)
 
 
 @pytest.fixture

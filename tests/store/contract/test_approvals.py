@@ -61,6 +61,7 @@ def test_a_question_that_expired_long_ago_is_unknown(records: AuditLog, clock: C
     assert records.answer("q", "refund A-1") == "unknown"
 
 
+@pytest.mark.usefixtures("race")
 def test_of_many_answers_at_once_one_is_valid(store: Store, clock: Clock) -> None:
     questions, threads = 20, 8
     ready = threading.Barrier(threads)

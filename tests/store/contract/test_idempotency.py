@@ -188,6 +188,7 @@ def test_two_stores_on_one_file_know_the_same_keys(store: Store, clock: Clock) -
         assert admit(other, "two", wants()) == IdempotencyHit("one", "ended", "{}")
 
 
+@pytest.mark.usefixtures("race")
 def test_of_many_that_want_a_key_at_once_one_gets_it(store: Store) -> None:
     """Twenty threads, over two stores of one file, in rounds."""
     with closing(store.audit_log()) as one, closing(store.audit_log()) as other:

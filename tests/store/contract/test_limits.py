@@ -107,6 +107,16 @@ def test_a_call_that_did_not_run_gives_everything_back(records: AuditLog) -> Non
     assert records.admit("call-3", {}, [bucket], 60) is not None
 
 
+def test_a_call_that_may_still_run_holds_its_slot_until_the_end_of_its_lease(records: AuditLog, clock: Clock) -> None:
+    limit = Limit("k", per_minute=9, concurrent=1)
+    assert records.admit("call-1", {}, [limit], 60) is None
+    clock.now += 10
+    records.finish("call-1", {"outcome": "unknown"}, ran=True, ended=False)
+    assert records.admit("call-2", {}, [limit], 60) == LimitExceeded("k", "concurrent", 1, 50)
+    clock.now += 50
+    assert records.admit("call-2", {}, [limit], 60) is None
+
+
 def test_a_call_is_admitted_once(records: AuditLog, store: Store) -> None:
     bucket = Limit("k", per_minute=5)
     assert records.admit("call-1", {}, [bucket], 60) is None
@@ -289,6 +299,7 @@ def test_limits_are_those_of_a_simple_model_whatever_the_clock_does(
     assert not model.exceeded()
 
 
+@pytest.mark.usefixtures("race")
 def test_many_threads_never_get_more_than_there_is(store: Store) -> None:
     threads, each = 12, 20
     buckets = [Limit("rule", per_minute=70, concurrent=3), Limit("principal", per_day=100)]
