@@ -100,6 +100,15 @@ def test_an_option_and_its_variable_set_the_same(
     assert getattr(_settings_of(monkeypatch, env=variable), field) == expected
 
 
+def test_records_and_results_stand_where_a_path_or_a_url_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_path = _settings_of(monkeypatch, "--records", "~/r.sqlite3")
+    assert (by_path.records, by_path.results_store) == (Path.home() / "r.sqlite3", Path.home() / "results.sqlite3")
+    url = "sqlite:///tmp/r.sqlite3"
+    by_url = _settings_of(monkeypatch, env={"LAMBDA_WARDEN_RECORDS": url, "LAMBDA_WARDEN_RESULTS": f"{url}.results"})
+    assert (by_url.records, by_url.results_store) == (url, f"{url}.results")
+    assert _settings_of(monkeypatch, "--records", url).results_store == url
+
+
 def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = _settings_of(monkeypatch)
     assert settings == Settings(records=settings.records)
@@ -112,6 +121,8 @@ def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatc
         (["--region", "eu-west-1"], "region 'eu-west-1' is in no target of the manifest. Expected one of: us-east-1"),
         (["--profile", "nobody"], "nobody"),
         (["--records", "/dev/null/records"], "/dev/null/records can't be used"),
+        (["--records", "redis://localhost/0"], "redis is no kind of store: sqlite, or the path of a file"),
+        (["--results", "redis://localhost/0"], "redis is no kind of store: sqlite, or the path of a file"),
     ],
 )
 def test_settings_that_do_not_fit_stop_the_start(options: list[str], expected: str, tmp_path: Path) -> None:
@@ -120,6 +131,16 @@ def test_settings_that_do_not_fit_stop_the_start(options: list[str], expected: s
     assert result.exit_code == 1
     assert expected in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", [("records", "list"), ("result", "x" * 32)])
+def test_a_store_of_an_unknown_kind_is_refused_by_who_reads(
+    command: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LAMBDA_WARDEN_{'RECORDS' if command[0] == 'records' else 'RESULTS'}", "redis://localhost/0")
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: redis is no kind of store: sqlite, or the path of a file\n"
 
 
 def test_schema_prints_the_manifests_json_schema() -> None:

@@ -247,7 +247,7 @@ def _open_results(settings: Settings, records: AuditLog, seal: Seal | None) -> K
     if not settings.results_ttl or not settings.results_max_bytes:
         return None
     try:
-        store = open_store(settings.results_file).result_store(
+        store = open_store(settings.results_store).result_store(
             ttl_seconds=settings.results_ttl, max_bytes=settings.results_max_bytes, seal=seal
         )
     except ResultError as error:

@@ -104,14 +104,14 @@ class Settings(BaseModel):
         ge=960,
         description="seconds that an idempotency_key belongs to the call that had it first, 960 or more",
     )
-    records: Annotated[Path, Option(default="records.sqlite3 in the user's state folder")] = Field(
+    records: Annotated[Path | str, Option(default="records.sqlite3 in the user's state folder")] = Field(
         default_factory=lambda: state_file("records.sqlite3"),
         description="SQLite file that every decision and outcome is recorded in",
     )
     record_payloads: bool = Field(
         default=False, description="keep payloads in the records, redacted and up to 64 KB, beside their digests"
     )
-    results: Annotated[Path | None, Option(default="results.sqlite3 beside the records")] = Field(
+    results: Annotated[Path | str | None, Option(default="results.sqlite3 beside the records")] = Field(
         default=None,
         description="SQLite file that results are kept in for a while, redacted, so that they can be read in full",
     )
@@ -137,6 +137,8 @@ class Settings(BaseModel):
         return any((self.profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_DEFAULT_PROFILE")))
 
     @property
-    def results_file(self) -> Path:
-        """The file that results are kept in."""
-        return self.results or self.records.with_name("results.sqlite3")
+    def results_store(self) -> Path | str:
+        """The file, or the URL of the store, that results are kept in."""
+        if self.results is not None:
+            return self.results
+        return self.records.with_name("results.sqlite3") if isinstance(self.records, Path) else self.records

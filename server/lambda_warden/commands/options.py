@@ -24,6 +24,14 @@ class UserPath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 - which fails without a home
 
 
+class PathOrUrl(UserPath):
+    """A path, or the URL of a store, which is left as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or the URL."""
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
 def setting_option(name: str, **attributes: Any) -> Callable[[_F], _F]:
     """The option of one setting, which is also a LAMBDA_WARDEN_* variable.
 
@@ -77,8 +85,8 @@ def _type_of(field: FieldInfo) -> Any:
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
     if get_origin(field.annotation) is Literal:
         return click.Choice(kinds, case_sensitive=False)
-    if kinds == [Path]:
-        return UserPath(path_type=Path, dir_okay=False)
+    if Path in kinds:
+        return (PathOrUrl if str in kinds else UserPath)(path_type=Path, dir_okay=False)
     limits = {key: value for note in field.metadata for key, value in _limit(note).items()}
     if kinds == [int]:
         return click.IntRange(**limits)

@@ -16,6 +16,7 @@ from typing import Final, get_args
 import click
 
 from lambda_warden.commands.options import setting_option
+from lambda_warden.errors import SettingsError
 from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
 from lambda_warden.store.hash_chain import AuditEvent
@@ -85,7 +86,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON line
 @click.group()
 @setting_option("records", show_envvar=True, help="The file to read. A server may be writing to it.")
 @click.pass_context
-def records(context: click.Context, records: Path) -> None:
+def records(context: click.Context, records: Path | str) -> None:
     """Read the records of every decision and outcome, and check that none was changed."""
     context.obj = records
 
@@ -102,7 +103,7 @@ def records(context: click.Context, records: Path) -> None:
 @_as_json
 @click.pass_obj
 def list_records(
-    path: Path,
+    path: Path | str,
     since: datetime | None,
     function: str | None,
     kinds: Sequence[Kind],
@@ -115,7 +116,7 @@ def list_records(
 
     A call that has not ended is running, or unknown once it must have ended.
     """
-    if not path.exists() or not path.stat().st_size:
+    if isinstance(path, Path) and (not path.exists() or not path.stat().st_size):
         click.echo(f"Nothing is recorded yet: {path} is written once a server runs.", err=True)
         return
     with _reading(path) as reader:
@@ -145,7 +146,7 @@ def list_records(
 @click.option("--lines", type=click.IntRange(min=0), default=0, show_default=True, help="Old records to start with.")
 @_as_json
 @click.pass_obj
-def follow(path: Path, lines: int, as_json: bool) -> None:
+def follow(path: Path | str, lines: int, as_json: bool) -> None:
     """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
     with _reading(path) as reader:
         seen = max(reader.last() - lines, 0)
@@ -165,7 +166,7 @@ def follow(path: Path, lines: int, as_json: bool) -> None:
 @click.argument("invocation_id", metavar="ID")
 @_as_json
 @click.pass_obj
-def show(path: Path, invocation_id: str, as_json: bool) -> None:
+def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
     """Tell all that is on record of the call ID, in its order."""
     with _reading(path) as reader:
         events = reader.find_invocation(invocation_id)
@@ -182,7 +183,7 @@ def show(path: Path, invocation_id: str, as_json: bool) -> None:
 
 @records.command()
 @click.pass_obj
-def export(path: Path) -> None:
+def export(path: Path | str) -> None:
     """Print all records as JSON lines, with their hashes."""
     with _reading(path) as reader:
         for event in reader.events():
@@ -199,7 +200,7 @@ def export(path: Path) -> None:
     help="A head printed earlier. It must still be there.",
 )
 @click.pass_obj
-def verify_records(path: Path, heads: Sequence[str]) -> None:
+def verify_records(path: Path | str, heads: Sequence[str]) -> None:
     """Check that no record was altered, removed, reordered or inserted.
 
     Note the heads printed, away from this machine: given as --head later, they prove that nothing before them was
@@ -272,9 +273,9 @@ def _json_line(value: object) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[AuditReader]:
+def _reading(path: Path | str) -> Iterator[AuditReader]:
     try:
         with closing(open_store(path).audit_reader()) as reader:
             yield reader
-    except RecordError as error:
+    except (RecordError, SettingsError) as error:
         raise click.ClickException(_shown(str(error))) from None

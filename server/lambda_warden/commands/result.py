@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from lambda_warden.commands.options import setting_option
-from lambda_warden.errors import ArgumentError
+from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.report.visible import inline, visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
 from lambda_warden.settings import state_file
@@ -39,7 +39,7 @@ def result(
     invocation_id: str,
     part: PartName,
     query: str | None,
-    results: Path,
+    results: Path | str,
     principal: str,
     results_key_file: Path | None,
     force: bool,
@@ -82,7 +82,7 @@ def _write(entry: KeptResult, name: PartName, force: bool) -> None:
 
 
 @contextmanager
-def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: str) -> Iterator[KeptResult]:
+def _reading(path: Path | str, key_file: Path | None, invocation_id: str, principal: str) -> Iterator[KeptResult]:
     try:
         with (
             closing(open_store(path).result_reader(seal=seal_from(key_file))) as reader,
@@ -91,5 +91,5 @@ def _reading(path: Path, key_file: Path | None, invocation_id: str, principal: s
             if entry is None:
                 raise ResultError(UNKNOWN)
             yield entry
-    except (ArgumentError, ResultError) as error:
+    except (ArgumentError, ResultError, SettingsError) as error:
         raise click.ClickException(inline(str(error))) from None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lambda_warden.store.audit_log import AuditLog, AuditReader, Field, RecordError
+from lambda_warden.errors import SettingsError
+from lambda_warden.store.audit_log import AuditLog, AuditReader, Field
 from lambda_warden.store.clock import Clock
 from lambda_warden.store.results import ResultReader, ResultStore
 from lambda_warden.store.sqlite.store import SqliteStore
@@ -66,15 +67,15 @@ def open_store(url: str | Path) -> Store:
         url: `sqlite:///var/lib/warden/records.sqlite3`, `sqlite::memory:`, or the path of a SQLite file.
 
     Raises:
-        RecordError: if it names a kind of store that is not known.
+        SettingsError: if it names a kind of store that is not known.
 
     >>> open_store("redis://localhost")
     Traceback (most recent call last):
-    lambda_warden.store.audit_log.RecordError: redis is no kind of store: sqlite, or the path of a file
+    lambda_warden.errors.SettingsError: redis is no kind of store: sqlite, or the path of a file
     """
     scheme, colon, place = str(url).partition(":")
     if colon and (backend := _BACKENDS.get(scheme)):
         return backend(place)
     if colon and place.startswith("//") and isinstance(url, str):
-        raise RecordError(f"{scheme} is no kind of store: {', '.join(_BACKENDS)}, or the path of a file")
+        raise SettingsError(f"{scheme} is no kind of store: {', '.join(_BACKENDS)}, or the path of a file")
     return SqliteStore(str(url))
