@@ -26,7 +26,7 @@ from support.warden import check_of, stdio, structured
 pytestmark = pytest.mark.anyio
 
 INSPECTOR = shutil.which("mcp-inspector")
-TOOLS = ["dry_run", "invoke_function", "list_functions", "read_logs", "read_result"]
+TOOLS = sorted(path.stem for path in (Path(__file__).parents[1] / "tools" / "snapshots").glob("*.json"))
 ERAS = {"2026-07-28": "2026-07-28", "auto": "2026-07-28", "legacy": "2025-11-25"}
 
 

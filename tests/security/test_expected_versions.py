@@ -42,7 +42,7 @@ def pinned() -> WithAlias:
     return WithAlias()
 
 
-@pytest.mark.parametrize("facts", [alias("7"), alias("8"), alias("7", **{"8": 0.1})], ids=["7", "8", "both"])
+@pytest.mark.parametrize("alias", [alias("7"), alias("8"), alias("7", **{"8": 0.1})], ids=["7", "8", "both"])
 async def test_an_alias_that_leads_where_it_should_is_called(alias: Reply, pinned: WithAlias, tmp_path: Path) -> None:
     pinned.alias = alias
     pinned.behaviours["f"] = lambda _: returned("ok", version="7")
@@ -56,7 +56,7 @@ async def test_an_alias_that_leads_where_it_should_is_called(alias: Reply, pinne
 
 
 @pytest.mark.parametrize(
-    ("facts", "reason"),
+    ("alias", "reason"),
     [
         (alias("9"), "the alias leads to version 9, and it has to lead to 7, 8 alone"),
         (alias("7", **{"9": 0.01}), "the alias leads to version 9"),
