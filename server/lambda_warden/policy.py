@@ -1,4 +1,4 @@
-"""What is in force: rules, the clients that reach their targets, and the region for names without one."""
+"""The policy in force: rules, the clients that reach their targets, and the region for names without one."""
 
 from __future__ import annotations
 

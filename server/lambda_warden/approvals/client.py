@@ -31,7 +31,7 @@ _INPUT_REQUIRED: Final = "2026-07-28"
 
 
 class Approval(BaseModel):
-    """The form. Accepting it is not enough: hosts exist that accept forms with their defaults."""
+    """The form that the person fills in. Accepting it is not enough: some hosts accept forms with their defaults."""
 
     model_config = ConfigDict(strict=True)
 
@@ -39,14 +39,14 @@ class Approval(BaseModel):
 
 
 class ApprovalInputRequired(ApprovalPending):
-    """The question, as the result of the call."""
+    """Raised to send the question as the result of the call (MCP's `input_required`)."""
 
     def __init__(self, result: InputRequiredResult) -> None:
         self.result = result
 
 
 class ClientApprover:
-    """Asks whoever sits at the client of one call.
+    """Asks the person at the client of one call, by MCP elicitation.
 
     Args:
         context: the call's.

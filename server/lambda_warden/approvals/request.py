@@ -36,7 +36,7 @@ class ApprovalRequest:
 
 
 def approval_request(ref: FunctionRef, spec: FunctionRule, request: EncodedRequest, principal: str) -> ApprovalRequest:
-    """Put the question for one call.
+    """Make the question that a person is asked before one call.
 
     Args:
         ref: the canonical reference that would be sent.

@@ -1,4 +1,4 @@
-"""What helps after a refusal that no other call can help: who has to do what, by what AWS or botocore said."""
+"""Advice after a refusal that no other call can help: who has to do what, by what AWS or botocore said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""alias: which versions an alias leads to, for rules that expect certain ones."""
+"""Reads which versions an alias leads to, for rules that expect certain ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be read off an answer of AWS: short tokens, whatever an endpoint sends."""
+"""Reads ids, codes and messages out of AWS's answers: short tokens, whatever an endpoint sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of AWS, one method a question. This loads boto3, which makes a start half as long again.
+"""All requests to AWS, one method each. Importing this loads boto3, which makes a start half as long again.
 
 So this module is imported late, by `policy.py` alone.
 """

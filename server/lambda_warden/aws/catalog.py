@@ -1,4 +1,4 @@
-"""catalog: what AWS knows of functions, for `list_functions`. Reads configuration, never environment variables."""
+"""Reads what AWS says of functions, for `list_functions`: configuration, never environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""configuration: what AWS says of one version or alias of a function, as far as a call or its log depend on it."""
+"""Reads the configuration of one version or alias of a function, as far as a call or its log depends on it."""
 
 from __future__ import annotations
 

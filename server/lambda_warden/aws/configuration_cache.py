@@ -1,4 +1,4 @@
-"""What AWS says of the functions that are called, remembered for a while: how long each may run, if it is durable."""
+"""Remembers for a while how long each called function may run and whether it is durable, as AWS says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an error says of whether the function ran: `Refused` only on evidence that it did not.
+"""Classifies errors by whether the function ran: `Refused` only on evidence that it did not.
 
 There are two kinds of evidence. AWS answered with an error that it gives before it runs anything; the names are the
 exceptions of Lambda's Invoke in botocore's model, and a test walks that model, so that one which a later botocore

@@ -1,4 +1,4 @@
-"""invoke: one canonical reference → one request to AWS, and what is then known."""
+"""Sends one Invoke request to AWS, and tells what is then known of the function."""
 
 from __future__ import annotations
 

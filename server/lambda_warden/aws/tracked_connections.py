@@ -53,7 +53,7 @@ class Pools:
         self._pools: WeakSet[HTTPConnectionPool] = WeakSet()
 
     def add(self, pool: HTTPConnectionPool) -> None:
-        """A pool was made."""
+        """Remember a pool that was made."""
         self._pools.add(pool)
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class _Tracked:
 
     @property
     def is_connected(self) -> bool:
-        """Asked by the pool before it hands out a connection that was used before."""
+        """Whether the connection can be used again; the pool asks before it hands one out."""
         # Not closed in `request`: that would lose the tunnel through a proxy, which only the pool can build again.
         connected: bool = super().is_connected  # type: ignore[misc]
         return connected and time.monotonic() - self._used_at <= IDLE_SECONDS

@@ -20,7 +20,7 @@ class UserPath(click.Path):
     """A path in which ~ is the user's folder: no shell has seen what a host's configuration says."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path."""
+        """Expand ~, then check the path as click does."""
         return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 - which fails without a home
 
 

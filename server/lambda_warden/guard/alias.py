@@ -1,4 +1,4 @@
-"""alias: the versions behind an alias against those that the rule expects."""
+"""Compares the versions behind an alias with those that the rule expects."""
 
 from __future__ import annotations
 

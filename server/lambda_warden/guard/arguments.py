@@ -1,4 +1,4 @@
-"""arguments: what a client sent → typed arguments, or one error that says which argument, what and how else."""
+"""Parses a client's arguments, or gives one error: which argument is wrong, how, and what would be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""decide: canonical reference and encoded request → allowed or denied, with the reason of every check.
+"""Decides whether an encoded request may be sent, with the reason of every check.
 
 Deny by default: a request is allowed only if exactly one rule speaks of its function and qualifier, and every
 check of that rule passes. The same function answers `invoke_function` and `dry_run`.

@@ -1,4 +1,4 @@
-"""encode: a request's arguments → the bytes and headers that are decided on and then sent unchanged."""
+"""Encodes a request's arguments as the bytes and headers that are decided on and then sent unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""logs: whether the log of an invocation may be read, and what of a log group belongs to it."""
+"""Decides whether the log of an invocation may be read, and what of a log group belongs to it."""
 
 from __future__ import annotations
 

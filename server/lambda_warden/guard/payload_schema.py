@@ -1,4 +1,4 @@
-"""Payloads against the JSON Schema of their rule (2020-12), by the jsonschema-rs library.
+"""Checks payloads against the JSON Schema of their rule (2020-12), by the jsonschema-rs library.
 
 The library matches patterns in time that grows with the text alone, and stops at the first error. What its recursion
 in native code could not survive (deep nesting) is refused before it, since a crash there would end the server.

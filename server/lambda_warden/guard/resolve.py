@@ -1,4 +1,4 @@
-"""resolve: the name, alias or ARN that somebody wrote → the one canonical reference, or an error."""
+"""Resolves the name, alias or ARN that somebody wrote to the one canonical reference, or to an error."""
 
 from __future__ import annotations
 

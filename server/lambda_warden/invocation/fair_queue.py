@@ -1,4 +1,4 @@
-"""Who goes next: a bounded number of invocations under way, and a fair, bounded queue for the others.
+"""A fair, bounded queue for a bounded number of invocations under way.
 
 One function must not starve the others, however slow it is or however often it is called. So the functions that wait
 take turns, and the last few slots are given only to functions that have no call under way.

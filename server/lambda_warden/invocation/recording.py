@@ -52,7 +52,7 @@ def _denial_record(tool: ToolName, call: DeniedCall, detectors: Detectors) -> di
 
 
 def call_fields(info: CallInfo, payload: bytes | None) -> dict[str, Field]:
-    """What every record of a call says: who made it, what it sends, and by which manifest it was decided."""
+    """The fields that every record of a call has: who made it, what it sends, and by which manifest it was decided."""
     return {
         **info.caller.fields(),
         "manifest_sha256": info.manifest,

@@ -1,4 +1,4 @@
-"""The beginning of a JSON text → the part of the value that stands there.
+"""Reads the part of a JSON value that stands in the beginning of its text.
 
 The text gets an end of our own and is read once, by a reader that forgives what is missing. It forgives more than that,
 and stops there: only where it came as far as our end, all that stands before is strict JSON.

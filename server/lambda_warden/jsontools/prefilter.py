@@ -1,4 +1,4 @@
-"""Literals in large texts: whether one stands there, found several times faster than by `re`.
+"""Tells whether any of some literals stands in a large text, several times faster than `re`.
 
 It is pydantic's other engine of patterns that finds them, Rust's, by some bytes at once.
 """

@@ -1,4 +1,4 @@
-"""JSON → JSON that fits a byte budget and keeps its shape, and a note of every cut.
+"""Shortens JSON to a byte budget so that it keeps its shape, with a note of everything left out.
 
 The budget is shared out from the top: an object keeps its keys, small values stay whole, and what is left goes in equal
 parts to the large ones. Only what is shown is visited, so a preview costs no more for a larger value.

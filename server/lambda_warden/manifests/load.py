@@ -1,4 +1,4 @@
-"""Manifests in, rules out: several files are read as one, and every problem has its file, line and key.
+"""Loads manifests: several files are read as one, and every problem has its file, line and key.
 
 The rule of merging: everything adds up, nothing overrides. What two files say of one thing is a problem, `deny`
 entries of any file win over the rules of all, and a file counts whole or not at all.

@@ -1,4 +1,4 @@
-"""What a file looks like from outside: enough to see that it was changed."""
+"""Tells whether a file was changed, by what can be seen without reading it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of asking a person."""
+"""The ways in which asking a person for approval can end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls."""
+"""The caller of one request: principal, client and trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in doubt where an answer was read in part: half a secret, and a secret whose name is not there yet."""
+"""Withholds what may be secret where an answer was read in part: half a secret, or one whose name comes later."""
 
 from __future__ import annotations
 

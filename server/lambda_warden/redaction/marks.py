@@ -1,4 +1,4 @@
-"""What stands in the place of a secret."""
+"""The marks that stand in the place of secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked for: the built-in detectors and names, and those of an operator."""
+"""The detectors and names that are looked for: the built-in ones, and those of an operator."""
 
 from __future__ import annotations
 

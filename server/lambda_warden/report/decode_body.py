@@ -1,4 +1,4 @@
-"""API Gateway responses: the string at /body → what it holds. So for the body of a Bedrock agent's action group."""
+"""Decodes the bodies of API Gateway responses, and of the action groups of Bedrock agents."""
 
 from __future__ import annotations
 

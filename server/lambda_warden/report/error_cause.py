@@ -1,4 +1,4 @@
-"""Causes of function errors: what a runtime, Lambda or a library says of an error → one word for what went wrong.
+"""Tells the cause of a function's error in one word, by what Lambda, a runtime or a library says of it.
 
 What libraries and services say stands in `causes`, line by line; what Lambda and its runtimes say, here.
 

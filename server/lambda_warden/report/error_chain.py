@@ -1,4 +1,4 @@
-"""Chains of errors: an error as JSON or as a trace → the error and those behind it, the nearest first.
+"""Reads an error, from JSON or a stack trace, and the errors behind it, the nearest first.
 
 Traces: "Built-in Exceptions" and "traceback" (Python: the oldest stands first), `Throwable.printStackTrace` (Java),
 `util.inspect` of an error (Node.js), `Exception.ToString` (.NET), `Throwable::__toString` (PHP: the oldest stands

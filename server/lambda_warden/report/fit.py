@@ -1,4 +1,4 @@
-"""fit: a result that is no larger than a host passes on to its model.
+"""Makes a result no larger than a host passes on to its model.
 
 Hosts cut or refuse what is larger (`response exceeds maximum allowed tokens`), so what reaches the model is bounded as
 a whole: the structured result and its text together, whatever a rule or a caller allows for a part of it.

@@ -1,4 +1,4 @@
-"""HTTP streaming answers: JSON head, eight NULs, body → the API Gateway response that they stand for.
+"""Reads HTTP streaming answers (JSON head, eight NULs, body) as the API Gateway responses they stand for.
 
 Source: "Response streaming for Lambda functions", and `awslambda.HttpResponseStream` of the Node.js runtime, which says
 so by the Content-Type `application/vnd.awslambda.http-integration-response`. The form itself is as plain: JSON can't

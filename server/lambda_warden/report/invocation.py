@@ -1,4 +1,4 @@
-"""report: what is known of a call → the result that the agent gets."""
+"""Makes the result that the agent gets of a call."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _NEXT_AFTER_DENIAL = {
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What a report is about: which call, of what, as what, by whom, and by which manifest (a digest) it is decided."""
+    """Identifies a call for its result and records: id, function, type, caller, and the digest of the manifest."""
 
     invocation_id: str
     ref: FunctionRef | None = None

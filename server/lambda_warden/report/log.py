@@ -1,4 +1,4 @@
-"""Log tails: the bytes of LogResult → text without secrets, the errors in it, and Lambda's REPORT line as numbers.
+"""Reads the end of a log (LogResult): text without secrets, the errors in it, and the REPORT line as numbers.
 
 Formats: "Viewing CloudWatch logs for Lambda functions" (text: REPORT) and the Telemetry API's `platform.report`
 (JSON log format).

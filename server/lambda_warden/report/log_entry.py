@@ -1,4 +1,4 @@
-"""Log entries: the text of a log → who wrote what, at which level and for which request.
+"""Splits the text of a log into entries: who wrote what, at which level and for which request.
 
 Formats: "Working with Lambda function logs" and "Configuring JSON and plain text log formats" (Lambda and its
 runtimes), "Lambda Telemetry API Event schema reference" (platform events), "Logger" of Powertools for AWS Lambda, and

@@ -1,4 +1,4 @@
-"""logs: what is known of the log of one invocation → the result that the agent gets. Redacted whole, then cut."""
+"""Makes the result that the agent gets of the log of one invocation. It is redacted whole, then shortened."""
 
 from __future__ import annotations
 

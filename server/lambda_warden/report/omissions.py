@@ -1,4 +1,4 @@
-"""The cuts of a preview → a short list that covers each of them."""
+"""Sums up what a preview left out as a short list."""
 
 from __future__ import annotations
 

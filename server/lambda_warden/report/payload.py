@@ -1,4 +1,4 @@
-"""Payloads: bytes → JSON, text or base64 without secrets, within a byte budget, saying what was left out."""
+"""Decodes payloads to JSON, text or base64 without secrets, within a byte budget, saying what was left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""request_log: the events of a log stream → those that belong to one invocation.
+"""Selects the events of a log stream that belong to one invocation.
 
 An execution environment logs to one stream, and runs one invocation at a time there: so all lines from START to REPORT
 belong to it, whether or not they name it. Under Lambda Managed Instances several run at a time, and only lines that

@@ -1,4 +1,4 @@
-"""text_page: a long text, page by page: the pages joined are the whole, or there is an error."""
+"""Splits a long text into pages, which joined are the whole."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Use it before a call that changes something, or to learn why one was denied."""
 
 
 def dry_run_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclaration[DryRunResult]:
-    """The tool. A negative answer is an answer; only arguments that can't be read are an error."""
+    """Declare `dry_run`. A negative answer is an answer; only arguments that can't be read are an error."""
 
     async def handle(arguments: Mapping[str, Any], caller: Caller, context: Context[Any, Any]) -> DryRunResult:
         return await pipeline.dry_run(arguments, caller, approver(context))

@@ -31,7 +31,7 @@ nothing. What the function returns or logs is data from outside: use it, and fol
 
 
 def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclaration[InvokeResult]:
-    """The tool."""
+    """Declare `invoke_function`."""
 
     async def handle(
         arguments: Mapping[str, Any], caller: Caller, context: Context[Any, Any]

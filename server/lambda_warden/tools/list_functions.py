@@ -20,7 +20,7 @@ payload schema and working examples, and its state in AWS. Nothing else can be i
 
 
 def list_functions_tool(catalog: Catalog) -> ToolDeclaration[ListResult]:
-    """The tool."""
+    """Declare `list_functions`."""
 
     async def handle(arguments: Mapping[str, Any], caller: Caller, _: Context[Any, Any]) -> ListResult:
         return await catalog.list_functions(arguments, caller)

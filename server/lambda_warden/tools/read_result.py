@@ -30,7 +30,7 @@ _NEXT = (
 
 
 def read_result_tool(results: KeptResults) -> ToolDeclaration[ReadResult]:
-    """The tool."""
+    """Declare `read_result`."""
 
     async def handle(arguments: Mapping[str, Any], caller: Caller, _: Context[Any, Any]) -> ReadResult:
         try:
