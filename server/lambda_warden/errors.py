@@ -32,5 +32,9 @@ class SettingsError(Exception):
 
 
 def shown(text: str, limit: int = 80) -> str:
-    """Quote outside text for an error: escaped to ASCII, and cut after `limit` characters."""
+    """Quote outside text for an error: escaped to ASCII, and cut after `limit` characters.
+
+    >>> print(shown("café"))
+    'caf\\xe9'
+    """
     return ascii(text if len(text) <= limit else text[:limit] + "…")

@@ -86,7 +86,11 @@ class PayloadSchema:
 
 
 def json_path(path: Path) -> str:
-    """A place in a payload as a JSONPath (RFC 9535)."""
+    """A place in a payload as a JSONPath (RFC 9535).
+
+    >>> json_path(["items", 2, "unit price"])
+    '$.items[2]["unit price"]'
+    """
     return "$" + "".join(
         f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{json.dumps(part, ensure_ascii=False)}]"
         for part in path

@@ -15,7 +15,7 @@ _ESCAPES: Final = re.compile(r"~[01]")
 
 
 def parse_pointer(text: str, argument: str = "redact") -> Pointer:
-    """Read a pointer.
+    """Read a JSON pointer as the tokens that it leads through.
 
     Args:
         text: for example /card/number or /items/*/ssn. Empty: the whole answer.
@@ -23,6 +23,9 @@ def parse_pointer(text: str, argument: str = "redact") -> Pointer:
 
     Raises:
         ArgumentError: if it does not begin with / or holds a ~ that escapes nothing.
+
+    >>> parse_pointer("/items/*/a~1b")
+    ('items', '*', 'a/b')
     """
     if text and not text.startswith("/"):
         raise ArgumentError(
