@@ -130,12 +130,12 @@ class _FastClock:
 
 
 def _work(records: SqliteAuditLog, starts: int, principal: str, calls: int) -> None:
-    buckets = [_RULE, Limit(f"principal:{principal}", per_day=_PER_DAY)]
+    wanted_limits = [_RULE, Limit(f"principal:{principal}", per_day=_PER_DAY)]
     attempt = 0
     while not calls or attempt < calls:
         attempt += 1
         invocation_id = uuid.uuid4().hex
-        if records.admit(invocation_id, {"principal": principal}, buckets, _LEASE_SECONDS) is not None:
+        if records.admit(invocation_id, {"principal": principal}, wanted_limits, _LEASE_SECONDS) is not None:
             time.sleep(0.001)
             continue
         os.write(starts, f"{invocation_id}\n".encode())

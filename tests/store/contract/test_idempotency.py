@@ -28,9 +28,9 @@ def wants(
 
 
 def admit(
-    records: AuditLog, call: str, claim: IdempotencyClaim, *buckets: Limit
+    records: AuditLog, call: str, claim: IdempotencyClaim, *limits: Limit
 ) -> LimitExceeded | IdempotencyHit | None:
-    return records.admit(call, {"tool": "invoke_function"}, buckets, LEASE, claim)
+    return records.admit(call, {"tool": "invoke_function"}, limits, LEASE, claim)
 
 
 def kinds(store: Store) -> list[tuple[str, str]]:
@@ -126,23 +126,23 @@ def test_each_principal_has_keys_of_its_own(records: AuditLog) -> None:
 
 
 def test_a_replay_takes_no_unit_of_a_limit(records: AuditLog) -> None:
-    bucket = Limit("rule:f", per_day=2, concurrent=2)
-    admit(records, "one", wants(), bucket)
+    limit = Limit("rule:f", per_day=2, concurrent=2)
+    admit(records, "one", wants(), limit)
     for number in range(5):
-        assert isinstance(admit(records, f"again-{number}", wants(), bucket), IdempotencyHit)
-    assert admit(records, "other", wants("order-2"), bucket) is None
+        assert isinstance(admit(records, f"again-{number}", wants(), limit), IdempotencyHit)
+    assert admit(records, "other", wants("order-2"), limit) is None
 
 
 def test_a_call_that_a_limit_stops_does_not_take_the_key(records: AuditLog) -> None:
-    bucket = Limit("rule:f", per_day=0)
-    assert isinstance(admit(records, "one", wants(), bucket), LimitExceeded)
+    limit = Limit("rule:f", per_day=0)
+    assert isinstance(admit(records, "one", wants(), limit), LimitExceeded)
     assert admit(records, "two", wants(request_digest="other arguments")) is None
 
 
 def test_who_has_the_key_is_told_before_what_has_no_room(records: AuditLog) -> None:
-    bucket = Limit("rule:f", per_day=1)
-    admit(records, "one", wants(), bucket)
-    assert admit(records, "two", wants(), bucket) == IdempotencyHit("one", "in_progress")
+    limit = Limit("rule:f", per_day=1)
+    admit(records, "one", wants(), limit)
+    assert admit(records, "two", wants(), limit) == IdempotencyHit("one", "in_progress")
 
 
 def test_what_can_not_be_written_takes_no_key(records: AuditLog) -> None:

@@ -34,25 +34,25 @@ def test_the_intent_says_how_long_the_call_can_be_under_way(records: AuditLog, s
 
 
 @pytest.mark.parametrize(
-    ("bucket", "seconds"), [(Limit("k", per_minute=2), 60), (Limit("k", per_day=2), 86_400)], ids=["minute", "day"]
+    ("wanted", "seconds"), [(Limit("k", per_minute=2), 60), (Limit("k", per_day=2), 86_400)], ids=["minute", "day"]
 )
 def test_a_window_has_room_again_exactly_when_it_was_said(
-    records: AuditLog, clock: Clock, bucket: Limit, seconds: float
+    records: AuditLog, clock: Clock, wanted: Limit, seconds: float
 ) -> None:
-    limit: LimitName = "per_minute" if bucket.per_minute else "per_day"
-    assert records.admit("call-1", {}, [bucket], 1) is None
+    limit: LimitName = "per_minute" if wanted.per_minute else "per_day"
+    assert records.admit("call-1", {}, [wanted], 1) is None
     clock.now += 10
-    assert records.admit("call-2", {}, [bucket], 1) is None
+    assert records.admit("call-2", {}, [wanted], 1) is None
     clock.now += 5
-    assert records.admit("call-3", {}, [bucket], 1) == LimitExceeded("k", limit, 2, seconds - 15)
+    assert records.admit("call-3", {}, [wanted], 1) == LimitExceeded("k", limit, 2, seconds - 15)
     clock.now = START + seconds - 0.001
-    assert records.admit("call-3", {}, [bucket], 1) is not None
+    assert records.admit("call-3", {}, [wanted], 1) is not None
     clock.now = START + seconds
-    assert records.admit("call-3", {}, [bucket], 1) is None
-    assert records.admit("call-4", {}, [bucket], 1) == LimitExceeded("k", limit, 2, 10)
+    assert records.admit("call-3", {}, [wanted], 1) is None
+    assert records.admit("call-4", {}, [wanted], 1) == LimitExceeded("k", limit, 2, 10)
 
 
-def test_nothing_is_taken_or_recorded_where_one_bucket_has_no_room(records: AuditLog, store: Store) -> None:
+def test_nothing_is_taken_or_recorded_where_one_limit_has_no_room(records: AuditLog, store: Store) -> None:
     rule, principal = Limit("rule", per_minute=5), Limit("principal", per_day=1)
     assert records.admit("call-1", {}, [principal], 1) is None
     for _ in range(9):
@@ -63,48 +63,48 @@ def test_nothing_is_taken_or_recorded_where_one_bucket_has_no_room(records: Audi
 
 
 def test_the_limit_to_be_waited_for_longest_is_named(records: AuditLog) -> None:
-    buckets = [Limit("a", per_minute=1, concurrent=1), Limit("b", per_day=1), Limit("c", per_minute=1)]
-    assert records.admit("call-1", {}, buckets, 1) is None
-    assert records.admit("call-2", {}, buckets, 1) == LimitExceeded("b", "per_day", 1, 86_400)
-    assert records.admit("call-2", {}, [buckets[0]], 1) == LimitExceeded("a", "per_minute", 1, 60)
+    wanted_limits = [Limit("a", per_minute=1, concurrent=1), Limit("b", per_day=1), Limit("c", per_minute=1)]
+    assert records.admit("call-1", {}, wanted_limits, 1) is None
+    assert records.admit("call-2", {}, wanted_limits, 1) == LimitExceeded("b", "per_day", 1, 86_400)
+    assert records.admit("call-2", {}, [wanted_limits[0]], 1) == LimitExceeded("a", "per_minute", 1, 60)
     none = Limit("d", concurrent=0)
-    assert records.admit("call-2", {}, [*buckets, none], 1) == LimitExceeded("d", "concurrent", 0, None)
+    assert records.admit("call-2", {}, [*wanted_limits, none], 1) == LimitExceeded("d", "concurrent", 0, None)
 
 
-@pytest.mark.parametrize("bucket", [Limit("k", per_minute=0), Limit("k", per_day=0), Limit("k", concurrent=0)])
-def test_a_limit_of_none_at_all_never_has_room(records: AuditLog, bucket: Limit) -> None:
-    busy = records.admit("call-1", {}, [bucket], 1)
+@pytest.mark.parametrize("wanted", [Limit("k", per_minute=0), Limit("k", per_day=0), Limit("k", concurrent=0)])
+def test_a_limit_of_none_at_all_never_has_room(records: AuditLog, wanted: Limit) -> None:
+    busy = records.admit("call-1", {}, [wanted], 1)
     assert isinstance(busy, LimitExceeded)
     assert (busy.allowed, busy.retry_after_seconds) == (0, None)
 
 
 def test_a_slot_comes_back_when_its_call_ends(records: AuditLog, store: Store) -> None:
-    bucket = Limit("k", concurrent=1)
-    assert records.admit("call-1", {}, [bucket], 60) is None
-    assert records.admit("call-2", {}, [bucket], 60) == LimitExceeded("k", "concurrent", 1, 60)
+    wanted = Limit("k", concurrent=1)
+    assert records.admit("call-1", {}, [wanted], 60) is None
+    assert records.admit("call-2", {}, [wanted], 60) == LimitExceeded("k", "concurrent", 1, 60)
     records.finish("call-1", {"outcome": "succeeded"}, ran=True)
-    assert records.admit("call-2", {}, [bucket], 60) is None
+    assert records.admit("call-2", {}, [wanted], 60) is None
     assert kinds(store) == ["intent", "outcome", "intent"]
 
 
 def test_a_slot_of_a_call_that_never_ended_comes_back_with_its_lease(records: AuditLog, clock: Clock) -> None:
-    bucket = Limit("k", concurrent=1)
-    assert records.admit("call-1", {}, [bucket], 60) is None
+    wanted = Limit("k", concurrent=1)
+    assert records.admit("call-1", {}, [wanted], 60) is None
     clock.now += 59.999
-    assert records.admit("call-2", {}, [bucket], 60) is not None
+    assert records.admit("call-2", {}, [wanted], 60) is not None
     clock.now += 0.001
-    assert records.admit("call-2", {}, [bucket], 60) is None
+    assert records.admit("call-2", {}, [wanted], 60) is None
     records.finish("call-1", {}, ran=True)  # late: it must not free the slot of another
-    assert records.admit("call-3", {}, [bucket], 60) is not None
+    assert records.admit("call-3", {}, [wanted], 60) is not None
 
 
 def test_a_call_that_did_not_run_gives_everything_back(records: AuditLog) -> None:
-    bucket = Limit("k", per_minute=1, per_day=1, concurrent=1)
-    assert records.admit("call-1", {}, [bucket], 60) is None
+    wanted = Limit("k", per_minute=1, per_day=1, concurrent=1)
+    assert records.admit("call-1", {}, [wanted], 60) is None
     records.finish("call-1", {"outcome": "refused"}, ran=False)
-    assert records.admit("call-2", {}, [bucket], 60) is None
+    assert records.admit("call-2", {}, [wanted], 60) is None
     records.finish("call-2", {"outcome": "succeeded"}, ran=True)
-    assert records.admit("call-3", {}, [bucket], 60) is not None
+    assert records.admit("call-3", {}, [wanted], 60) is not None
 
 
 def test_a_call_that_may_still_run_holds_its_slot_until_the_end_of_its_lease(records: AuditLog, clock: Clock) -> None:
@@ -118,28 +118,28 @@ def test_a_call_that_may_still_run_holds_its_slot_until_the_end_of_its_lease(rec
 
 
 def test_a_call_is_admitted_once(records: AuditLog, store: Store) -> None:
-    bucket = Limit("k", per_minute=5)
-    assert records.admit("call-1", {}, [bucket], 60) is None
+    wanted = Limit("k", per_minute=5)
+    assert records.admit("call-1", {}, [wanted], 60) is None
     with pytest.raises(RecordError):
-        records.admit("call-1", {}, [bucket], 60)
+        records.admit("call-1", {}, [wanted], 60)
     assert kinds(store) == ["intent"]
 
 
 def test_limits_hold_for_all_who_share_a_store(store: Store, clock: Clock) -> None:
-    bucket = Limit("k", per_day=2)
+    wanted = Limit("k", per_day=2)
     with closing(store.audit_log(clock=clock)) as one, closing(store.audit_log(clock=clock)) as other:
-        assert one.admit("call-1", {}, [bucket], 60) is None
-        assert other.admit("call-2", {}, [bucket], 60) is None
-        assert one.admit("call-3", {}, [bucket], 60) is not None
+        assert one.admit("call-1", {}, [wanted], 60) is None
+        assert other.admit("call-2", {}, [wanted], 60) is None
+        assert one.admit("call-3", {}, [wanted], 60) is not None
 
 
 def test_limits_outlive_the_server(lasting: Store, clock: Clock) -> None:
-    bucket = Limit("k", per_day=1)
+    wanted = Limit("k", per_day=1)
     with closing(lasting.audit_log(clock=clock)) as records:
-        assert records.admit("call-1", {}, [bucket], 60) is None
+        assert records.admit("call-1", {}, [wanted], 60) is None
     clock.now += 80_000
     with closing(lasting.audit_log(clock=clock)) as later:
-        assert later.admit("call-2", {}, [bucket], 60) == LimitExceeded("k", "per_day", 1, 6_400)
+        assert later.admit("call-2", {}, [wanted], 60) == LimitExceeded("k", "per_day", 1, 6_400)
 
 
 def test_a_lower_limit_counts_the_calls_made_under_the_higher_one(records: AuditLog, clock: Clock) -> None:
@@ -151,13 +151,13 @@ def test_a_lower_limit_counts_the_calls_made_under_the_higher_one(records: Audit
 
 
 def test_a_clock_that_was_wrong_for_a_while_holds_nothing_back_for_good(records: AuditLog, clock: Clock) -> None:
-    bucket = Limit("k", per_minute=1, concurrent=1)
+    wanted = Limit("k", per_minute=1, concurrent=1)
     clock.now = START + 10 * 365 * 86_400
-    assert records.admit("call-1", {}, [bucket], 60) is None
+    assert records.admit("call-1", {}, [wanted], 60) is None
     clock.now = START
-    assert records.admit("call-2", {}, [bucket], 60) == LimitExceeded("k", "per_minute", 1, 60)
+    assert records.admit("call-2", {}, [wanted], 60) == LimitExceeded("k", "per_minute", 1, 60)
     clock.now = START + 60
-    assert records.admit("call-2", {}, [bucket], 60) is None
+    assert records.admit("call-2", {}, [wanted], 60) is None
 
 
 @pytest.mark.parametrize("down_seconds", [0.0, 3600.0, -3600.0])
@@ -179,7 +179,7 @@ def test_windows_go_on_over_a_restart_of_the_machine(lasting: Store, down_second
 
 @dataclass
 class Unit:
-    """A call in a bucket, as the model sees it. `real` is by a watch."""
+    """A call under a limit, as the model sees it. `real` is by a watch."""
 
     key: str
     real: float
@@ -192,7 +192,7 @@ class Unit:
 class Model:
     """The limits without a database: a list that is counted through."""
 
-    buckets: dict[str, Limit]
+    wanted_limits: dict[str, Limit]
     units: list[Unit] = field(default_factory=list)
     too_many_at_once: bool = False
 
@@ -201,9 +201,9 @@ class Model:
         waits: list[float] = []
         for key in keys:
             mine = [unit for unit in self.units if unit.key == key and unit.counts]
-            waits += [self._wait(mine, real, self.buckets[key].per_minute, 60)]
-            waits += [self._wait(mine, real, self.buckets[key].per_day, 86_400)]
-            concurrent = self.buckets[key].concurrent
+            waits += [self._wait(mine, real, self.wanted_limits[key].per_minute, 60)]
+            waits += [self._wait(mine, real, self.wanted_limits[key].per_day, 86_400)]
+            concurrent = self.wanted_limits[key].concurrent
             held = [unit for unit in mine if unit.under_way and unit.real + unit.lease > real]
             waits += [0.0] if concurrent is not None and len(held) >= concurrent else [-1.0]
         if keys and max(waits) >= 0:
@@ -212,7 +212,7 @@ class Model:
         self.units += taken
         for key in keys:
             held = [u for u in self.units if u.key == key and u.counts and u.under_way and u.real + u.lease > real]
-            self.too_many_at_once |= len(held) > (self.buckets[key].concurrent or len(held))
+            self.too_many_at_once |= len(held) > (self.wanted_limits[key].concurrent or len(held))
         return taken
 
     @staticmethod
@@ -225,9 +225,9 @@ class Model:
 
     def exceeded(self) -> bool:
         """Whether, by the watch, more was ever admitted than a limit allows."""
-        for key, bucket in self.buckets.items():
+        for key, wanted in self.wanted_limits.items():
             mine = [unit for unit in self.units if unit.key == key and unit.counts]
-            for allowed, length in ((bucket.per_minute, 60), (bucket.per_day, 86_400)):
+            for allowed, length in ((wanted.per_minute, 60), (wanted.per_day, 86_400)):
                 for unit in mine:
                     window = [other for other in mine if unit.real - length < other.real <= unit.real]
                     if allowed is not None and len(window) > allowed:
@@ -261,7 +261,7 @@ def test_limits_are_those_of_a_simple_model_whatever_the_clock_does(
     new_store: Callable[[], Store], a: Limit, b: Limit, steps: list[tuple[str, object]]
 ) -> None:
     store, clock, real, lease = new_store(), Clock(), 0.0, 30.0
-    model = Model({bucket.key: bucket for bucket in (a, b) if bucket != Limit(bucket.key)})
+    model = Model({wanted.key: wanted for wanted in (a, b) if wanted != Limit(wanted.key)})
     admitted: list[tuple[str, list[Unit]]] = []
     records = store.audit_log(clock=clock)
     try:
@@ -273,7 +273,7 @@ def test_limits_are_those_of_a_simple_model_whatever_the_clock_does(
                 case "step", float(seconds):
                     clock.step(seconds)
                 case "admit", str(names):
-                    keys = frozenset(names) & model.buckets.keys()
+                    keys = frozenset(names) & model.wanted_limits.keys()
                     expected = model.admit(real, keys, lease)
                     busy = records.admit(f"call-{number}", {}, [{"a": a, "b": b}[name] for name in names], lease)
                     if isinstance(expected, list):
@@ -302,7 +302,7 @@ def test_limits_are_those_of_a_simple_model_whatever_the_clock_does(
 @pytest.mark.usefixtures("race")
 def test_many_threads_never_get_more_than_there_is(store: Store) -> None:
     threads, each = 12, 20
-    buckets = [Limit("rule", per_minute=70, concurrent=3), Limit("principal", per_day=100)]
+    wanted_limits = [Limit("rule", per_minute=70, concurrent=3), Limit("principal", per_day=100)]
     ready = threading.Barrier(threads)
     under_way: set[str] = set()
     most: list[int] = []
@@ -313,7 +313,7 @@ def test_many_threads_never_get_more_than_there_is(store: Store) -> None:
         try:
             for i in range(each):
                 invocation_id = f"{worker}-{i}"
-                if records.admit(invocation_id, {}, buckets, 1e6) is None:
+                if records.admit(invocation_id, {}, wanted_limits, 1e6) is None:
                     under_way.add(invocation_id)
                     most.append(len(under_way))
                     under_way.discard(invocation_id)
