@@ -691,6 +691,7 @@ def test_files_add_to_what_is_redacted(tmp_path: Path) -> None:
     assert shown("CUSTOMER_NUMBER: A7") == "CUSTOMER_NUMBER: [redacted:secret]"
     assert shown('{"kundennummer": "A7"}') == '{"kundennummer": "[redacted:secret]"}'
     assert shown("orderToken=zQ7xK9 myOrderToken=zQ7xK9") == "orderToken=zQ7xK9 myOrderToken=[redacted:token]"
+    assert shown("use orderToken=zQ7xK9 or my orderToken: zQ7xK9") == "use orderToken=zQ7xK9 or my orderToken: zQ7xK9"
     assert shown("password=hunter2 password=hunter3") == "password=hunter2 password=[redacted:password]"
     value: dict[str, JsonValue] = {"customer_number": "A7", "orderToken": "x", "token": "hunter2", "secret": "y"}
     assert redact_value(value, detectors=detectors).value == {

@@ -123,7 +123,7 @@ MUTANTS = [
     Mutant(
         "descriptions in AWS are not redacted",
         "listing/catalog.py",
-        "cut(redact_text(text).text, _TOLD_CHARACTERS)",
+        "cut(redact_text(text, detectors=self.detectors).text, _TOLD_CHARACTERS)",
         "cut(text, _TOLD_CHARACTERS)",
         "tests/listing",
     ),
@@ -1117,6 +1117,12 @@ MUTANTS = [
                 "logs/reader.py",
                 "cursor=asked.cursor, detectors=policy.rules.detectors)",
                 "cursor=asked.cursor)",
+            ),
+            (
+                "what AWS says of functions",
+                "listing/catalog.py",
+                "redact_text(text, detectors=self.detectors)",
+                "redact_text(text)",
             ),
             ("failures", "logs/reader.py", "searched=searched, detectors=detectors)", "searched=searched)"),
             (

@@ -13,7 +13,7 @@ from security.test_logs import ANY, now_ms, reading, run
 from support.event_stream import CONTENT_TYPE, chunk, complete
 from support.logs_endpoint import LogsEndpoint
 from support.scripted_endpoint import Reply, ScriptedEndpoint, refused, returned
-from support.warden import allow, structured, text_of, warden
+from support.warden import allow, arn, structured, text_of, warden
 
 pytestmark = pytest.mark.anyio
 
@@ -24,12 +24,15 @@ KEYS: dict[str, Any] = {
     "redaction": {
         "detectors": [{"kind": "acme-key", "prefix": "acme_", "alphabet": "A-Za-z0-9", "length": 30, "entropy": 2.5}],
         "names": ["customer number"],
-        "allow": ["pageToken"],
+        "allow": ["orderToken"],
     }
 }
-TOLD = f"no {KEY} for customerNumber={NUMBER} pageToken={PASSES}"
-VALUE = {"note": f"use {KEY}", "customer_number": NUMBER, "pageToken": PASSES, "log": TOLD}
-LOG = f"ERROR {TOLD}\n{json.dumps({'level': 'ERROR', 'message': TOLD, 'customer_number': NUMBER})}\ndone: {TOLD}\n"
+TOLD = f"no {KEY} for customerNumber={NUMBER} orderToken={PASSES}"
+VALUE = {"note": f"use {KEY}", "customer_number": NUMBER, "orderToken": PASSES, "log": TOLD}
+LOG = (
+    f"ERROR {TOLD}\n{json.dumps({'level': 'ERROR', 'message': TOLD, 'customer_number': NUMBER})}\ndone: {TOLD}\n"
+    + json.dumps({"level": "INFO", "note": TOLD})
+)
 TWICE = json.dumps({"errorType": "E", "errorMessage": TOLD}).replace('"errorType"', '"errorType": "E", "errorType"')
 
 
@@ -92,7 +95,7 @@ async def test_in_what_aws_says(endpoint: ScriptedEndpoint, tmp_path: Path) -> N
 
 
 async def test_in_records_of_denials(endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path) -> None:
-    qualifier = f"{KEY} pageToken={PASSES}"  # an error quotes the beginning of it
+    qualifier = f"{KEY} orderToken={PASSES}"  # an error quotes the beginning of it
     async with reading(tmp_path, endpoint, logs, allow("f", **ANY), keys=KEYS) as running:
         assert (await running.invoke("f", qualifier=qualifier))["outcome"] == "denied"
         assert (await running.read_logs(function="f", qualifier=qualifier))["outcome"] == "denied"
@@ -113,3 +116,9 @@ async def test_in_logs_that_are_read(endpoint: ScriptedEndpoint, logs: LogsEndpo
         endpoint.configurations["f"] = lambda _: refused(403, "AccessDeniedException", TOLD)
         result = await running.read_logs(function="f:live", request_id=request_id)
         assert_redacted(result["error"])
+
+
+async def test_in_what_aws_says_of_functions(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    endpoint.catalog = [{"FunctionName": "f", "FunctionArn": arn("f"), "Description": TOLD}]
+    async with warden(tmp_path, endpoint.url, allow("f"), keys=KEYS) as running:
+        assert_redacted((await running.list_functions())["functions"][0]["description"])

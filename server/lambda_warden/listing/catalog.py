@@ -18,6 +18,7 @@ from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy
+from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.bounded import cut
 from lambda_warden.report.fit import fit
@@ -41,11 +42,16 @@ class _Item:
     rule: Rule
     info: FunctionInfo | None
     qualifiers: tuple[str, ...]
+    detectors: Detectors
 
     @property
     def description(self) -> str | None:
         """The operator's, or else what AWS says, redacted."""
-        return self.rule.spec.description or _told(self.info.description if self.info else None)
+        return self.rule.spec.description or self.told(self.info.description if self.info else None)
+
+    def told(self, text: str | None) -> str | None:
+        """What AWS says of the function, redacted and cut."""
+        return None if text is None else cut(redact_text(text, detectors=self.detectors).text, _TOLD_CHARACTERS)
 
     @property
     def key(self) -> str:
@@ -183,7 +189,7 @@ def _expand(rule: Rule, listing: FunctionList, rules: Rules) -> list[_Item]:
     ]
     if listing.problem is None:
         return matching
-    return [_Item(rule.spec.arn, rule, None, tuple(rule.spec.qualifiers)), *matching]
+    return [_Item(rule.spec.arn, rule, None, tuple(rule.spec.qualifiers), rules.detectors), *matching]
 
 
 def _items(function: str, rule: Rule, info: FunctionInfo | None, rules: Rules) -> list[_Item]:
@@ -193,7 +199,7 @@ def _items(function: str, rule: Rule, info: FunctionInfo | None, rules: Rules) -
         for qualifier in rule.spec.qualifiers
         if not rules.denial_of(FunctionRef(arn.partition, arn.region, arn.account, name, qualifier))
     )
-    return [_Item(function, rule, info, allowed)] if allowed else []
+    return [_Item(function, rule, info, allowed, rules.detectors)] if allowed else []
 
 
 def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
@@ -213,12 +219,12 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         payload_max_bytes=spec.payload.max_bytes,
         examples=list(spec.examples),
         exists=True if info else None if listing.problem or is_pattern else False,
-        runtime=_told(info.runtime) if info else None,
-        handler=_told(info.handler) if info else None,
+        runtime=item.told(info.runtime) if info else None,
+        handler=item.told(info.handler) if info else None,
         memory_mb=info.memory_mb if info else None,
         timeout_seconds=info.timeout_seconds if info else None,
-        last_modified=_told(info.last_modified) if info else None,
-        state=_told(details.state),
+        last_modified=item.told(info.last_modified) if info else None,
+        state=item.told(details.state),
     )
 
 
@@ -252,11 +258,6 @@ def _is_wanted(item: _Item, words: str | None) -> bool:
         return True
     # As it is shown, so that nobody finds out letter by letter what is not.
     return item.description is not None and words.casefold() in item.description.casefold()
-
-
-def _told(text: str | None) -> str | None:
-    """What AWS says of a function, redacted and cut."""
-    return None if text is None else cut(redact_text(text).text, _TOLD_CHARACTERS)
 
 
 def _checked(place: Place, listing: FunctionList) -> FunctionList:

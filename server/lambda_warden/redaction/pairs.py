@@ -100,13 +100,14 @@ _MARK: Final = re.compile(MARK)
 _PHRASE_WORDS: Final = (3, 32)
 
 
-def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> SecretSpan | None:
+def find_pair(text: str, stem: int, meaning_of: MeaningOf, allows: Callable[[str], bool]) -> SecretSpan | None:
     """The secret whose name has its stem at a place of a text, or None.
 
     Args:
         text: any text.
         stem: where one of the stems of telling names stands.
         meaning_of: what a name tells.
+        allows: whether a name is let pass, whatever words stand before it.
     """
     behind = _NAME_BEHIND.match(text, stem)
     if behind is None:
@@ -121,6 +122,8 @@ def find_pair(text: str, stem: int, meaning_of: MeaningOf) -> SecretSpan | None:
         return None
     name = text[start:end]
     meaning = meaning_of(name.strip("-.$"))
+    if meaning is None and name.lower() != "token" and allows(name):
+        return None
     spaced = start
     if name.lower() == "token" and (word := _WORD_BEFORE.search(text, max(0, start - 26), start)):
         meaning = meaning_of(text[word.start(1) : end])  # the next token, a sync token

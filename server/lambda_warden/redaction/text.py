@@ -298,7 +298,7 @@ def _by_name(text: str, starts: list[int], detectors: Detectors) -> Iterator[Sec
     for at in starts:
         if at < end:
             continue
-        found = find_pair(text, at, detectors.meaning_of)
+        found = find_pair(text, at, detectors.meaning_of, detectors.allows)
         if found is None or found.start < end:
             continue
         if not detectors.allows(text[found.start : found.end]):
