@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lambda_warden.report.payload import PayloadView, preview, read_payload
+from lambda_warden.answers.payload import read_payload
+from lambda_warden.report.payload_view import PayloadView, preview
 
 BUDGET = 16_384
 STREAMED_BYTES, HEAD_BYTES = 200_000_000, 8_000_000

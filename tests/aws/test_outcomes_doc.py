@@ -16,11 +16,12 @@ from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
 from lambda_warden.invocation.retry import may_retry
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
-from lambda_warden.report.invocation import CallInfo, report_outcome
+from lambda_warden.report.invocation import CallInfo
 from support.builders import request
 from support.calls import Call, clients_at
 from support.failures import AFTER, BEFORE, EARLY_ANSWER, Failure
 from support.raw_server import answer, answering, raw_server
+from support.reported import report_outcome
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / "docs" / "outcomes.md").read_text()

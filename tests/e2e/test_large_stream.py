@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.aws.invoke import HELD_BYTES
-from lambda_warden.report.payload import read_payload
 from support import loopback_only
 from support.event_stream import CONTENT_TYPE, chunk, complete
 from support.scripted_endpoint import Reply, ScriptedEndpoint

@@ -16,8 +16,8 @@ from lambda_warden.jsontools.pointer import parse_pointer
 from lambda_warden.jsontools.query import LENGTH_LIMIT, NESTING_LIMIT, QueryError, apply, compile_query
 from lambda_warden.model.outcome import Refused, Returned
 from lambda_warden.model.result import InvokeResult
-from lambda_warden.report.invocation import report_outcome
 from lambda_warden.report.text import invocation_text
+from support.reported import report_outcome
 from support.results import CALL, check_invoke_result, json_values
 
 MIXED = "q7Zx3Kv9Wj5Yh2Bn8Dm4Fp6Rt1Gc0Ls7Uq3Ea9To"

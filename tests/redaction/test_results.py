@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.log import TAIL_LIMIT, read_log
 from lambda_warden.jsontools.pointer import parse_pointer
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
-from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.log import TAIL_LIMIT, read_log
 from lambda_warden.report.text import invocation_text
+from support.reported import report_outcome
 from support.results import CALL, check_invoke_result
 
 # Each piece of eight characters occurs nowhere else. Put together here, so that no scanner takes them for real ones.

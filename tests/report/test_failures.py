@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.gate import redact_lines
 from lambda_warden.errors import ArgumentError
 from lambda_warden.model.log_event import LogEvent
 from lambda_warden.report.failures import (
@@ -90,9 +91,9 @@ def test_the_signs_of_one_invocation_stand_together_the_newest_invocation_first(
 
 def test_a_report_is_shown_where_nothing_else_tells_of_the_failure() -> None:
     report, error = f"{REPORT}Status: error\n", "[ERROR] KeyError: 'a'\n" + "".join(f"  line {n}\n" for n in range(30))
-    shown, _ = show_failure(FailedInvocation(0, "0" * 8, ID, (error, report)))
+    shown, _ = show_failure(FailedInvocation(0, "0" * 8, ID, (error, report)), redact_lines)
     assert (shown.lines[0], shown.lines[-1], len(shown.lines)) == ("[ERROR] KeyError: 'a'", "…", 9)
-    shown, _ = show_failure(FailedInvocation(0, "0" * 8, ID, (report,)))
+    shown, _ = show_failure(FailedInvocation(0, "0" * 8, ID, (report,)), redact_lines)
     assert "Status: error" in shown.lines[0]
 
 

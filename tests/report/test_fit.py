@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from lambda_warden.model.outcome import Returned
 from lambda_warden.model.result import InvokeResult, ReadResult
 from lambda_warden.report.fit import LEAST_BYTES, fit
-from lambda_warden.report.invocation import CallInfo, report_outcome, without_details
+from lambda_warden.report.invocation import CallInfo, without_details
 from lambda_warden.report.text import invocation_text
 from support.builders import ref
+from support.reported import report_outcome
 
 CALL = CallInfo("0" * 32, ref(), "RequestResponse")
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.gate import read_error
+from lambda_warden.answers.log import BEHIND_FRAMES_LIMIT, BEHIND_LIMIT, BEHIND_MESSAGE_LIMIT, read_log, without
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.model.result import CausedBy, FunctionError
 from lambda_warden.report.function_error import FRAMES_LIMIT, MESSAGE_LIMIT, read_function_error
-from lambda_warden.report.log import BEHIND_FRAMES_LIMIT, BEHIND_LIMIT, BEHIND_MESSAGE_LIMIT, read_log, without
-from lambda_warden.report.payload import read_payload
 from support.results import hostile_texts, json_values
 
 PYTHON: Final[dict[str, Any]] = {
@@ -66,7 +67,7 @@ def described(kind: str, payload: object, log: str | None) -> FunctionError:
 
 def error_of(kind: str, payload: bytes, log: str | None) -> FunctionError:
     read = read_log(log.encode()) if log else None
-    return read_function_error(kind, read_payload(payload), read.log if read else None)
+    return read_function_error(kind, read_error(read_payload(payload)), read.log if read else None)
 
 
 def of_code(**fields: Any) -> FunctionError:

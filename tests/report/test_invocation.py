@@ -13,14 +13,8 @@ from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, FunctionError, InvokeResult, Outcome
 from lambda_warden.report.error_cause import Said
 from lambda_warden.report.explanation import NEXT_STEPS, explain
-from lambda_warden.report.invocation import (
-    CallInfo,
-    outcome_of,
-    report_denial,
-    report_dry_run,
-    report_outcome,
-    with_way_to_its_log,
-)
+from lambda_warden.report.invocation import CallInfo, outcome_of, report_denial, report_dry_run, with_way_to_its_log
+from support.reported import report_outcome
 from support.results import CALL, REF, calls, check_invoke_result, raw_outcomes, sent
 
 TRACEBACK = b'Traceback (most recent call last):\n  File "/var/task/app.py", line 3, in handler\nKeyError: 1\n'

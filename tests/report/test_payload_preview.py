@@ -11,10 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.jsontools.preview import DEPTH_LIMIT, Cut, Place, json_size, preview_json
 from lambda_warden.model.result import Omission
 from lambda_warden.report.omissions import summarize
-from lambda_warden.report.payload import PayloadView, preview, read_payload
+from lambda_warden.report.payload_view import PayloadView, preview
 from support.results import json_values
 
 _UNITS = {str: "characters", list: "items", dict: "members"}

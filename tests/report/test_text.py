@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.log import read_log
 from lambda_warden.model.decision import Check
 from lambda_warden.model.outcome import Refused, Returned, Unknown
 from lambda_warden.model.result import (
@@ -23,10 +24,9 @@ from lambda_warden.model.result import (
     QualifierEntry,
     Report,
 )
-from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.log import read_log
 from lambda_warden.report.text import dry_run_text, invocation_text, list_text
 from lambda_warden.report.visible import visible
+from support.reported import report_outcome
 from support.results import CALL, MARK, REF, hostile_texts, json_values, own_lines
 
 CHECKS = [

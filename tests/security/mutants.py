@@ -654,17 +654,17 @@ MUTANTS = [
     ),
     Mutant(
         "secrets by place are shown",
-        "report/invocation.py",
+        "answers/gate.py",
         "payload = read_payload(raw.payload, redact, total=raw.payload_bytes, detectors=detectors)\n",
         "payload = read_payload(raw.payload, total=raw.payload_bytes, detectors=detectors)\n",
-        "tests/report tests/security/test_records_keep.py",
+        "tests/answers tests/report tests/security/test_records_keep.py",
     ),
     Mutant(
         "what AWS says is not redacted",
-        "report/invocation.py",
-        "            message = redact_text(raw.message, detectors=detectors)\n",
-        "            message = type(redact_text(''))(raw.message, 0)\n",
-        "tests/report",
+        "answers/gate.py",
+        "    message = redact_text(raw.message, detectors=detectors)\n",
+        "    message = RedactedText(raw.message, 0)\n",
+        "tests/answers tests/report",
     ),
     Mutant(
         "a question can be answered twice",
@@ -927,10 +927,10 @@ MUTANTS = [
     ),
     Mutant(
         "a streamed answer of which places can't be found is shown",
-        "report/payload.py",
+        "answers/payload.py",
         "else _read_whole(told, redact, detectors)",
         "else _read_whole(told, redact if response is None else [], detectors)",
-        "tests/report/test_http_stream.py",
+        "tests/answers/test_http_stream.py",
     ),
     Mutant(
         "no qualifier is the alias live",
@@ -1015,7 +1015,8 @@ MUTANTS = [
         '    page = page_of_text(read.request_id or "", whole.text, max_bytes, cursor)\n',
         "    raw = '\\n'.join(message for selection in selections for message in selection.messages)\n"
         "    page = page_of_text('', raw, max_bytes, cursor)\n"
-        "    page = page._replace(text=redact_text(page.text).text)\n",
+        "    from lambda_warden.answers.gate import redact_lines\n"
+        "    page = page._replace(text=redact_lines([page.text]).text)\n",
         "tests/security/test_logs.py",
     ),
     Mutant(
@@ -1042,8 +1043,8 @@ MUTANTS = [
     Mutant(
         "the lines of a failure are cut before they are redacted",
         "report/failures.py",
-        """redact_text("\\n".join(message.rstrip("\\r\\n") for message in told), detectors=detectors)""",
-        """redact_text("\\n".join(message.rstrip("\\r\\n")[:264] for message in told), detectors=detectors)""",
+        """redact(message.rstrip("\\r\\n") for message in told)""",
+        """redact(message.rstrip("\\r\\n")[:264] for message in told)""",
         "tests/security/test_logs.py",
     ),
     Mutant(
@@ -1058,33 +1059,33 @@ MUTANTS = [
         for place, file, old, new in (
             (
                 "payload",
-                "report/invocation.py",
+                "answers/gate.py",
                 "total=raw.payload_bytes, detectors=detectors)",
                 "total=raw.payload_bytes)",
             ),
             (
                 "log",
-                "report/invocation.py",
+                "answers/gate.py",
                 "read_log(raw.log_tail, raw.request_id, detectors)",
                 "read_log(raw.log_tail, raw.request_id)",
             ),
             (
                 "entries of a log",
-                "report/log.py",
+                "answers/log.py",
                 "read_entries(redacted.text, detectors)",
                 "read_entries(redacted.text)",
             ),
             ("log as text", "report/text.py", "read_entries(result.log.text, None)", "read_entries(result.log.text)"),
             (
                 "function error",
-                "report/function_error.py",
+                "answers/gate.py",
                 "redact_value(json.loads(value), detectors=detectors)",
                 "redact_value(json.loads(value))",
             ),
-            ("error of a stream", "report/invocation.py", "}).encode(), detectors=detectors)", "}).encode())"),
+            ("error of a stream", "answers/gate.py", "read_payload(told, detectors=detectors)", "read_payload(told)"),
             (
                 "message of AWS",
-                "report/invocation.py",
+                "answers/gate.py",
                 "redact_text(raw.message, detectors=detectors)",
                 "redact_text(raw.message)",
             ),
@@ -1115,8 +1116,8 @@ MUTANTS = [
             (
                 "log that is read",
                 "logs/reader.py",
-                "cursor=asked.cursor, detectors=policy.rules.detectors)",
-                "cursor=asked.cursor)",
+                "redact_lines, messages, policy.rules.detectors)",
+                "redact_lines, messages)",
             ),
             (
                 "what AWS says of functions",
@@ -1124,12 +1125,12 @@ MUTANTS = [
                 "redact_text(text, detectors=self.detectors)",
                 "redact_text(text)",
             ),
-            ("failures", "logs/reader.py", "searched=searched, detectors=detectors)", "searched=searched)"),
+            ("failures", "logs/reader.py", "partial(redact_lines, detectors=policy.rules.detectors)", "redact_lines"),
             (
                 "refused read",
                 "logs/reader.py",
-                "report_logs_refusal(read, configuration, policy.rules.detectors)",
-                "report_logs_refusal(read, configuration)",
+                "redact_outcome(configuration, detectors=policy.rules.detectors)",
+                "redact_outcome(configuration)",
             ),
         )
     ),

@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lambda_warden.answers.log import read_log
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import PayloadFormat
-from lambda_warden.report.log import read_log
-from lambda_warden.report.payload import read_payload
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import NewPart, Owner, PartName, ResultReader, ResultStore

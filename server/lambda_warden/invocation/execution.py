@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lambda_warden.answers.gate import DecodedAnswer, redact_outcome
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
@@ -37,8 +38,6 @@ from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import (
-    DecodedAnswer,
-    read_answer,
     report_outcome,
     report_unshown,
     with_way_to_its_log,
@@ -201,21 +200,12 @@ class Execution:
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
     def _shown(self, call: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:
-        shown, detectors = call.rule.spec.result, call.policy.rules.detectors
-        answer = read_answer(raw, shown.pointers, detectors) if isinstance(raw, Returned) else None
-        kept = self._keep(call, raw, answer) if isinstance(raw, Returned) and answer else None
+        shown = call.rule.spec.result
+        ended = redact_outcome(raw, shown.pointers, call.policy.rules.detectors)
+        kept = self._keep(call, raw, ended.answer) if isinstance(raw, Returned) and ended.answer else None
 
         def make(budget: int) -> InvokeResult:
-            return report_outcome(
-                call.info,
-                raw,
-                duration_ms,
-                budget,
-                query=call.query,
-                answer=answer,
-                kept_until=kept,
-                detectors=detectors,
-            )
+            return report_outcome(call.info, ended, duration_ms, budget, query=call.query, kept_until=kept)
 
         return fit(make, invocation_text, shown.max_bytes, self._output_bytes, last_resort=without_details)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import anyio
 import anyio.to_thread
 
+from lambda_warden.answers.gate import redact_outcome
 from lambda_warden.approvals.approver import ApprovalPending, Approver
 from lambda_warden.approvals.request import approval_request
 from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
@@ -276,8 +277,8 @@ class Pipeline:
             if handle.sent in ("no", "partly"):
                 raw = Refused("DeadlineExceeded", "no connection in time", retry_sensible=True)
             duration_ms = round((time.monotonic() - call.began) * 1000)
-            result = report_outcome(call.info, raw, duration_ms, 0, detectors=call.policy.rules.detectors)
-            return CompletedCall(raw, result)
+            ended = redact_outcome(raw, detectors=call.policy.rules.detectors)
+            return CompletedCall(raw, report_outcome(call.info, ended, duration_ms, 0))
 
     async def _without_turn(self, tool: ToolName, call: AllowedCall, reason: str) -> DeniedCall:
         stopped = call.denied(call.decision.with_check(Check(name="busy", passed=False, reason=reason)))

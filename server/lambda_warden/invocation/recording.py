@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.memory import turn_for
@@ -15,7 +16,7 @@ from lambda_warden.model.outcome import RawOutcome, Refused, Returned
 from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import CallInfo, outcome_of
-from lambda_warden.report.payload import preview, read_payload
+from lambda_warden.report.payload_view import preview
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 
 logger = logging.getLogger(__name__)

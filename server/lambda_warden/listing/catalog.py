@@ -9,6 +9,7 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from lambda_warden.answers.bounded import cut
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.approval import REASONS
@@ -20,7 +21,6 @@ from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResu
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
-from lambda_warden.report.bounded import cut
 from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 from lambda_warden.report.text import list_text

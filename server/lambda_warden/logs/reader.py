@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 
+from lambda_warden.answers.gate import redact_lines, redact_outcome
 from lambda_warden.defects import log_defect
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
@@ -159,7 +160,7 @@ class Logs:
             return report_logs_denial(read, denied_logs("record", "the read could not be recorded"))
         configuration = await self._in_thread(partial(policy.aws.read_configuration, ref))
         if isinstance(configuration, Refused):
-            return report_logs_refusal(read, configuration, policy.rules.detectors)
+            return report_logs_refusal(read, redact_outcome(configuration, detectors=policy.rules.detectors))
         checked = decided.decision.with_check(check_log_group(group, configuration.log_group))
         if not checked.allowed:
             return await self._deny(read, checked)
@@ -174,7 +175,9 @@ class Logs:
         if not found.selections:
             return report_no_log(read, cut=found.cut)
         try:
-            make = partial(report_logs, read, found, cursor=asked.cursor, detectors=policy.rules.detectors)
+            messages = [message for _, selection in found.selections for message in selection.messages]
+            whole = await self._in_thread(partial(redact_lines, messages, policy.rules.detectors))
+            make = partial(report_logs, read, found, whole, cursor=asked.cursor)
             return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
         except ArgumentError as error:
             return await self._deny(read, denied_logs("arguments", str(error)))
@@ -260,8 +263,8 @@ class Logs:
             span = Span(span.first, searched)
             if failed or time.monotonic() >= deadline:
                 break
-        detectors = policy.rules.detectors
-        make = partial(report_failures, read, failed, begin=begin, searched=searched, detectors=detectors)
+        redact = partial(redact_lines, detectors=policy.rules.detectors)
+        make = partial(report_failures, read, failed, begin=begin, searched=searched, redact=redact)
         return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
 
     async def _invocations_of(
@@ -332,7 +335,9 @@ def _signs(events: Sequence[LogEvent], streams: Collection[str]) -> list[LogEven
 
 def _report_not_read(read: LogRead, refused: Refused, policy: Policy) -> LogsResult:
     """What AWS refused to show. A log group is made when the function logs for the first time."""
-    return report_no_log(read) if _is_missing(refused) else report_logs_refusal(read, refused, policy.rules.detectors)
+    if _is_missing(refused):
+        return report_no_log(read)
+    return report_logs_refusal(read, redact_outcome(refused, detectors=policy.rules.detectors))
 
 
 def _is_missing(refused: Refused) -> bool:

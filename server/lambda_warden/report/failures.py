@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from lambda_warden.answers.gate import Redact
 from lambda_warden.errors import ArgumentError
 from lambda_warden.model.log_event import LogEvent
 from lambda_warden.model.result import LogFailure
-from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.request_log import is_report, request_id_of
 
 LINES_LIMIT: Final = 8
@@ -88,10 +87,10 @@ def group_failures(events: Iterable[LogEvent], request_ids: Mapping[LogEvent, st
     return sorted(found, key=lambda failed: (-failed.timestamp, failed.key))
 
 
-def show_failure(failed: FailedInvocation, detectors: Detectors = BUILT_IN) -> tuple[LogFailure, int]:
+def show_failure(failed: FailedInvocation, redact: Redact) -> tuple[LogFailure, int]:
     """A failure as it is shown, redacted whole before it is cut, and how many places were redacted."""
     told = [message for message in failed.messages if not is_report(message)] or failed.messages
-    whole = redact_text("\n".join(message.rstrip("\r\n") for message in told), detectors=detectors)
+    whole = redact(message.rstrip("\r\n") for message in told)
     lines = [line[:_LINE_LIMIT] for line in re.split(r"[\r\n]+", whole.text) if line.strip()]
     shown = [*lines[:LINES_LIMIT], *(["…"] if len(lines) > LINES_LIMIT else [])]
     at = datetime.fromtimestamp(failed.timestamp / 1000, UTC).isoformat(timespec="milliseconds")

@@ -6,21 +6,18 @@ cause (Java, .NET) or reason (Node.js): "Lambda function errors in …" of each 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
+from lambda_warden.answers.bounded import cut, cut_frames
+from lambda_warden.answers.error_chain import TRACEBACK, ToldError, read_json_chain, read_stack
+from lambda_warden.answers.log import BEHIND_LIMIT, caused_by, tells_of
+from lambda_warden.answers.payload import Payload
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError
-from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.value import redact_value
-from lambda_warden.report.bounded import cut, cut_frames
 from lambda_warden.report.error_cause import Said, cause_of, denied, said_in_log
-from lambda_warden.report.error_chain import TRACEBACK, ToldError, read_json_chain, read_stack
 from lambda_warden.report.explanation import explain
-from lambda_warden.report.log import BEHIND_LIMIT, caused_by, tells_of
-from lambda_warden.report.payload import Payload
 
 MESSAGE_LIMIT: Final = 2000
 FRAMES_LIMIT: Final = 30
@@ -28,16 +25,15 @@ _FRAME_LIMIT: Final = 300
 _TOLD: Final = frozenset({"errorType", "errorMessage", "stackTrace", "trace", "cause", "requestId"})
 
 
-def read_function_error(kind: str, payload: Payload, log: Log | None, detectors: Detectors = BUILT_IN) -> FunctionError:
+def read_function_error(kind: str, told: dict[str, Any], log: Log | None) -> FunctionError:
     """Describe how a function failed.
 
     Args:
         kind: the X-Amz-Function-Error header: Handled or Unhandled.
-        payload: the whole payload, redacted.
+        told: the JSON object that the payload is, redacted; empty if it is none.
         log: the log, redacted. What it tells of the same error, the payload need not.
-        detectors: what was redacted.
     """
-    error, *behind = _read_chain(_json_object(payload, detectors))
+    error, *behind = _read_chain(told)
     behind = behind[:BEHIND_LIMIT]
     described = FunctionError(
         kind=kind,
@@ -66,17 +62,6 @@ def tells_all(payload: Payload) -> bool:
     """Whether the payload of a failed function holds nothing but what a `FunctionError` tells of it."""
     value = payload.value
     return payload.format == "json" and isinstance(value, dict) and bool(value) and value.keys() <= _TOLD
-
-
-def _json_object(payload: Payload, detectors: Detectors) -> dict[str, Any]:
-    value = payload.value
-    if payload.format == "text" and isinstance(value, str):
-        try:
-            # JSON that strict readers refuse. Redacted again, because its strings are no longer escaped.
-            value = redact_value(json.loads(value), detectors=detectors).value
-        except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _read_chain(error: dict[str, Any]) -> list[ToldError]:

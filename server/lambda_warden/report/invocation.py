@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, get_args
 
-from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.answers.error_chain import without_stacks
+from lambda_warden.answers.gate import DecodedAnswer, RedactedOutcome
+from lambda_warden.answers.log import without
+from lambda_warden.answers.payload import Payload
 from lambda_warden.jsontools.query import QUERY_BYTES, Query, QueryError, apply
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
@@ -20,16 +22,11 @@ from lambda_warden.model.result import (
     Failure,
     FunctionError,
     InvokeResult,
-    Log,
     Outcome,
 )
-from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.text import redact_text
-from lambda_warden.report.error_chain import without_stacks
 from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
-from lambda_warden.report.log import RedactedLog, read_log, without
-from lambda_warden.report.payload import BINARY_SHOWN, Payload, PayloadView, preview, read_payload
+from lambda_warden.report.payload_view import BINARY_SHOWN, PayloadView, preview
 from lambda_warden.report.said_failure import said_failure
 
 _MESSAGE_LIMIT = 1000
@@ -79,57 +76,31 @@ def report_denial(call: CallInfo, decision: Decision) -> InvokeResult:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedAnswer:
-    """What a function returned and logged, decoded and redacted, at its whole length."""
-
-    payload: Payload
-    log: RedactedLog | None
-
-
-def read_answer(raw: Returned, redact: Sequence[Pointer] = (), detectors: Detectors = BUILT_IN) -> DecodedAnswer:
-    """Decode what a function returned and logged, and take out what must not be shown.
-
-    Args:
-        raw: what came back.
-        redact: the places of the function's payload that are not shown at all.
-        detectors: what is redacted wherever it stands.
-    """
-    payload = read_payload(raw.payload, redact, total=raw.payload_bytes, detectors=detectors)
-    return DecodedAnswer(payload, read_log(raw.log_tail, raw.request_id, detectors))
-
-
 def report_outcome(
     call: CallInfo,
-    raw: RawOutcome,
+    ended: RedactedOutcome,
     duration_ms: int,
     budget: int,
-    redact: Sequence[Pointer] = (),
     *,
     query: Query | None = None,
-    answer: DecodedAnswer | None = None,
     kept_until: str | None = None,
-    detectors: Detectors = BUILT_IN,
 ) -> InvokeResult:
-    """A call that was sent. What it shows of answer, error and log is redacted first, and cut only then.
+    """A call that was sent. What it shows of answer, error and log was redacted first, and is cut only here.
 
     Args:
         call: which one.
-        raw: what is known of its ending.
+        ended: what is known of its ending.
         duration_ms: from sending to knowing, in milliseconds.
         budget: bytes of the function's payload that may be shown.
-        redact: the places of the function's payload that are not shown at all.
-        query: what to select of the payload, once it is redacted. An error of it leaves the payload as without it.
-        answer: what `read_answer` made of it, if that was done already.
+        query: what to select of the payload. An error of it leaves the payload as without it.
         kept_until: until when `read_result` has all of it, if it does.
-        detectors: what is redacted wherever it stands.
     """
+    raw = ended.raw
     match raw:
         case Returned():
-            read = answer or read_answer(raw, redact, detectors)
-            return _report_returned(call, raw, duration_ms, budget, read, query, kept_until, detectors)
+            assert ended.answer is not None, "what returned has an answer"  # noqa: S101
+            return _report_returned(call, raw, duration_ms, budget, ended.answer, query, kept_until)
         case Refused() | Unknown():
-            message = redact_text(raw.message, detectors=detectors)
             return InvokeResult(
                 outcome=outcome_of(raw, call.invocation_type),
                 next_step=_next_after_refusal(raw) if isinstance(raw, Refused) else _next_after_unknown(raw),
@@ -137,10 +108,10 @@ def report_outcome(
                 request_id=raw.request_id,
                 error=Failure(
                     code=raw.code,
-                    message=message.text[:_MESSAGE_LIMIT],
+                    message=raw.message[:_MESSAGE_LIMIT],
                     retry_after_seconds=raw.retry_after_seconds if isinstance(raw, Refused) else None,
                 ),
-                redacted=message.count,
+                redacted=ended.redacted,
                 duration_ms=duration_ms,
                 **_of(call),
             )
@@ -271,15 +242,14 @@ def _report_returned(
     answer: DecodedAnswer,
     query: Query | None,
     kept_until: str | None,
-    detectors: Detectors,
 ) -> InvokeResult:
     outcome = outcome_of(raw, call.invocation_type)
     selected, query_error = _select(answer.payload, query, outcome) if query else (answer.payload, None)
     log, redacted_in_log = (answer.log.log, answer.log.redacted) if answer.log else (None, 0)
-    error = _function_error(raw, answer.payload, log, detectors)
+    error = None if raw.function_error is None else read_function_error(raw.function_error, answer.error, log)
     if log and error:
         log = without(log, error)
-    if error and raw.stream_error is None and tells_all(answer.payload):
+    if error and answer.error is answer.payload.value and tells_all(answer.payload):
         view = PayloadView(None, None)  # it stands in function_error
     else:
         told = error is not None and isinstance(selected.value, dict) and bool(error.stack_trace)
@@ -309,7 +279,7 @@ def _report_returned(
         # Of what is shown whole there is no rest to read.
         kept_until=kept_until if view.truncated or (log and log.truncated) or error else None,
         duration_ms=duration_ms,
-        outside_data=OUTSIDE_DATA if raw.payload or log else None,
+        outside_data=OUTSIDE_DATA if answer.payload.total or log else None,
         **_of(call),
     )
 
@@ -410,15 +380,6 @@ def _next_after_success(
         yield "Use the payload."
     if answer.log and answer.log.log.errors:
         yield "The log tells of errors: see whether all of it was done."
-
-
-def _function_error(raw: Returned, payload: Payload, log: Log | None, detectors: Detectors) -> FunctionError | None:
-    if raw.function_error is None:
-        return None
-    if raw.stream_error is not None:  # what the stream brought before it is no error's payload
-        kind, details = raw.stream_error
-        payload = read_payload(json.dumps({"errorType": kind, "errorMessage": details}).encode(), detectors=detectors)
-    return read_function_error(raw.function_error, payload, log, detectors)
 
 
 def _next_after_refusal(raw: Refused) -> str:

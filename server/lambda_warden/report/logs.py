@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
+from lambda_warden.answers.gate import Redact, RedactedOutcome, RedactedText
+from lambda_warden.answers.log import read_report
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogFailure, LogsResult
-from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.failures import FailedInvocation, Position, show_failure, write_position
 from lambda_warden.report.invocation import next_after_denial
-from lambda_warden.report.log import read_report
 from lambda_warden.report.request_log import Selection
 from lambda_warden.report.text_page import page_of_text
 
@@ -65,14 +64,15 @@ def report_logs_denial(read: LogRead, decision: Decision) -> LogsResult:
     )
 
 
-def report_logs_refusal(read: LogRead, refused: Refused, detectors: Detectors = BUILT_IN) -> LogsResult:
+def report_logs_refusal(read: LogRead, ended: RedactedOutcome) -> LogsResult:
     """A read that AWS refused."""
-    message = redact_text(refused.message, detectors=detectors)
+    refused = ended.raw
+    assert isinstance(refused, Refused), "a read is refused, or it is shown"  # noqa: S101
     return LogsResult(
         outcome="refused",
         next_step=refused.advice or _next_after_refusal(refused.code),
-        error=Failure(code=refused.code, message=message.text[:_MESSAGE_LIMIT]),
-        redacted=message.count,
+        error=Failure(code=refused.code, message=refused.message[:_MESSAGE_LIMIT]),
+        redacted=ended.redacted,
         **_of(read),
     )
 
@@ -91,25 +91,20 @@ def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) 
     return LogsResult(outcome="not_found", next_step=next_step, notes=[note] if note else [], **_of(read))
 
 
-def report_logs(
-    read: LogRead, found: LogFound, max_bytes: int, cursor: str | None, detectors: Detectors = BUILT_IN
-) -> LogsResult:
+def report_logs(read: LogRead, found: LogFound, whole: RedactedText, max_bytes: int, cursor: str | None) -> LogsResult:
     """One page of a log that was found.
 
     Args:
         read: which read.
         found: at least one message.
+        whole: all messages, redacted before they are cut, so that no secret is cut in two.
         max_bytes: of the page.
         cursor: of the page before, or None.
-        detectors: what is redacted.
 
     Raises:
         ArgumentError: for a cursor that is not of this log as it is now.
     """
     selections = [selection for _, selection in found.selections]
-    # The whole is redacted before it is cut, so that no secret is cut in two.
-    lines = "\n".join(message for selection in selections for message in selection.messages)
-    whole = redact_text(lines, detectors=detectors)
     page = page_of_text(read.request_id or "", whole.text, max_bytes, cursor)
     result = LogsResult(
         outcome="found",
@@ -135,7 +130,7 @@ def report_failures(
     max_bytes: int,
     begin: Position,
     searched: int | None,
-    detectors: Detectors = BUILT_IN,
+    redact: Redact,
 ) -> LogsResult:
     """One page of the invocations that failed.
 
@@ -145,12 +140,12 @@ def report_failures(
         max_bytes: of their lines together; the first one is shown in any case.
         begin: where this page begins.
         searched: until when, backwards, the log was searched, in milliseconds since the epoch; None: all of it.
-        detectors: what is redacted.
+        redact: what redacts their lines.
     """
     shown: list[LogFailure] = []
     size = redacted = 0
     for each in failed[:_FAILURES_A_PAGE]:
-        entry, count = show_failure(each, detectors)
+        entry, count = show_failure(each, redact)
         size += len("\n".join(entry.lines).encode())
         if shown and size > max_bytes:
             break

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import dropwhile
 from typing import Final
 
+from lambda_warden.answers.bounded import cut
+from lambda_warden.answers.log import ERROR_MESSAGE_LIMIT, tells_of
+from lambda_warden.answers.log_entry import read_entries
 from lambda_warden.model.decision import Check
 from lambda_warden.model.result import (
     CausedBy,
@@ -27,9 +30,6 @@ from lambda_warden.model.result import (
     Report,
     ToolResult,
 )
-from lambda_warden.report.bounded import cut
-from lambda_warden.report.log import ERROR_MESSAGE_LIMIT, tells_of
-from lambda_warden.report.log_entry import read_entries
 from lambda_warden.report.visible import inline, visible
 
 OUTSIDE: Final = "│ "

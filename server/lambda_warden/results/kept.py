@@ -21,6 +21,9 @@ from typing import Any, Final
 import anyio.to_thread
 from pydantic import JsonValue
 
+from lambda_warden.answers.decode_body import decode_body
+from lambda_warden.answers.log import RedactedLog
+from lambda_warden.answers.payload import Payload
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
@@ -29,10 +32,8 @@ from lambda_warden.memory import turn_for
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
-from lambda_warden.report.decode_body import decode_body
 from lambda_warden.report.fit import fit
-from lambda_warden.report.log import RedactedLog
-from lambda_warden.report.payload import Payload, preview
+from lambda_warden.report.payload_view import preview
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.audit_log import AuditLog, RecordError

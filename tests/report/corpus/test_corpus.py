@@ -23,11 +23,11 @@ from typing import Any, Final, get_args
 import pytest
 import yaml
 
+from lambda_warden.answers.log import TAIL_LIMIT
 from lambda_warden.model.outcome import Returned
 from lambda_warden.model.result import ErrorCause, InvokeResult
-from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.log import TAIL_LIMIT
 from lambda_warden.report.text import invocation_text
+from support.reported import report_outcome
 from support.results import CALL, check_invoke_result, own_lines, sent
 
 FOLDER: Final = Path(__file__).parent

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import JsonValue
 
+from lambda_warden.answers.decode_body import Response, decode_body
+from lambda_warden.answers.http_stream import as_response
+from lambda_warden.answers.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.jsontools.part import parse_json_part
 from lambda_warden.jsontools.pointer import Pointer
-from lambda_warden.jsontools.preview import preview_json
 from lambda_warden.jsontools.strict_json import json_bytes, may_hold_surrogates, parse_json
 from lambda_warden.model.api_gateway import BODY
-from lambda_warden.model.result import Omission, PayloadFormat
+from lambda_warden.model.result import PayloadFormat
 from lambda_warden.redaction.boundary import withhold_doubtful, without_partial_word
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.redaction.value import redact_value
-from lambda_warden.report.decode_body import Response, decode_body
-from lambda_warden.report.http_stream import as_response
-from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
-from lambda_warden.report.omissions import summarize
-
-BINARY_SHOWN: Final = 1024
-"""Bytes of a payload that is no text which are worth showing to a model whole."""
-_BINARY_HEAD: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +56,6 @@ _WITHHELD: Final = Payload(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadView:
-    """A payload as a model sees it; `format` is None where there were no bytes."""
-
-    value: JsonValue
-    format: PayloadFormat | None
-    truncated: bool = False
-    omitted: tuple[Omission, ...] = ()
-
-
 def read_payload(
     data: bytes, redact: Sequence[Pointer] = (), *, total: int | None = None, detectors: Detectors = BUILT_IN
 ) -> Payload:
@@ -100,28 +82,6 @@ def read_payload(
     told = data if response is None else response
     read = _read_part(told, redact, total, detectors) if in_part else _read_whole(told, redact, detectors)
     return read if response is None else replace(read, total=total, streamed=True)
-
-
-def preview(payload: Payload, budget: int, *, binary: int | None = None) -> PayloadView:
-    """Show a payload within a budget.
-
-    Args:
-        payload: decoded and redacted: what is cut off here can't leave half a secret behind.
-        budget: bytes of compact JSON (or of text, or of base64) that the view may take; at least 16.
-        binary: bytes up to which a payload that is no text is worth showing whole; of a larger one, there are only
-            some to recognize it by. None: as many as the budget allows.
-    """
-    match payload.value:
-        case bytes() as data:
-            return _base64_view(data, payload.total, binary, budget)
-        case str() as text if payload.format == "text":
-            return _text_view(text, budget, in_part=payload.in_part)
-        case value:
-            shown = preview_json(value, budget, payload.open_levels)
-            if shown is None:  # a lone number has no parts
-                return _text_view(json.dumps(value), budget)
-            truncated = bool(shown.cuts) or payload.in_part
-            return PayloadView(shown.value, payload.format, truncated, summarize(shown.cuts, budget))
 
 
 def _read_whole(data: bytes, redact: Sequence[Pointer], detectors: Detectors) -> Payload:
@@ -192,20 +152,3 @@ def _whole_characters(data: bytes) -> bytes:
         if lead < 0x80:
             break
     return data
-
-
-def _text_view(text: str, budget: int, *, in_part: bool = False) -> PayloadView:
-    kept = text[:budget].encode()[:budget].decode(errors="ignore")
-    if len(kept) == len(text) and not in_part:
-        return PayloadView(text, "text")
-    cut = Omission(path="", kept=len(kept), total=None if in_part else len(text), unit="characters")
-    return PayloadView(kept, "text", True, (cut,))
-
-
-def _base64_view(data: bytes, total: int, worth: int | None, budget: int) -> PayloadView:
-    head = budget if worth is None or total <= worth else _BINARY_HEAD
-    kept = data[: min(head, budget // 4 * 3)]
-    value = base64.b64encode(kept).decode("ascii")
-    if len(kept) == total:
-        return PayloadView(value, "base64")
-    return PayloadView(value, "base64", True, (Omission(path="", kept=len(kept), total=total, unit="bytes"),))

@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.value import RedactedValue, redact_value
-from lambda_warden.report.error_chain import (
+from lambda_warden.answers.error_chain import (
     POINTERS,
     TRACEBACK,
     ToldError,
@@ -26,6 +24,8 @@ from lambda_warden.report.error_chain import (
     split_trace,
     without_stacks,
 )
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
+from lambda_warden.redaction.value import RedactedValue, redact_value
 
 _ERROR_LEVELS: Final = frozenset(
     {"ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "ALERT", "EMERGENCY", "FAIL", "CRIT"}

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from lambda_warden.answers.media_type import media_type_of_bytes, media_type_of_text
 from lambda_warden.jsontools.pointer import Pointer
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
 from lambda_warden.model.result import DecodedBody
 from lambda_warden.redaction.value import PLACE
-from lambda_warden.report.media_type import media_type_of_bytes, media_type_of_text
 
 _JSON: Final = "application/json"
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.http_stream import as_response
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.jsontools.query import compile_query
 from lambda_warden.model.outcome import Returned
-from lambda_warden.report.http_stream import as_response
-from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.payload import read_payload
+from support.reported import report_outcome
 from support.results import CALL
 
 NULS = b"\0" * 8

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.jsontools.preview import DEPTH_LIMIT
 from lambda_warden.model.result import Omission
-from lambda_warden.report.payload import BINARY_SHOWN, PayloadView, preview, read_payload
+from lambda_warden.report.payload_view import BINARY_SHOWN, PayloadView, preview
 
 Cut = tuple[str, int, int | None, str]
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.model.result import Log, Report
-from lambda_warden.report import log as log_module
-from lambda_warden.report.log import (
+from lambda_warden.answers import log as log_module
+from lambda_warden.answers.log import (
     ERROR_MESSAGE_LIMIT,
     ERROR_STACK_LIMIT,
     ERRORS_LIMIT,
     TAIL_LIMIT,
     read_report,
 )
-from lambda_warden.report.log_entry import read_entries
+from lambda_warden.answers.log_entry import read_entries
+from lambda_warden.model.result import Log, Report
 from support.results import hostile_texts, json_values
 
 WARM = (

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, get_args
 
+from lambda_warden.answers.bounded import cut, cut_frames
+from lambda_warden.answers.error_chain import ToldError
+from lambda_warden.answers.log_entry import LogEntry, read_entries
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError, Report, ReportStatus
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text, redact_truncated_text
-from lambda_warden.report.bounded import cut, cut_frames
-from lambda_warden.report.error_chain import ToldError
-from lambda_warden.report.log_entry import LogEntry, read_entries
 
 TAIL_LIMIT: Final = 4096
 """Bytes of log that AWS returns: the last 4 KB."""

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.payload import read_payload
 from lambda_warden.jsontools.part import parse_json_part
 from lambda_warden.jsontools.pointer import parse_pointer
 from lambda_warden.jsontools.query import compile_query
 from lambda_warden.model.outcome import Returned
 from lambda_warden.model.result import InvokeResult
-from lambda_warden.report.invocation import report_outcome
-from lambda_warden.report.payload import PayloadView, preview, read_payload
+from lambda_warden.report.payload_view import PayloadView, preview
 from lambda_warden.report.text import invocation_text
+from support.reported import report_outcome
 from support.results import CALL, check_invoke_result, json_values
 
 MIXED = "q7Zx3Kv9Wj5Yh2Bn8Dm4Fp6Rt1Gc0Ls7Uq3Ea9To"

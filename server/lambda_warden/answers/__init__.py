@@ -1,0 +1,1 @@
+"""What came back from AWS, decoded and redacted: the one gate before `report/`."""
