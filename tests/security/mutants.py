@@ -265,7 +265,7 @@ MUTANTS = [
         "guard/decide.py",
         "payload = parse_json(request.payload)",
         "payload = __import__('json').loads(request.payload)",
-        "tests/security/test_hostile_requests.py",
+        "tests/guard/test_decide.py",
     ),
     Mutant(
         "a schema that fails is passed",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_warden.store.sqlite import layout
+from lambda_warden.store.sqlite import database
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import ACCOUNT, Warden, allow, arn, warden
 
@@ -147,7 +147,7 @@ async def test_what_is_allowed_goes_through(
 async def test_nothing_is_sent_that_could_not_be_recorded(
     endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.5)
     async with warden(tmp_path, endpoint.url, *RULES, regions=REGIONS) as running:
         # Another connection that holds the file's write lock for good: the server waits for it, and then gives up.
         with closing(sqlite3.connect(running.records_file, isolation_level=None)) as other:
