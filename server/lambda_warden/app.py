@@ -84,19 +84,18 @@ class Warden:
         self.server = self._make_server()
         self.server.middleware.extend([self._prepare_after_list, self._decide_by_current_manifests])
         self._until_current: Callable[[], Awaitable[bool]] | None = None
+        self._wait_until_current: Callable[[], bool] | None = None
 
     def apply(self, loaded: LoadedManifest) -> None:
         """Put newly loaded manifests into force. A call that waits is decided on again before it is sent.
 
         Raises:
             SettingsError: if the settings don't fit them; then nothing changes.
+            RecordError: if that can't be recorded; then nothing changes, either.
         """
         policy = make_policy(self._settings, loaded.rules)
-        try:
-            changes = policy.rules.changes_from(self._policy.rules)
-            self._records.append("reload", uuid.uuid4().hex, {**_fields_of(loaded), **changes})
-        except RecordError as error:
-            raise SettingsError(str(error)) from error
+        changes = policy.rules.changes_from(self._policy.rules)
+        self._records.append("reload", uuid.uuid4().hex, {**_fields_of(loaded), **changes})
         self._policy = policy
         for declaration, tool in self._tools:
             tool.annotations = declaration.annotations(policy.rules)
@@ -112,13 +111,16 @@ class Warden:
         except RecordError as error:
             logger.error("%s", error)
 
-    def look_before_calls(self, until_current: Callable[[], Awaitable[bool]]) -> None:
-        """Have each call wait until what the manifests' files say is in force.
+    def look_before_calls(
+        self, until_current: Callable[[], Awaitable[bool]], wait_until_current: Callable[[], bool]
+    ) -> None:
+        """Have each call wait until what the manifests' files say is in force, when it comes and before it is sent.
 
         Args:
             until_current: waits for that; False if the files don't come to rest, and then calls are not decided on.
+            wait_until_current: the same, in a thread.
         """
-        self._until_current = until_current
+        self._until_current, self._wait_until_current = until_current, wait_until_current
 
     @property
     def shutdown_grace(self) -> float:
@@ -137,10 +139,21 @@ class Warden:
     def _current(self) -> Policy:
         return self._policy
 
+    def _in_force(self) -> Policy:
+        """What the files say now. Blocks while they change.
+
+        Raises:
+            SettingsError: if they go on changing, or what they say can't be put into force.
+        """
+        if self._wait_until_current is not None and not self._wait_until_current():
+            raise SettingsError("the operator is changing the manifests")
+        return self._policy
+
     def _make_pipeline(self) -> Pipeline:
         settings = self._settings
         return Pipeline(
             self._current,
+            self._in_force,
             self._records,
             self.results,
             record_payloads=settings.record_payloads,
@@ -208,10 +221,13 @@ class Warden:
     ) -> HandlerResult:
         if ctx.method != "tools/call" or self._until_current is None or await self._until_current():
             return await call_next(ctx)
-        reason = "the manifests go on changing"
+        reason = "the manifests go on changing, or can't be put into force"
         logger.error("a call was not decided on: %s", reason)
         body = {"principal": self._settings.principal, "check": "manifest_changed", "reason": reason}
-        await anyio.to_thread.run_sync(self._records.append, "denial", uuid.uuid4().hex, body)
+        try:
+            await anyio.to_thread.run_sync(self._records.append, "denial", uuid.uuid4().hex, body)
+        except RecordError as error:
+            logger.error("%s", error)
         return tool_error(
             "Nothing was sent: the operator is changing the manifest. Wait some seconds, then call again."
         )

@@ -18,11 +18,14 @@ import anyio
 import anyio.to_thread
 import pytest
 from mcp import Client
+from mcp.client.session import ClientRequestContext
 from mcp.client.stdio import stdio_client
+from mcp.types import ElicitRequestParams, ElicitResult
 
 from lambda_warden.manifests import watch
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
+from lambda_warden.store.audit_log import RecordError
 from support.scripted_endpoint import ScriptedEndpoint
 from support.servers import serve_http
 from support.warden import Warden, allow, arn, check_of, stdio, structured, text_of, warden, write_manifest
@@ -154,7 +157,7 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
             poll_seconds=60,
             still_seconds=0.02,
         )
-        running.inside.look_before_calls(partial(watcher.until_current, 20))
+        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
         watcher.start()
         assert (await running.invoke("f:live"))["outcome"] == "succeeded"
         write_manifest(tmp_path, endpoint.url, [allow("g")])
@@ -166,15 +169,70 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
             looks, read = count(), list[object]()
             patch.setattr(watch, "stamp_of", lambda path: (0, 0, next(looks)))
             patch.setattr(watch, "load_manifests", read.append)
-            running.inside.look_before_calls(partial(watcher.until_current, 0.1))
+            running.inside.look_before_calls(
+                partial(watcher.until_current, 0.1), partial(watcher.wait_until_current, 0.1)
+            )
             result = await running.call("invoke_function", function="g:live")
         assert result.is_error
         assert "is changing the manifest" in text_of(result)
         assert read == [], "a file is not read while it is written"
-        running.inside.look_before_calls(partial(watcher.until_current, 20))
+        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"
         await anyio.to_thread.run_sync(watcher.stop)
     assert len(endpoint.started) == 4
+
+
+async def test_a_reload_that_can_not_be_recorded_is_waited_for(
+    endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        assert running.inside is not None
+        watcher = watching(running, tmp_path)
+        running.inside.look_before_calls(partial(watcher.until_current, 0.3), partial(watcher.wait_until_current, 0.3))
+        records = running.inside._records
+        append = records.append
+
+        def full(kind: Any, *rest: Any) -> None:
+            if kind == "reload":
+                raise RecordError("the disk is full")
+            append(kind, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "append", full)
+            write_manifest(tmp_path, endpoint.url, [allow("g")])
+            result = await running.call("invoke_function", function="f:live")
+            assert result.is_error
+            assert "changing the manifest" in text_of(result)
+        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+        assert (await running.invoke("g:live"))["outcome"] == "succeeded"
+        await anyio.to_thread.run_sync(watcher.stop)
+    assert len(endpoint.started) == 1
+
+
+async def test_a_file_that_changed_while_a_person_is_asked_decides(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        write_manifest(tmp_path, endpoint.url, [allow("g")])
+        return ElicitResult(action="accept", content={"approve": True})
+
+    rule = allow("f", effect="destructive")
+    async with warden(tmp_path, endpoint.url, rule, person=person, mode="legacy") as running:
+        assert running.inside is not None
+        path = tmp_path / "manifest.yaml"
+        # Nothing looks at the files within the test but the call itself.
+        watcher = Watcher(
+            [path],
+            load_manifests([path]),
+            running.inside.apply,
+            running.inside.reload_failed,
+            poll_seconds=600,
+            still_seconds=0.02,
+        )
+        running.inside.look_before_calls(watcher.until_current, watcher.wait_until_current)
+        watcher.start()
+        assert (await running.invoke("f:live"))["outcome"] == "denied"
+        await anyio.to_thread.run_sync(watcher.stop)
+    assert endpoint.started == []
 
 
 @pytest.mark.parametrize("transport", ["stdio", "streamable-http"])

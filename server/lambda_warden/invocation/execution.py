@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lambda_warden.answers.gate import DecodedAnswer, redact_outcome
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
+from lambda_warden.errors import SettingsError
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.deciding import decide_again
@@ -114,7 +115,7 @@ class Execution:
             admitted = call.denied(call.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):
             if isinstance(admitted, DeniedCall):
-                record_denial(self._records, tool, admitted, self._policy().rules.detectors)
+                record_denial(self._records, tool, admitted, call.policy.rules.detectors)
             return admitted
         return self._send(admitted, handle)
 
@@ -140,6 +141,9 @@ class Execution:
             met = self._records.admit(
                 current.info.invocation_id, intent, _limits(current), _lease_seconds(current), current.claim
             )
+        except SettingsError as error:
+            changing = Check(name="manifest_changed", passed=False, reason=str(error))
+            return call.denied(call.decision.with_check(changing))
         except RecordError as error:
             logger.error("%s not sent: %s", call.info.invocation_id, error)
             return call.denied(denied("record", NOT_RECORDED))

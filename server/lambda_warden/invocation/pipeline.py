@@ -73,7 +73,8 @@ class Pipeline:
     """Carries out `invoke_function` and `dry_run`. Every ending is a result; nothing is raised for a request.
 
     Args:
-        policy: gives what is in force. A call is decided on when it begins, and again directly before it is admitted.
+        policy: gives what is in force when a call begins.
+        in_force: gives what is in force directly before a call is admitted, when it is decided on again. It may block.
         records: where every decision and outcome goes, and where limits are kept.
         results: where answers and logs are kept for a while, if they are.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
@@ -87,6 +88,7 @@ class Pipeline:
     def __init__(
         self,
         policy: Callable[[], Policy],
+        in_force: Callable[[], Policy],
         records: AuditLog,
         results: KeptResults | None,
         *,
@@ -103,7 +105,7 @@ class Pipeline:
         self._read_timeout = read_timeout
         self._idempotency_ttl = idempotency_ttl
         self._execution = Execution(
-            policy,
+            in_force,
             records,
             results,
             record_payloads=record_payloads,

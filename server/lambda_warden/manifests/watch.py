@@ -33,7 +33,8 @@ class Watcher:
     Args:
         paths: as given to `load_manifests`.
         loaded: what they said when they were last read.
-        apply: puts newly loaded manifests into force; SettingsError if they can't be.
+        apply: puts newly loaded manifests into force; SettingsError if they can't be. What else it raises says that
+            they could not be put into force yet: that is tried again, and they are not current before.
         failed: is told why changed manifests did not come into force.
         poll_seconds: how often the files are looked at where no call comes.
         still_seconds: how far apart the two looks are.
@@ -56,6 +57,7 @@ class Watcher:
         self._seen = dict(loaded.stamps)
         self._wake = threading.Event()
         self._asked = False
+        self._told: str | None = None
         self._ending = threading.Event()
         self._settled = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="manifest-watcher", daemon=True)
@@ -84,13 +86,14 @@ class Watcher:
         Returns:
             False if the files went on changing all the time.
         """
-        return self._is_current() or await anyio.to_thread.run_sync(self._wait_until_current, seconds)
+        return self._is_current() or await anyio.to_thread.run_sync(self.wait_until_current, seconds)
 
     def _is_current(self) -> bool:
         seen = self._seen
         return _look(seen) == seen
 
-    def _wait_until_current(self, seconds: float) -> bool:
+    def wait_until_current(self, seconds: float = WAIT_SECONDS) -> bool:
+        """Wait as `until_current` does, in a thread."""
         end = time.monotonic() + seconds
         with self._settled:
             while not self._is_current():
@@ -122,10 +125,13 @@ class Watcher:
         except (ManifestError, SettingsError) as error:
             logger.error("the manifest was not reloaded, and what was in force stays in force:\n%s", error)
             self._failed(str(error))
-        except Exception as error:
-            logger.exception("the manifest was not reloaded, and what was in force stays in force")
-            self._failed(type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what the files say is not in force
+            if self._told != (told := f"{type(error).__name__}: {error}"):
+                self._told = told
+                logger.error("the manifest can't be put into force yet, so no call is decided on: %s", told)
+            return
         else:
+            self._told = None
             # Taken before the files were read: what was changed since then is seen at the next look.
             seen = dict(loaded.stamps)
             logger.warning("the manifest was reloaded: %s rules", len(loaded.rules.all))

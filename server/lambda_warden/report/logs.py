@@ -86,7 +86,8 @@ def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) 
     else:
         next_step = (
             "Logs come some seconds late, and an Event waits for its turn: read again with more wait_seconds. If "
-            "nothing comes, it has not run, or its log is turned off."
+            "nothing comes, that is no proof that it did not run: its log may be turned off, or it ran longer ago than "
+            "hours_back says or under another qualifier. Check its effects before you call again."
         )
     return LogsResult(outcome="not_found", next_step=next_step, notes=[note] if note else [], **_of(read))
 
