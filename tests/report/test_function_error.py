@@ -282,6 +282,21 @@ def test_a_log_does_not_tell_of_the_function_s_error_once_more() -> None:
     assert without(log.log, described("Unhandled", None, None)) == log.log
 
 
+def test_a_logged_error_stays_in_the_log_with_what_it_alone_has() -> None:
+    log = "".join(
+        f"ERROR: attempt {n}: no order A-1\njava.lang.IllegalStateException: no order A-1\n"
+        f"\tat example.Db.read(Db.java:9)\nCaused by: java.io.IOException: node {n} is down\n\tat example.Db.open(Db.java:3)\n"
+        for n in (1, 2)
+    )
+    read = read_log(f"{log}ERROR: no order A-1\nERROR: attempt 2: no order A-1\n".encode())
+    assert read is not None
+    error = described("Unhandled", {"errorType": "E", "errorMessage": "no order A-1"}, log)
+    left = without(read.log, error).errors
+
+    assert [behind.message for behind in error.caused_by] == ["node 2 is down"]
+    assert [behind.message for entry in left for behind in entry.caused_by] == ["node 1 is down"]
+
+
 def test_nothing_is_called_denied_where_another_cause_is_told() -> None:
     message = "User: x is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k"
     refused = described("Unhandled", {"errorType": "E", "errorMessage": message}, None)

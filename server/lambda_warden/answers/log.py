@@ -92,7 +92,7 @@ def read_log(tail: bytes | None, request_id: str | None = None, detectors: Detec
     report = read_report(text, request_id)
     own, others = _of_request(read_entries(redacted.text, detectors), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
-    errors = list({entry.message: _error(entry) for entry in shown if entry.is_error}.values())
+    errors = _each_once(_error(entry) for entry in shown if entry.is_error)
     lifted = {each.message for each in errors[-ERRORS_LIMIT:] if each.message and (each.stack or each.caused_by)}
     brief = [
         replace(entry, lines=entry.brief) if cut(entry.message, ERROR_MESSAGE_LIMIT) in lifted else entry
@@ -133,13 +133,23 @@ def read_report(text: str, request_id: str | None = None) -> Report | None:
 
 
 def without(log: Log, error: FunctionError) -> Log:
-    """A log whose `errors` don't tell once more what is known of the function's error, nor show its stack again."""
+    """A log whose `errors` don't tell once more what is known of the function's error, nor show its stack again.
+
+    An error stays if it alone has a stack, or errors behind it that are not known of the function's.
+    """
     errors = [
         entry.model_copy(update={"stack": []}) if entry.stack and entry.stack == error.stack_trace else entry
         for entry in log.errors
-        if not tells_of(entry.message, error)
+        if (entry.stack and not error.stack_trace)
+        or not (tells_of(entry.message, error) and knows(error, entry.caused_by))
     ]
     return log.model_copy(update={"errors": errors}) if errors != log.errors else log
+
+
+def knows(error: FunctionError, behind: Iterable[CausedBy]) -> bool:
+    """Whether the function's error, and what is behind it, has all of the errors behind a logged one."""
+    known = {error.message or error.type, *(each.message or each.type for each in error.caused_by)}
+    return all((each.message or each.type) in known for each in behind)
 
 
 def tells_of(logged: str, error: FunctionError) -> bool:
@@ -201,6 +211,14 @@ def _cold_start(entries: Sequence[LogEntry], report: Report | None, truncated: b
         if entry.event is not None and isinstance(cold := entry.event.get("cold_start"), bool):  # Powertools
             return cold
     return False if report is not None and not truncated else None
+
+
+def _each_once(errors: Iterable[LogError]) -> list[LogError]:
+    """Errors without those that say the same. One with errors behind it says more than the same message alone."""
+    told = list(errors)
+    chained = {each.message for each in told if each.caused_by}
+    kept = (each for each in told if each.caused_by or each.message not in chained)
+    return list({(each.message, *(behind.message for behind in each.caused_by)): each for each in kept}.values())
 
 
 def _error(entry: LogEntry) -> LogError:

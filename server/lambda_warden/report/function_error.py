@@ -81,10 +81,16 @@ def _read_chain(error: dict[str, Any]) -> list[ToldError]:
 
 
 def _logged(log: Log | None, error: FunctionError) -> LogError | None:
-    """The error in the log that is the function's, or that its process ended with."""
+    """The error in the log that is the function's, or that its process ended with.
+
+    Code that logs an exception and raises it again leaves two: its own has the errors behind it, the runtime's has not.
+    """
     errors = list(reversed(log.errors)) if log else []
-    if found := next((entry for entry in errors if tells_of(entry.message, error)), None):
-        return found
+    alone = error.model_copy(update={"caused_by": []})
+    of_it = [entry for entry in errors if tells_of(entry.message, alone)]
+    of_chain = [entry for entry in errors if tells_of(entry.message, error)]
+    if told := of_it or of_chain:
+        return max(told, key=lambda entry: len(entry.caused_by))  # the newest of the longest
     if error.type and (
         found := next(
             (entry for entry in errors if re.search(rf"(?<!\w){re.escape(error.type)}\b", entry.message)), None

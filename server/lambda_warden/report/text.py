@@ -12,7 +12,7 @@ from itertools import dropwhile
 from typing import Final
 
 from lambda_warden.answers.bounded import cut
-from lambda_warden.answers.log import ERROR_MESSAGE_LIMIT, tells_of
+from lambda_warden.answers.log import BEHIND_LIMIT, ERROR_MESSAGE_LIMIT, caused_by, knows, tells_of
 from lambda_warden.answers.log_entry import read_entries
 from lambda_warden.model.decision import Check
 from lambda_warden.model.result import (
@@ -234,7 +234,7 @@ def _log_lines(result: InvokeResult) -> list[str]:
         if not (
             entry.is_error
             and (
-                tells_of(entry.message, error)
+                (tells_of(entry.message, error) and knows(error, map(caused_by, entry.behind[:BEHIND_LIMIT])))
                 or any(message.startswith(cut(entry.message, ERROR_MESSAGE_LIMIT)) for message in lifted)
             )
         )
