@@ -707,6 +707,20 @@ MUTANTS = [
         "tests/store/test_place.py",
     ),
     Mutant(
+        "a log that was cut is not noticed",
+        "store/sqlite/place.py",
+        "self._check_log() or main.st_mtime_ns",
+        "main.st_mtime_ns",
+        "tests/store/test_place.py",
+    ),
+    Mutant(
+        "what stood in a log that was cut is not put back",
+        "store/sqlite/audit_log.py",
+        "            if error.log_damaged:\n",
+        "            if False:\n",
+        "tests/store/test_place.py",
+    ),
+    Mutant(
         "windows go by the time of day",
         "store/sqlite/timeline.py",
         "self._begins + self._clock.elapsed()",

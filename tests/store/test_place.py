@@ -129,6 +129,31 @@ def another_log(path: Path) -> None:
     Path(f"{path}-wal").touch()
 
 
+def log_cut(path: Path) -> None:
+    os.truncate(f"{path}-wal", 0)
+
+
+def log_cut_in_half(path: Path) -> None:
+    cut_in_half(Path(f"{path}-wal"))
+
+
+def log_short_of_a_byte(path: Path) -> None:
+    os.truncate(f"{path}-wal", Path(f"{path}-wal").stat().st_size - 1)
+
+
+def log_zeroed(path: Path) -> None:
+    zero(Path(f"{path}-wal"), Path(f"{path}-wal").stat().st_size)
+
+
+def log_without_head(path: Path) -> None:
+    zero(Path(f"{path}-wal"), 32)
+
+
+def zero(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(size))
+
+
 def folder_moved(path: Path) -> None:
     path.parent.rename(path.parent.with_name("elsewhere"))
 
@@ -162,6 +187,11 @@ CHANGES: list[Callable[[Path], None]] = [
     without_index,
     without_both,
     another_log,
+    log_cut,
+    log_cut_in_half,
+    log_short_of_a_byte,
+    log_zeroed,
+    log_without_head,
     folder_moved,
     folder_replaced,
     written_over,
@@ -185,8 +215,20 @@ def test_no_call_is_sent_that_the_path_does_not_know(file: Path, change: Callabl
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
-@pytest.mark.parametrize("change", [without_log, without_index, without_both])
-def test_keys_that_stood_in_a_log_that_was_deleted_are_taken_after_a_restart(
+@pytest.mark.parametrize(
+    "change",
+    [
+        without_log,
+        without_index,
+        without_both,
+        log_cut,
+        log_cut_in_half,
+        log_short_of_a_byte,
+        log_zeroed,
+        log_without_head,
+    ],
+)
+def test_keys_that_stood_in_a_log_that_was_deleted_or_cut_are_taken_after_a_restart(
     file: Path, change: Callable[[Path], None], kill: bool
 ) -> None:
     with server(file, kill=kill) as running:
@@ -217,6 +259,21 @@ def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
         assert again.call("after") == "started"
 
 
+@pytest.mark.parametrize("change", [log_cut, log_cut_in_half, log_zeroed, log_without_head])
+def test_servers_that_share_a_file_all_see_that_its_log_is_not_what_it_was(
+    file: Path, change: Callable[[Path], None]
+) -> None:
+    with server(file, kill=True) as one, server(file, kill=True) as other:
+        assert one.call("a") == "started"
+        assert other.call("b") == "started"
+        assert one.call("c") == "started"
+        change(file)
+        for running in (other, one, other):
+            assert running.call("after").startswith("denied")
+    with server(file) as again:
+        assert [again.call(key) for key in "abc"] == ["lost"] * 3
+
+
 def test_a_file_that_comes_back_serves_on(file: Path) -> None:
     with server(file) as running:
         assert running.call("one") == "started"
@@ -245,6 +302,19 @@ def test_a_file_that_is_moved_between_the_look_and_the_commit_starts_nothing(
         monkeypatch.setattr("lambda_warden.store.sqlite.audit_log.limits.take", lambda *_: move(file))
         with pytest.raises(RecordError, match="moved or deleted"):
             records.admit("call-1", {}, [], 900.0)
+
+
+@pytest.mark.parametrize("change", [log_cut, log_zeroed, log_without_head])
+def test_a_log_that_is_cut_between_the_look_and_the_commit_starts_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    with closing(SqliteAuditLog(file)) as records:
+        with monkeypatch.context() as patch:
+            patch.setattr("lambda_warden.store.sqlite.audit_log.limits.take", lambda *_: change(file))
+            with pytest.raises(RecordError, match="is not what it was: its -wal was"):
+                records.admit("call-1", {}, [], 900.0)
+        with pytest.raises(RecordError, match="is not what it was"):
+            records.admit("call-2", {}, [], 900.0)
 
 
 @pytest.mark.parametrize("read", ["claimed_by", "answer", "ask"])

@@ -78,6 +78,7 @@ class SqliteAuditLog:
         self._group = GroupCommit(self._commit)
         self._place: Place | None = None
         self._durable: bool | None = None
+        self._put_back_once = False
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
@@ -333,18 +334,55 @@ class SqliteAuditLog:
             return
         try:
             if self._place.check():
-                self._look_afresh()
-                self._place.seen()
+                self._look_under_lock(self._place)
         except MovedError as error:
             if error.rescuable:
                 # What was committed last is in the open log alone. In the open file it is found, wherever that is now.
                 self._roll_back()
                 with suppress(sqlite3.Error):
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if error.log_damaged:
+                self._put_back(self._place)
+                self._roll_back()
             raise RecordError(
                 f"the records' file {self._where} is not what it was: {error}. Nothing is sent until it is put back, "
                 "or the server is started again"
             ) from error
+
+    def _look_under_lock(self, place: Place) -> None:
+        """Look afresh while nobody else can write: what is found is then what this connection knows."""
+        began = not self._db.in_transaction
+        if began:
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._look_afresh()
+            place.seen()
+        except MovedError as error:
+            error.log_damaged = place.is_log_shorter
+            raise
+        finally:
+            if began:
+                self._roll_back()
+
+    def _put_back(self, place: Place) -> None:
+        """Write what this connection still has in memory to the file, if that is all of it.
+
+        A checkpoint would not do: it copies what stands in the log, whatever that is.
+        """
+        if self._put_back_once:
+            return
+        self._put_back_once = True
+        with suppress(sqlite3.Error, OSError):
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            image = self._db.serialize()
+            with closing(sqlite3.connect(":memory:")) as copy:
+                copy.deserialize(image[:18] + b"\1\1" + image[20:])  # in memory there is no write-ahead log
+                if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                    return
+                if copy.execute(_OWN, (self._writer,)).fetchone() != self._db.execute(_OWN, (self._writer,)).fetchone():
+                    return
+            place.put_back(image)
 
     def _look_afresh(self) -> None:
         """Hold what this connection knows against what somebody who opens the path now will find."""

@@ -16,6 +16,11 @@ _SIDES: Final = ("-wal", "-shm")
 """The write-ahead log, which holds what was committed last, and the index of it, which holds the locks."""
 
 
+_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_HEADER_BYTES: Final = 32
+"""The head of a log (https://sqlite.org/fileformat2.html#walformat): without it, SQLite throws the log away."""
+
+
 class MovedError(Exception):
     """What is open no longer stands at its path. The message says what became of it.
 
@@ -23,12 +28,17 @@ class MovedError(Exception):
         rescuable: whether what stands in the open write-ahead log can still be moved into the open file: nobody else
             has put another log in its place.
         whole: whether the file itself is elsewhere, and not a part of it: then the path can be opened anew.
+        log_damaged: whether the file is where it was, and its log is not what was written to it: what was committed
+            last may stand in the memory of who wrote it alone.
     """
 
-    def __init__(self, message: str, *, rescuable: bool = False, whole: bool = False) -> None:
+    def __init__(
+        self, message: str, *, rescuable: bool = False, whole: bool = False, log_damaged: bool = False
+    ) -> None:
         super().__init__(message)
         self.rescuable = rescuable
         self.whole = whole
+        self.log_damaged = log_damaged
 
 
 class Place:
@@ -50,9 +60,12 @@ class Place:
         self._size = main.st_size
         self._written: int | None = main.st_mtime_ns
         self._sides = {side: _inode(self._real + side) for side in _SIDES}
+        self._log = _log(self._real + "-wal")
 
     def check(self) -> bool:
-        """Whether somebody has written to the file itself since it was last `seen`, as a checkpoint does, or a copy.
+        """Whether it has to be looked at afresh, since it is not as it was last `seen`.
+
+        Somebody wrote to the file itself, as a checkpoint does, or a copy; or the log begins anew, or is empty.
 
         Raises:
             MovedError: if the file or a part of it no longer stands at the path, or was cut.
@@ -80,11 +93,52 @@ class Place:
         if main.st_size < self._size:
             raise MovedError("it was cut")
         self._size = main.st_size
-        return main.st_mtime_ns != self._written
+        return self._check_log() or main.st_mtime_ns != self._written
 
     def seen(self) -> None:
         """Note that the file was looked at just now, and is as it should be."""
         self._written = os.lstat(self._real).st_mtime_ns
+        self._log = _log(self._real + "-wal")
+
+    @property
+    def is_log_shorter(self) -> bool:
+        """Whether the log is shorter than it was last `seen`."""
+        return _log(self._real + "-wal")[0] < self._log[0]
+
+    def put_back(self, image: bytes) -> None:
+        """Write the whole content to the file, and empty its log, of which nothing is of use any more.
+
+        Raises:
+            OSError: if that can't be done.
+        """
+        with Path(self._real).open("r+b") as file:
+            file.write(image)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        # An older log would be played over it.
+        os.truncate(self._real + "-wal", 0)
+
+    def _check_log(self) -> bool:
+        """Whether the log begins anew: all of it is in the file, if it was a checkpoint that emptied it.
+
+        Raises:
+            MovedError: if no checkpoint leaves it so.
+        """
+        try:
+            size, header = _log(self._real + "-wal")
+        except OSError as error:
+            raise MovedError(f"its -wal can't be read ({error.strerror})") from error
+        seen_size, seen_header = self._log
+        if len(header) == _HEADER_BYTES and header[:4] not in _MAGIC:
+            raise MovedError("its -wal was overwritten", log_damaged=True)
+        # A checkpoint cuts it to nothing, if at all.
+        if (header == seen_header and size < seen_size) or 0 < size < _HEADER_BYTES:
+            raise MovedError("its -wal was cut", log_damaged=True)
+        if header != seen_header:
+            return True
+        self._log = size, header
+        return False
 
 
 def refuse_cut(path: Path) -> None:
@@ -108,3 +162,16 @@ def _inode(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _log(path: str) -> tuple[int, bytes]:
+    """How long a log is, in bytes, and its head, as far as there is one."""
+    try:
+        log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0, b""
+    try:
+        # The size first: a log that another process begins meanwhile is not one without a head.
+        return os.fstat(log).st_size, os.pread(log, _HEADER_BYTES, 0)
+    finally:
+        os.close(log)  # SQLite holds no lock on it
