@@ -721,6 +721,13 @@ MUTANTS = [
         "tests/store/test_place.py",
     ),
     Mutant(
+        "a file that has lost records is served",
+        "store/sqlite/audit_log.py",
+        "            place.mark_lost()\n",
+        "            pass\n",
+        "tests/store/test_place.py",
+    ),
+    Mutant(
         "windows go by the time of day",
         "store/sqlite/timeline.py",
         "self._begins + self._clock.elapsed()",

@@ -375,14 +375,24 @@ class SqliteAuditLog:
         with suppress(sqlite3.Error, OSError):
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
-            image = self._db.serialize()
-            with closing(sqlite3.connect(":memory:")) as copy:
-                copy.deserialize(image[:18] + b"\1\1" + image[20:])  # in memory there is no write-ahead log
-                if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                    return
-                if copy.execute(_OWN, (self._writer,)).fetchone() != self._db.execute(_OWN, (self._writer,)).fetchone():
-                    return
-            place.put_back(image)
+            image = self._image()
+            if image is not None:
+                place.put_back(image)
+                return
+        with suppress(sqlite3.Error), closing(layout.RECORDS.open_without_log(self._where)) as file:
+            if file.execute(_OWN, (self._writer,)).fetchone() == (self._seq, self._head):
+                return  # another server has put it back
+        with suppress(OSError):
+            place.mark_lost()
+
+    def _image(self) -> bytes | None:
+        """The whole content, if all of it can be read still."""
+        image = self._db.serialize()
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(image[:18] + b"\1\1" + image[20:])  # in memory there is no write-ahead log
+            whole = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            found = copy.execute(_OWN, (self._writer,)).fetchone()
+        return image if whole and found == (self._seq, self._head) else None
 
     def _look_afresh(self) -> None:
         """Hold what this connection knows against what somebody who opens the path now will find."""

@@ -21,6 +21,10 @@ _HEADER_BYTES: Final = 32
 """The head of a log (https://sqlite.org/fileformat2.html#walformat): without it, SQLite throws the log away."""
 
 
+_LOST: Final = "-lost"
+"""Stands beside a file of which a part is lost."""
+
+
 class MovedError(Exception):
     """What is open no longer stands at its path. The message says what became of it.
 
@@ -119,6 +123,10 @@ class Place:
         # An older log would be played over it.
         os.truncate(self._real + "-wal", 0)
 
+    def mark_lost(self) -> None:
+        """Leave word that some of what was committed is lost: see `refuse_cut`."""
+        Path(self._real + _LOST).touch(mode=0o600)
+
     def _check_log(self) -> bool:
         """Whether the log begins anew: all of it is in the file, if it was a checkpoint that emptied it.
 
@@ -142,11 +150,17 @@ class Place:
 
 
 def refuse_cut(path: Path) -> None:
-    """Refuse an empty file with a log that is not: SQLite would throw the log away.
+    """Refuse an empty file with a log that is not, which SQLite would throw away; and one of which a part is lost.
 
     Raises:
         OSError: if it is so.
     """
+    lost = os.path.realpath(path) + _LOST
+    if os.path.lexists(lost):
+        raise OSError(
+            f"its -wal was cut or overwritten, so that records and idempotency keys are lost, and a call could be made "
+            f"twice. Put a copy in its place or move it away; then, or if that does not matter, delete {lost}"
+        )
     try:
         # The log first: who makes a new file writes into that before there is anything in the log.
         was_cut = Path(os.path.realpath(path) + "-wal").stat().st_size > 0 and path.stat().st_size == 0
