@@ -143,14 +143,14 @@ def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
 
 def test_the_manifests_of_a_folder_add_up(tmp_path: Path) -> None:
     written(tmp_path, GOOD)
-    (tmp_path / "more.yml").write_text(
+    (tmp_path / "more.YML").write_text(
         edited("orders-refund", "orders-lookup") + "deny: [{arn: 'arn:aws:lambda:*:*:function:*-payroll'}]\n"
     )
     (tmp_path / "notes.txt").write_text("not: a manifest")
     loaded = load_manifests([tmp_path])
     assert [rule.arn.name for rule in loaded.rules.all] == ["orders-refund", "orders-lookup"]
-    assert [rule.source for rule in loaded.rules.all] == [f"{tmp_path}/manifest.yaml:6", f"{tmp_path}/more.yml:6"]
-    assert [deny.source for deny in loaded.rules.denies] == [f"{tmp_path}/more.yml:9"]
+    assert [rule.source for rule in loaded.rules.all] == [f"{tmp_path}/manifest.yaml:6", f"{tmp_path}/more.YML:6"]
+    assert [deny.source for deny in loaded.rules.denies] == [f"{tmp_path}/more.YML:9"]
     assert len(loaded.rules.targets) == 1, "the same target in two files is one"
 
 

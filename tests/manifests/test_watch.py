@@ -115,6 +115,19 @@ async def test_what_is_written_while_a_change_comes_into_force_comes_into_force_
     watcher.stop()
 
 
+async def test_a_file_whose_time_is_set_back_comes_into_force(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, endpoint.url, [allow("f")])
+    loaded, before = load_manifests([path]), path.stat()
+    path.write_text(path.read_text().replace("function:f", "function:g"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    applied: list[LoadedManifest] = []
+    watcher = Watcher([path], loaded, applied.append, pytest.fail, poll_seconds=0.02)
+    watcher.start()
+    await until(lambda: len(applied) == 1)
+    watcher.stop()
+
+
 async def test_what_was_written_before_the_watch_began_comes_into_force(
     endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
     """Read and check manifests, and the schema files they name.
 
     Args:
-        paths: files, or folders of which every .yaml and .yml file is read.
+        paths: files, or folders of which every .yaml and .yml file, in any case, is read.
 
     Raises:
         ManifestError: with all problems found, one line each: `FILE:LINE: KEY: problem. Expected …`.
@@ -84,7 +84,7 @@ class _File:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in (".yaml", ".yml"))
             if not found:
                 raise ManifestError([f"{path}: holds no manifest. Expected .yaml or .yml files in the folder."])
             yield from found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-Stamp = tuple[int, int, int]
-"""Inode, size in bytes, and time of the last change in nanoseconds; zeros where there is no file."""
+Stamp = tuple[int, ...]
+"""Inode, size in bytes, and times of the last change in nanoseconds; empty where there is no file."""
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -13,5 +13,6 @@ def stamp_of(path: Path) -> Stamp:
     try:
         found = path.stat()
     except (OSError, ValueError):
-        return 0, 0, 0
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        return ()
+    # mtime can be set back, as rsync and tar do; ctime can't.
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -78,7 +78,6 @@ class SqliteAuditLog:
         self._group = GroupCommit(self._commit)
         self._place: Place | None = None
         self._durable: bool | None = None
-        self._put_back_once = False
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
@@ -342,8 +341,8 @@ class SqliteAuditLog:
                 with suppress(sqlite3.Error):
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             if error.log_damaged:
-                self._put_back(self._place)
-                self._roll_back()
+                with suppress(OSError):
+                    self._place.mark_lost()
             raise RecordError(
                 f"the records' file {self._where} is not what it was: {error}. Nothing is sent until it is put back, "
                 "or the server is started again"
@@ -363,36 +362,6 @@ class SqliteAuditLog:
         finally:
             if began:
                 self._roll_back()
-
-    def _put_back(self, place: Place) -> None:
-        """Write what this connection still has in memory to the file, if that is all of it.
-
-        A checkpoint would not do: it copies what stands in the log, whatever that is.
-        """
-        if self._put_back_once:
-            return
-        self._put_back_once = True
-        with suppress(sqlite3.Error, OSError):
-            if not self._db.in_transaction:
-                self._db.execute("BEGIN IMMEDIATE")
-            image = self._image()
-            if image is not None:
-                place.put_back(image)
-                return
-        with suppress(sqlite3.Error), closing(layout.RECORDS.open_without_log(self._where)) as file:
-            if file.execute(_OWN, (self._writer,)).fetchone() == (self._seq, self._head):
-                return  # another server has put it back
-        with suppress(OSError):
-            place.mark_lost()
-
-    def _image(self) -> bytes | None:
-        """The whole content, if all of it can be read still."""
-        image = self._db.serialize()
-        with closing(sqlite3.connect(":memory:")) as copy:
-            copy.deserialize(image[:18] + b"\1\1" + image[20:])  # in memory there is no write-ahead log
-            whole = copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            found = copy.execute(_OWN, (self._writer,)).fetchone()
-        return image if whole and found == (self._seq, self._head) else None
 
     def _look_afresh(self) -> None:
         """Hold what this connection knows against what somebody who opens the path now will find."""

@@ -78,10 +78,6 @@ class Tables:
             raise self.cannot(where, f"be read: {error}") from error
         return db
 
-    def open_without_log(self, where: Path | Memory) -> sqlite3.Connection:
-        """Open the file alone, to read what stands there without its write-ahead log."""
-        return self._connect(where, "ro&immutable=1")
-
     def place(self, where: Path | Memory) -> Place | None:
         """Where an open file stands; nowhere, if it is in memory."""
         try:

@@ -33,7 +33,7 @@ class MovedError(Exception):
             has put another log in its place.
         whole: whether the file itself is elsewhere, and not a part of it: then the path can be opened anew.
         log_damaged: whether the file is where it was, and its log is not what was written to it: what was committed
-            last may stand in the memory of who wrote it alone.
+            last may be lost.
     """
 
     def __init__(
@@ -108,20 +108,6 @@ class Place:
     def is_log_shorter(self) -> bool:
         """Whether the log is shorter than it was last `seen`."""
         return _log(self._real + "-wal")[0] < self._log[0]
-
-    def put_back(self, image: bytes) -> None:
-        """Write the whole content to the file, and empty its log, of which nothing is of use any more.
-
-        Raises:
-            OSError: if that can't be done.
-        """
-        with Path(self._real).open("r+b") as file:
-            file.write(image)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-        # An older log would be played over it.
-        os.truncate(self._real + "-wal", 0)
 
     def mark_lost(self) -> None:
         """Leave word that some of what was committed is lost: see `refuse_cut`."""
