@@ -79,6 +79,33 @@ def test_members_beyond_those_listed_are_counted() -> None:
     assert '"amount":4711}' in shown, "it stands at the end of the payload, which is shown"
 
 
+def test_members_of_deep_levels_are_listed_behind_the_outer_ones_or_counted() -> None:
+    deep = {"z": "A" * 4000, "deep": {"a": {"b": {"amount": 900000}}}, "y": "B" * 4000}
+    shown = question(deep)
+    assert "/deep/a/b/amount: 900000" in shown
+    assert "not listed here" not in shown
+
+    crowded = question(deep | {"decoys": list(range(SHORT_SHOWN - 1)), "id": 7})
+    assert "/id: 7\n" in crowded
+    assert "/decoys/58: 58\n" in crowded
+    assert "amount: 900000" not in crowded
+    assert "Careful: 1 more of these are not listed here." in crowded
+
+
+def test_members_below_the_levels_that_are_listed_are_counted() -> None:
+    nested: Any = {"amount": 900000}
+    for _ in range(DEPTH):
+        nested = {"in": nested}
+    shown = question({"z": "A" * 4000, "y": "B" * 4000} | nested)
+    assert f"Careful: members at 1 place deeper than {DEPTH} levels are not listed here." in shown
+    assert "levels are not listed" not in question({"z": "A" * 9000} | nested["in"])
+
+
+def test_a_deep_member_with_long_keys_has_a_short_line_with_its_last_keys() -> None:
+    (line,) = member_lines(('{"' + "k" * 45 + '":').encode() * 6 + b'{"amount":1}' + b"}" * 6).short
+    assert line == f"/{'k' * 45}/… (4 more keys)/{'k' * 45}/amount: 1"
+
+
 def test_a_long_member_has_its_size_and_digest() -> None:
     (line,) = member_lines(json.dumps({"note": "x" * 5000}).encode()).long
     assert line.startswith('/note: "xxx')

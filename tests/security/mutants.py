@@ -70,6 +70,13 @@ MUTANTS = [
         "tests/approvals",
     ),
     Mutant(
+        "members of deep levels are neither listed nor counted",
+        "approvals/members.py",
+        "    for _ in range(DEPTH):",
+        "    for _ in range(3):",
+        "tests/approvals",
+    ),
+    Mutant(
         "long members take the place of short ones",
         "approvals/members.py",
         "        if len(text) <= SHORT_CHARACTERS:",

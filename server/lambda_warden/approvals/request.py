@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lambda_warden.approvals.members import member_lines, parse
+from lambda_warden.approvals.members import DEPTH, member_lines, parse
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
@@ -84,6 +84,10 @@ def _data_lines(name: str, data: bytes) -> list[str]:
     members = member_lines(data)
     lines += _listed("Its short members:", members.short, members.more_short)
     lines += _listed("Its long members:", members.long, members.more_long)
+    if members.deeper:
+        lines.append(
+            f"Careful: members at {members.deeper:,} place{'' if members.deeper == 1 else 's'} deeper than {DEPTH} levels are not listed here."
+        )
     if len(text) <= PAYLOAD_SHOWN:
         return [*lines, "All of it:", *_marked(text.split("\n"))]
     left_out = len(text) - 2 * END_SHOWN
