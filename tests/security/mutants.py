@@ -77,6 +77,13 @@ MUTANTS = [
         "tests/approvals",
     ),
     Mutant(
+        "it is not told that members go deeper than those listed",
+        "approvals/request.py",
+        "    if deeper := members.deeper:",
+        "    if deeper := 0:",
+        "tests/approvals",
+    ),
+    Mutant(
         "long members take the place of short ones",
         "approvals/members.py",
         "        if len(text) <= SHORT_CHARACTERS:",

@@ -84,10 +84,9 @@ def _data_lines(name: str, data: bytes) -> list[str]:
     members = member_lines(data)
     lines += _listed("Its short members:", members.short, members.more_short)
     lines += _listed("Its long members:", members.long, members.more_long)
-    if members.deeper:
-        lines.append(
-            f"Careful: members at {members.deeper:,} place{'' if members.deeper == 1 else 's'} deeper than {DEPTH} levels are not listed here."
-        )
+    if deeper := members.deeper:
+        places = f"{deeper:,} place{'' if deeper == 1 else 's'}"
+        lines.append(f"Careful: members at {places} deeper than {DEPTH} levels are not listed here.")
     if len(text) <= PAYLOAD_SHOWN:
         return [*lines, "All of it:", *_marked(text.split("\n"))]
     left_out = len(text) - 2 * END_SHOWN
