@@ -286,7 +286,6 @@ def test_a_logged_error_stays_in_the_log_with_what_it_alone_has() -> None:
     log = "".join(
         f"ERROR: attempt {n}: no order A-1\njava.lang.IllegalStateException: no order A-1\n"
         f"\tat example.Db.read(Db.java:9)\nCaused by: java.io.IOException: node {n} is down\n"
-        "\tat example.Db.open(Db.java:3)\n"
         for n in (1, 2)
     )
     read = read_log(f"{log}ERROR: no order A-1\nERROR: attempt 2: no order A-1\n".encode())

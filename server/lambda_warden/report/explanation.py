@@ -46,7 +46,10 @@ _WHY: Final = (
 _LESS: Final = "Ask for less at a time, where its payload allows"
 
 NEXT_STEPS: Final[dict[ErrorCause, str]] = {
-    "timeout": f"{_NOT_UNDONE} {_LESS}; only the operator can give it more time.",
+    "timeout": (
+        f"{_NOT_UNDONE} Tell the user what it was waiting for: see the log for a network error, or else for the last "
+        "line that it logged. Only the operator can give it more time."
+    ),
     "out_of_memory": f"{_NOT_UNDONE} {_LESS}; only the operator can give it more memory.",
     "exit": f"{_NOT_UNDONE} Read the log for why its process ended, and tell the operator.",
     "init_failure": f"{_NOT_RUN} Read function_error and log, and tell the operator: it may fail each time.",
