@@ -236,7 +236,10 @@ class Pipeline:
     async def _approve(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
         if not _needs_approval(call):
             return call
-        asked = approval_request(call.ref, call.rule.spec, call.request, call.info.caller.principal)
+        # In a thread: the members of a payload of some MB take seconds.
+        asked = await anyio.to_thread.run_sync(
+            approval_request, call.ref, call.rule.spec, call.request, call.info.caller.principal
+        )
         decision = await approver.ask(asked)
         body: dict[str, Field] = {
             **call_fields(call.info, call.request.payload),

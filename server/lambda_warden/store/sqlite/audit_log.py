@@ -343,9 +343,10 @@ class SqliteAuditLog:
             if error.log_damaged:
                 with suppress(OSError):
                     self._place.mark_lost()
+            repaired = "it is put back, or the server is started again"
+            way_out = "a person has looked at it" if error.log_damaged else repaired
             raise RecordError(
-                f"the records' file {self._where} is not what it was: {error}. Nothing is sent until it is put back, "
-                "or the server is started again"
+                f"the records' file {self._where} is not what it was: {error}. Nothing is sent until {way_out}"
             ) from error
 
     def _look_under_lock(self, place: Place) -> None:
