@@ -709,8 +709,8 @@ MUTANTS = [
     Mutant(
         "writers do not take turns",
         "store/sqlite/audit_log.py",
-        'self._db.execute("BEGIN IMMEDIATE")',
-        'self._db.execute("BEGIN")',
+        'self._db.execute("BEGIN IMMEDIATE")\n            self._check_place()',
+        'self._db.execute("BEGIN")\n            self._check_place()',
         "tests/store",
     ),
     Mutant(
