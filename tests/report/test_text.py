@@ -4,7 +4,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_warden.answers.log import read_log
@@ -407,6 +407,7 @@ def test_a_check_s_reason_of_one_line_stays_on_one_line(reason: str) -> None:
 
 
 @given(hostile_texts, hostile_texts, hostile_texts)
+@example("0", "0", "\r\r\n")
 def test_no_control_or_direction_characters_reach_a_terminal(payload: str, message: str, log: str) -> None:
     texts = [
         invocation_text(invoked(payload=payload, payload_format="text")),

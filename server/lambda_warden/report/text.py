@@ -245,7 +245,7 @@ def _log_lines(result: InvokeResult) -> list[str]:
 
 
 def _outside(text: str) -> Iterator[str]:
-    for line in visible(text.replace("\r\n", "\n")).split("\n") if text else ():
+    for line in visible(text).replace("\r\n", "\n").split("\n") if text else ():
         yield OUTSIDE + line
 
 
