@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from lambda_warden.answers.media_type import media_type_of_bytes, media_type_of_text
-from lambda_warden.jsontools.pointer import Pointer
+from lambda_warden.jsontools.pointer import Pointer, write_pointer
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.api_gateway import BODY, IS_BASE64, STATUS, is_http_status
 from lambda_warden.model.result import DecodedBody
@@ -51,7 +51,7 @@ def decode_body(value: JsonValue, pointers: Sequence[Pointer]) -> Response | Non
     if not isinstance(value.get(BODY), str):
         return Response(shown_status)
     held, decoded = _held_in_base64(value) if value.get(IS_BASE64) is True else _held(value)
-    if isinstance(held, str) and _lead_into(pointers, BODY):
+    if isinstance(held, str) and _lead_into(pointers, (BODY,)):
         value[BODY] = PLACE
         return Response(shown_status, withheld=1)
     value[BODY] = held
@@ -80,14 +80,10 @@ def _decode_agent_body(holder: dict[str, JsonValue], path: Pointer, pointers: Se
     held, decoded = _held(holder)
     place = (*path, BODY)
     holder[BODY] = held
-    if isinstance(held, str) and any(
-        len(pointer) > len(place) and all(token in (key, "*") for token, key in zip(pointer, place, strict=False))
-        for pointer in pointers
-    ):
+    if isinstance(held, str) and _lead_into(pointers, place):
         holder[BODY] = PLACE
         return Response(None, withheld=1)
-    at = "/" + "/".join(key.replace("~", "~0").replace("/", "~1") for key in place)
-    return Response(None, decoded.model_copy(update={"path": at}) if decoded else None)
+    return Response(None, decoded.model_copy(update={"path": write_pointer(place)}) if decoded else None)
 
 
 def _held(response: dict[str, JsonValue]) -> tuple[JsonValue, DecodedBody | None]:
@@ -134,8 +130,11 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _lead_into(pointers: Sequence[Pointer], key: str) -> bool:
-    return any(len(pointer) > 1 and pointer[0] in (key, "*") for pointer in pointers)
+def _lead_into(pointers: Sequence[Pointer], place: Pointer) -> bool:
+    return any(
+        len(pointer) > len(place) and all(token in (key, "*") for token, key in zip(pointer, place, strict=False))
+        for pointer in pointers
+    )
 
 
 def _stands_at(pointers: Sequence[Pointer], key: str) -> bool:

@@ -8,7 +8,7 @@ few requests a second for each account and region.
 
 from __future__ import annotations
 
-import re
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
 from lambda_warden.model.outcome import Refused
-from lambda_warden.model.request import REQUEST_ID_PATTERN
+from lambda_warden.model.request import is_request_id
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsRequestTypeDef, GetLogEventsRequestTypeDef
@@ -34,7 +34,7 @@ _FAILURE_EVENTS: Final = 500
 _FAILURES: Final = " ".join(
     f'?"{term}"'
     for term in (
-        *(
+        *[
             "ERROR",
             "Error",
             "error",
@@ -45,12 +45,10 @@ _FAILURES: Final = " ".join(
             "Traceback",
             "Unhandled",
             "Uncaught",
-        ),
+        ],
         *("timeout", "timed out", "failure", "Runtime exited", "fatal", "critical"),
     )
 )
-
-_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN.strip("^$"), re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +77,15 @@ def find_request(
     Raises:
         ValueError: if the request id is no UUID.
     """
-    if not _REQUEST_ID.fullmatch(request_id):
+    if not is_request_id(request_id):
         raise ValueError("a request id is a UUID in lower case")
-    request: FilterLogEventsRequestTypeDef = {
-        "logGroupName": log_group,
-        "filterPattern": f'"{request_id}"',
-        "startTime": span.first,
-    }
-    if span.last is not None:
-        request["endTime"] = span.last
-    found = _Gathered()
-    try:
-        client = clients.logs(ref.account, ref.region)
-        for _ in range(_PAGES):
-            page = client.filter_log_events(**request)
-            found.add(page["events"], None)
-            if not page.get("nextToken"):
-                return found.events(cut=found.full)
-            if found.full or time.monotonic() >= deadline:
-                break
-            request["nextToken"] = page["nextToken"]
-    except Exception as error:  # noqa: BLE001 - whatever came instead of an answer
-        return _refused(error)
-    return found.events(cut=True)
+    return _search(
+        clients,
+        ref,
+        {"logGroupName": log_group, "filterPattern": f'"{request_id}"', "startTime": span.first},
+        span.last,
+        deadline,
+    )
 
 
 def find_failures(clients: Clients, ref: FunctionRef, log_group: str, span: Span, deadline: float) -> Events | Refused:
@@ -117,8 +101,20 @@ def find_failures(clients: Clients, ref: FunctionRef, log_group: str, span: Span
         "startFromHead": False,
         "limit": _FAILURE_EVENTS,
     }
-    if span.last is not None:
-        request["endTime"] = span.last
+    return _search(clients, ref, request, span.last, deadline, enough=_FAILURE_EVENTS)
+
+
+def _search(
+    clients: Clients,
+    ref: FunctionRef,
+    request: FilterLogEventsRequestTypeDef,
+    last: int | None,
+    deadline: float,
+    enough: float = math.inf,
+) -> Events | Refused:
+    """Ask for page after page, until there are no more, or enough events, or the deadline is there."""
+    if last is not None:
+        request["endTime"] = last
     found = _Gathered()
     try:
         client = clients.logs(ref.account, ref.region)
@@ -127,10 +123,10 @@ def find_failures(clients: Clients, ref: FunctionRef, log_group: str, span: Span
             found.add(page["events"], None)
             if not page.get("nextToken"):
                 return found.events(cut=found.full)
-            if found.full or len(found) >= _FAILURE_EVENTS or time.monotonic() >= deadline:
+            if found.full or len(found) >= enough or time.monotonic() >= deadline:
                 break
             request["nextToken"] = page["nextToken"]
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - whatever came instead of an answer
         return _refused(error)
     return found.events(cut=True)
 

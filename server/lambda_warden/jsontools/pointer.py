@@ -36,6 +36,15 @@ def parse_pointer(text: str, argument: str = "redact") -> Pointer:
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:])
 
 
+def write_pointer(tokens: Sequence[str]) -> str:
+    """Tokens as a JSON pointer.
+
+    >>> write_pointer(("items", "*", "a/b"))
+    '/items/*/a~1b'
+    """
+    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
 def pointers_below(pointers: Sequence[Pointer], token: str) -> list[Pointer]:
     """What is left of pointers behind a token, of those that lead through it."""
     if not pointers:  # asked for every entry of a payload

@@ -7,7 +7,6 @@ so such a read names an invocation of theirs, and can't reach into what others r
 from __future__ import annotations
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -33,7 +32,7 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, LogsRule
 from lambda_warden.model.outcome import Refused
-from lambda_warden.model.request import REQUEST_ID_PATTERN, ReadLogsArguments, RequestedInvocationType
+from lambda_warden.model.request import ReadLogsArguments, RequestedInvocationType, is_request_id
 from lambda_warden.model.result import LogsResult
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
@@ -70,8 +69,6 @@ _CLOCKS = timedelta(minutes=5)
 _EVENT_AGE = timedelta(hours=6)
 """How long an Event may be queued, retries included (Lambda Developer Guide, "Error handling for asynchronous
 invocation")."""
-
-_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN.strip("^$"), re.ASCII)
 
 _T = TypeVar("_T")
 
@@ -376,7 +373,7 @@ def _recorded(records: AuditLog, invocation_id: str, caller: Caller) -> _Wanted:
     return _Wanted(
         function=str(intent.get("function")),
         qualifier=None,
-        request_id=request_id if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id) else None,
+        request_id=request_id if isinstance(request_id, str) and is_request_id(request_id) else None,
         span=Span(_milliseconds(began - _CLOCKS), _milliseconds(began + longest + _CLOCKS)),
         own=True,
         invocation_type="Event" if queued else "RequestResponse",

@@ -5,6 +5,7 @@ The descriptions are all that a model reads of an argument besides its type, so 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -144,6 +145,11 @@ LOG_WAIT_LIMIT = 60
 HOURS_BACK_LIMIT = 168
 REQUEST_ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """A request id as AWS writes it: a UUID in lower case."""
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a text is one."""
+    return re.fullmatch(REQUEST_ID_PATTERN.strip("^$"), text, re.ASCII) is not None
 
 
 class ReadLogsArguments(_Arguments):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lambda_warden.jsontools.pointer import write_pointer
 from lambda_warden.jsontools.preview import Cut, Place
 from lambda_warden.model.result import Omission
 
@@ -52,9 +53,9 @@ def _grouped(cuts: list[Cut], widen: Callable[[Place], Pattern]) -> tuple[Omissi
 def _entry(pattern: Pattern, group: list[Cut]) -> Omission:
     first = group[0]
     totals = [cut.total for cut in group if cut.total is not None]
-    exact = _pointer(tuple(map(_token, first.place)))
+    exact = write_pointer(tuple(map(_token, first.place)))
     return Omission.model_construct(
-        path=exact if len(group) == 1 and len(exact) <= _EXACT_CHARACTERS else _pointer(pattern),
+        path=exact if len(group) == 1 and len(exact) <= _EXACT_CHARACTERS else write_pointer(pattern),
         kept=sum(cut.kept for cut in group),
         total=sum(totals) if totals else None,
         unit=first.unit,
@@ -84,8 +85,3 @@ _WIDER: Final = (_over_indexes, _over_last_keys, _under_first_key, _over_all)
 def _token(token: str | int) -> str:
     text = str(token)
     return text if len(text) <= _TOKEN_CHARACTERS else _ANY
-
-
-def _pointer(pattern: Pattern) -> str:
-    """Tokens as a JSON pointer (RFC 6901)."""
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in pattern)
