@@ -174,8 +174,6 @@ class Execution:
             call.policy.configurations.tell(call.ref, shorten)
 
     def _attempt(self, call: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
-        # Imported here: it loads boto3, which a server that starts does not need.
-
         last: tuple[RawOutcome, int] | None = None
 
         def record_retry(attempt: int, refusal: Refused, pause_seconds: float) -> None:

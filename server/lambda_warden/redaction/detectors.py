@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Final
 
 HEX: Final = "0-9a-f"
-DIGITS: Final = "0-9"
 UPPER: Final = "A-Z0-9"
 LOWER: Final = "a-z0-9"
 ALNUM: Final = "A-Za-z0-9"

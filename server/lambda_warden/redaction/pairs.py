@@ -196,7 +196,7 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
     sentence = value + (_REST.match(text, last) or value)[0][:200] if value.lower() in FUNCTION_WORDS else value
     if is_harmless(value, meaning, prose=prose, quoted=False) or sentence != value:
         return None
-    if prose and kind == "pair" and _goes_on(text, last) and is_word(value):
+    if prose and kind == "pair" and _REST_OF_LINE.match(text, last) and is_word(value):
         return None
     if value == text[start:end] or _same_words(value, text[start:end]):
         return None
@@ -228,11 +228,6 @@ def _in_sentence(text: str, start: int, end: int) -> bool:
         before = text[max(0, start - 2) : start]
         return len(before) == 2 and before[1] == " " and (before[0].isalnum() or before[0] in "'\")")
     return word[1].lower() not in _LEVELS
-
-
-def _goes_on(text: str, end: int) -> bool:
-    rest = _REST_OF_LINE.match(text, end)
-    return rest is not None
 
 
 def _phrase(text: str, start: int, end: int, meaning: NameMeaning, *, prose: bool) -> int | None:

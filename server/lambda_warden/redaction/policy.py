@@ -34,12 +34,9 @@ class LiteralPattern:
 def literal_pattern(pattern: str) -> LiteralPattern:
     """Compile a pattern, which may be an escaped literal."""
     plain = re.sub(r"\\(\W)", r"\1", pattern)
-    literal = (
-        plain
-        if re.escape(plain) == re.escape(re.sub(r"\\(\W)", r"\1", pattern)) and not _SPECIAL.search(pattern)
-        else ""
+    return LiteralPattern(
+        pattern, "" if _SPECIAL.search(pattern) else plain, re.compile(pattern), re.compile(pattern.encode())
     )
-    return LiteralPattern(pattern, literal, re.compile(pattern), re.compile(pattern.encode()))
 
 
 _SPECIAL: Final = re.compile(r"(?<!\\)[.^$*+?{}\[\]|()]|\\[A-Za-z0-9]")

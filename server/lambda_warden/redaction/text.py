@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from pydantic import JsonValue
-from pydantic_core import to_json
-
 from lambda_warden.jsontools.prefilter import Prefilter, windows
 from lambda_warden.redaction.harmless import is_harmless
 from lambda_warden.redaction.marks import RedactedText, SecretSpan, is_mark, mark
@@ -26,7 +23,6 @@ __all__ = (
     "RedactedText",
     "Suspicion",
     "closes_key",
-    "end_of_key",
     "is_mark",
     "mark",
     "named_number",
@@ -89,19 +85,8 @@ class Suspicion:
         folded = _folded(text)
         if len(text) > _LARGE and not _prefilter(self._ordered).holds(folded):
             return False
-        for each in self._ordered:  # noqa: SIM110 - as below
-            if each.literal in folded if each.literal else each.in_text.search(folded):
-                return True
-        return False
-
-    def in_json(self, value: JsonValue) -> bool:
-        """Whether a JSON value may hold any of it."""
-        try:
-            folded = to_json(value).lower()
-        except ValueError:  # too deep, or lone surrogates
-            return True
         for each in self._ordered:  # noqa: SIM110 - this runs for every string of a payload, and any() costs twice
-            if each.in_bytes.search(folded):
+            if each.literal in folded if each.literal else each.in_text.search(folded):
                 return True
         return False
 
@@ -365,12 +350,7 @@ def opens_key(text: str) -> bool:
 
 def closes_key(text: str) -> bool:
     """Whether a private key ends in a text."""
-    return end_of_key(text) is not None
-
-
-def end_of_key(text: str) -> re.Match[str] | None:
-    """What stands in a text at the end of a private key, if there is one."""
-    return KEY_END.search(text)
+    return KEY_END.search(text) is not None
 
 
 def unescaped(text: str) -> str:

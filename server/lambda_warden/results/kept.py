@@ -1,6 +1,6 @@
 """Kept results: what calls returned and logged, redacted and whole, for the principal who made them.
 
-Only what was redacted is kept. Reading starts nothing and is no decision, so it leaves no record; it is logged.
+Only what was redacted is kept. A read is recorded before anything is shown.
 """
 
 from __future__ import annotations
@@ -101,7 +101,6 @@ class KeptResults:
             Until when it is kept at the most, in UTC; None if it is not kept, since there is nothing to keep or no
             room for it.
         """
-
         # Encoded now: what waits to be written are bytes, which take a fraction of the memory that a value does.
         parts: dict[PartName, NewPart] = {}
         if payload.format is not None:
