@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.listing.catalog import Catalog
 from lambda_warden.logs.reader import Logs
 from lambda_warden.manifests.load import LoadedManifest
+from lambda_warden.manifests.watch import Watcher
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings
@@ -83,8 +84,7 @@ class Warden:
         self._prepared = False
         self.server = self._make_server()
         self.server.middleware.extend([self._prepare_after_list, self._decide_by_current_manifests])
-        self._until_current: Callable[[], Awaitable[bool]] | None = None
-        self._wait_until_current: Callable[[], bool] | None = None
+        self._watcher: Watcher | None = None
 
     def apply(self, loaded: LoadedManifest) -> None:
         """Put newly loaded manifests into force. A call that waits is decided on again before it is sent.
@@ -111,16 +111,9 @@ class Warden:
         except RecordError as error:
             logger.error("%s", error)
 
-    def look_before_calls(
-        self, until_current: Callable[[], Awaitable[bool]], wait_until_current: Callable[[], bool]
-    ) -> None:
-        """Have each call wait until what the manifests' files say is in force, when it comes and before it is sent.
-
-        Args:
-            until_current: waits for that; False if the files don't come to rest, and then calls are not decided on.
-            wait_until_current: the same, in a thread.
-        """
-        self._until_current, self._wait_until_current = until_current, wait_until_current
+    def look_before_calls(self, watcher: Watcher) -> None:
+        """Have each call wait until what the manifests' files say is in force, when it comes and before it is sent."""
+        self._watcher = watcher
 
     @property
     def shutdown_grace(self) -> float:
@@ -139,14 +132,10 @@ class Warden:
     def _current(self) -> Policy:
         return self._policy
 
-    def _in_force(self) -> Policy:
-        """What the files say now. Blocks while they change.
-
-        Raises:
-            SettingsError: if they go on changing, or what they say can't be put into force.
-        """
-        if self._wait_until_current is not None and not self._wait_until_current():
-            raise SettingsError("the operator is changing the manifests")
+    def _in_force(self) -> Policy | None:
+        """What the files say now; None if they go on changing, or can't be put into force. Blocks while they change."""
+        if self._watcher is not None and not self._watcher.wait_until_current():
+            return None
         return self._policy
 
     def _make_pipeline(self) -> Pipeline:
@@ -219,7 +208,7 @@ class Warden:
     async def _decide_by_current_manifests(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        if ctx.method != "tools/call" or self._until_current is None or await self._until_current():
+        if ctx.method != "tools/call" or self._watcher is None or await self._watcher.until_current():
             return await call_next(ctx)
         reason = "the manifests go on changing, or can't be put into force"
         logger.error("a call was not decided on: %s", reason)

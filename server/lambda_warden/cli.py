@@ -186,7 +186,7 @@ def _hangup_ignored() -> Iterator[None]:
 @contextmanager
 def _reloading(watcher: Watcher, warden: Warden) -> Iterator[None]:
     """Reload on SIGHUP, unless something else answers it, and on a change of the files, before the next call."""
-    warden.look_before_calls(watcher.until_current, watcher.wait_until_current)
+    warden.look_before_calls(watcher)
     answered = signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
     if not answered:
         signal.signal(signal.SIGHUP, lambda *_: watcher.reload())

@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -39,11 +38,12 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.01)
 
 
-def watching(running: Warden, folder: Path) -> Watcher:
+def watching(running: Warden, folder: Path, **seconds: float) -> Watcher:
     assert running.inside is not None
     path = folder / "manifest.yaml"
     inside = running.inside
-    watcher = Watcher([path], load_manifests([path]), inside.apply, inside.reload_failed, poll_seconds=0.02)
+    timing = {"poll_seconds": 0.02, "wait_seconds": 20, **seconds}
+    watcher = Watcher([path], load_manifests([path]), inside.apply, inside.reload_failed, **timing)
     watcher.start()
     return watcher
 
@@ -162,16 +162,8 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
     async with warden(tmp_path, endpoint.url, allow("f")) as running:
         assert running.inside is not None
         path = tmp_path / "manifest.yaml"
-        watcher = Watcher(
-            [path],
-            load_manifests([path]),
-            running.inside.apply,
-            running.inside.reload_failed,
-            poll_seconds=60,
-            still_seconds=0.02,
-        )
-        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
-        watcher.start()
+        watcher = watching(running, tmp_path, poll_seconds=60, still_seconds=0.02)
+        running.inside.look_before_calls(watcher)
         assert (await running.invoke("f:live"))["outcome"] == "succeeded"
         write_manifest(tmp_path, endpoint.url, [allow("g")])
         assert (await running.invoke("f:live"))["outcome"] == "denied"
@@ -182,14 +174,11 @@ async def test_a_call_waits_until_the_files_stand_still_and_not_for_ever(
             looks, read = count(), list[object]()
             patch.setattr(watch, "stamp_of", lambda path: (0, 0, next(looks)))
             patch.setattr(watch, "load_manifests", read.append)
-            running.inside.look_before_calls(
-                partial(watcher.until_current, 0.1), partial(watcher.wait_until_current, 0.1)
-            )
+            patch.setattr(watcher, "_wait_seconds", 0.1)
             result = await running.call("invoke_function", function="g:live")
         assert result.is_error
         assert "is changing the manifest" in text_of(result)
         assert read == [], "a file is not read while it is written"
-        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"
         await anyio.to_thread.run_sync(watcher.stop)
     assert len(endpoint.started) == 4
@@ -201,7 +190,7 @@ async def test_a_reload_that_can_not_be_recorded_is_waited_for(
     async with warden(tmp_path, endpoint.url, allow("f")) as running:
         assert running.inside is not None
         watcher = watching(running, tmp_path)
-        running.inside.look_before_calls(partial(watcher.until_current, 0.3), partial(watcher.wait_until_current, 0.3))
+        running.inside.look_before_calls(watcher)
         records = running.inside._records
         append = records.append
 
@@ -212,11 +201,11 @@ async def test_a_reload_that_can_not_be_recorded_is_waited_for(
 
         with monkeypatch.context() as patch:
             patch.setattr(records, "append", full)
+            patch.setattr(watcher, "_wait_seconds", 0.3)
             write_manifest(tmp_path, endpoint.url, [allow("g")])
             result = await running.call("invoke_function", function="f:live")
             assert result.is_error
             assert "changing the manifest" in text_of(result)
-        running.inside.look_before_calls(partial(watcher.until_current, 20), partial(watcher.wait_until_current, 20))
         assert (await running.invoke("f:live"))["outcome"] == "denied"
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"
         await anyio.to_thread.run_sync(watcher.stop)
@@ -231,18 +220,9 @@ async def test_a_file_that_changed_while_a_person_is_asked_decides(endpoint: Scr
     rule = allow("f", effect="destructive")
     async with warden(tmp_path, endpoint.url, rule, person=person, mode="legacy") as running:
         assert running.inside is not None
-        path = tmp_path / "manifest.yaml"
         # Nothing looks at the files within the test but the call itself.
-        watcher = Watcher(
-            [path],
-            load_manifests([path]),
-            running.inside.apply,
-            running.inside.reload_failed,
-            poll_seconds=600,
-            still_seconds=0.02,
-        )
-        running.inside.look_before_calls(watcher.until_current, watcher.wait_until_current)
-        watcher.start()
+        watcher = watching(running, tmp_path, poll_seconds=600, still_seconds=0.02)
+        running.inside.look_before_calls(watcher)
         assert (await running.invoke("f:live"))["outcome"] == "denied"
         await anyio.to_thread.run_sync(watcher.stop)
     assert endpoint.started == []

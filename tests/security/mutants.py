@@ -51,7 +51,7 @@ MUTANTS = [
     Mutant(
         "the files are not looked at after an approval",
         "app.py",
-        "if self._wait_until_current is not None and not self._wait_until_current():",
+        "if self._watcher is not None and not self._watcher.wait_until_current():",
         "if False:",
         "tests/manifests/test_watch.py",
     ),
@@ -926,7 +926,7 @@ MUTANTS = [
     Mutant(
         "a call is decided on by what was in force",
         "app.py",
-        "self._until_current is None or await self._until_current():",
+        "self._watcher is None or await self._watcher.until_current():",
         "True:",
         "tests/manifests/test_watch.py",
     ),

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from lambda_warden.answers.gate import DecodedAnswer, redact_outcome
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
-from lambda_warden.errors import SettingsError
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.deciding import decide_again
@@ -56,6 +55,8 @@ logger = logging.getLogger(__name__)
 NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
 NOT_ADMITTED = "lambda-warden could not admit the call, so it was not sent"
 
+_CHANGING = Check(name="manifest_changed", passed=False, reason="the operator is changing the manifests")
+
 MARGIN_SECONDS = 30.0
 """How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
 _PROBE_SECONDS = 30.0
@@ -69,7 +70,7 @@ class Execution:
     """Carries calls out, in the threads that it is called in.
 
     Args:
-        policy: gives what is in force now.
+        in_force: gives what is in force now; None if that can't be told.
         records: where every intent and outcome goes, and where limits and keys are kept.
         results: where answers and logs are kept for a while, if they are.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
@@ -79,7 +80,7 @@ class Execution:
 
     def __init__(
         self,
-        policy: Callable[[], Policy],
+        in_force: Callable[[], Policy | None],
         records: AuditLog,
         results: KeptResults | None,
         *,
@@ -87,7 +88,7 @@ class Execution:
         read_timeout: float,
         output_bytes: int,
     ) -> None:
-        self._policy = policy
+        self._in_force = in_force
         self._records = records
         self._results = results
         self._record_payloads = record_payloads
@@ -134,16 +135,16 @@ class Execution:
     def _admit(self, tool: ToolName, call: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
         try:
-            current = decide_again(call, self._policy())
+            policy = self._in_force()
+            if policy is None:
+                return call.denied(call.decision.with_check(_CHANGING))
+            current = decide_again(call, policy)
             if isinstance(current, DeniedCall):
                 return current
             intent = intent_record(tool, current, keep_payload=self._record_payloads)
             met = self._records.admit(
                 current.info.invocation_id, intent, _limits(current), _lease_seconds(current), current.claim
             )
-        except SettingsError as error:
-            changing = Check(name="manifest_changed", passed=False, reason=str(error))
-            return call.denied(call.decision.with_check(changing))
         except RecordError as error:
             logger.error("%s not sent: %s", call.info.invocation_id, error)
             return call.denied(denied("record", NOT_RECORDED))

@@ -74,7 +74,8 @@ class Pipeline:
 
     Args:
         policy: gives what is in force when a call begins.
-        in_force: gives what is in force directly before a call is admitted, when it is decided on again. It may block.
+        in_force: gives what is in force directly before a call is admitted, when it is decided on again. It may block;
+            None if that can't be told, and then the call is denied.
         records: where every decision and outcome goes, and where limits are kept.
         results: where answers and logs are kept for a while, if they are.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
@@ -88,7 +89,7 @@ class Pipeline:
     def __init__(
         self,
         policy: Callable[[], Policy],
-        in_force: Callable[[], Policy],
+        in_force: Callable[[], Policy | None],
         records: AuditLog,
         results: KeptResults | None,
         *,

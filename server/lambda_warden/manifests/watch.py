@@ -38,6 +38,7 @@ class Watcher:
         failed: is told why changed manifests did not come into force.
         poll_seconds: how often the files are looked at where no call comes.
         still_seconds: how far apart the two looks are.
+        wait_seconds: how long a call waits for files that go on changing.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Watcher:
         failed: Callable[[str], None],
         poll_seconds: float = POLL_SECONDS,
         still_seconds: float = STILL_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._paths = paths
         self._apply = apply
         self._failed = failed
         self._poll_seconds = poll_seconds
         self._still_seconds = still_seconds
+        self._wait_seconds = wait_seconds
         self._seen = dict(loaded.stamps)
         self._wake = threading.Event()
         self._asked = False
@@ -77,24 +80,21 @@ class Watcher:
         self._asked = True
         self._wake.set()
 
-    async def until_current(self, seconds: float = WAIT_SECONDS) -> bool:
+    async def until_current(self) -> bool:
         """Wait until what is in force is what the files say now, or is known to be all that can be in force.
 
-        Args:
-            seconds: at the most.
-
         Returns:
-            False if the files went on changing all the time.
+            False if the files went on changing all the time, or what they say could not be put into force yet.
         """
-        return self._is_current() or await anyio.to_thread.run_sync(self.wait_until_current, seconds)
+        return self._is_current() or await anyio.to_thread.run_sync(self.wait_until_current)
 
     def _is_current(self) -> bool:
         seen = self._seen
         return _look(seen) == seen
 
-    def wait_until_current(self, seconds: float = WAIT_SECONDS) -> bool:
+    def wait_until_current(self) -> bool:
         """Wait as `until_current` does, in a thread."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self._wait_seconds
         with self._settled:
             while not self._is_current():
                 self._wake.set()
