@@ -90,9 +90,7 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
             yield f"Query: {inline(result.query_error)}"
         yield f"Payload ({_payload_kind(result)}), data from outside:"
         yield from _outside(_payload_text(result))
-        if result.omitted:
-            yield "Cut there, by JSON pointer, data from outside:"
-            yield from _outside("\n".join(map(_omission_line, result.omitted)))
+        yield from _cut_lines(result.omitted)
     if result.log and result.log.errors:
         more = f" ({result.log.more_errors} more before them)" if result.log.more_errors else ""
         yield f"Errors in its log{more}, data from outside:"
@@ -112,9 +110,7 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
     if result.content is None:
         yield f"What the query found ({kind}), data from outside:"
         yield from _outside(_compact(result.value))
-        if result.omitted:
-            yield "Cut there, by JSON pointer, data from outside:"
-            yield from _outside("\n".join(map(_omission_line, result.omitted)))
+        yield from _cut_lines(result.omitted)
     else:
         yield f"From byte {result.offset:,} ({kind}), data from outside:"
         yield from _outside(result.content)
@@ -124,6 +120,12 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
         yield f"More: cursor {result.next_cursor}"
     yield from _hidden_lines(result)
     yield f"Next: {result.next_step}"
+
+
+def _cut_lines(omitted: list[Omission]) -> Iterator[str]:
+    if omitted:
+        yield "Cut there, by JSON pointer, data from outside:"
+        yield from _outside("\n".join(map(_omission_line, omitted)))
 
 
 def _hidden_lines(result: ToolResult) -> Iterator[str]:
