@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,31 @@ def test_the_schema_is_found_from_the_manifest_and_not_from_where_the_server_was
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     problem = problem_of(tmp_path / "manifest.yaml")
     assert problem == "FILE: No such file or directory. Expected a manifest that can be read."
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "link to a pipe"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    path, schema = tmp_path / "manifest.yaml", tmp_path / "schema.json"
+    for each in (path, schema):
+        match kind:
+            case "pipe":
+                os.mkfifo(each)
+            case "socket":
+                with socket.socket(socket.AF_UNIX) as listening:
+                    listening.bind(os.path.relpath(each))
+            case "device":
+                each.symlink_to("/dev/zero")
+            case _:
+                os.mkfifo(tmp_path / f"{each.name}.pipe")
+                each.symlink_to(tmp_path / f"{each.name}.pipe")
+    expected = "No such device or address" if kind == "socket" else "Not a regular file"
+    assert problem_of(path) == f"FILE: {expected}. Expected a manifest that can be read."
+    path.unlink()
+    if kind == "device":
+        return  # it leads out of the folder
+    assert f"'schema.json' can't be read: {expected}. Expected" in problem_of(
+        written(tmp_path, GOOD + "    payload: {schema: schema.json}\n")
+    )
 
 
 def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
@@ -661,6 +688,23 @@ def test_an_alias_that_only_sounds_like_the_code_deployed_last_is_warned_about(
 
     assert len(list(loaded.warnings())) == warned
     assert all("write $LATEST" in warning and ":6:" in warning for warning in loaded.warnings())
+
+
+def test_what_a_folder_holds_and_is_not_read_is_warned_about(tmp_path: Path) -> None:
+    for folder in ("schemas/deep", "more", ".git"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "schemas/deep/refund.json").write_text("{}")
+    written(tmp_path, GOOD + "    payload: {schema: ./schemas/deep/../deep/refund.json}\n")
+    (tmp_path / "notes.txt").touch()
+    assert list(load_manifests([tmp_path]).warnings()) == [
+        f"not read: '{tmp_path}/more'. Expected .yaml or .yml files directly in the folder, or a --manifest for each."
+    ]
+    for name in range(6):
+        (tmp_path / f"{name}.JSON").write_text("{}")
+    (warning,) = load_manifests([tmp_path]).warnings()
+    assert f"not read: '{tmp_path}/0.JSON', '" in warning
+    assert "/4.JSON' and 2 more. Expected" in warning
+    assert list(load_manifests([tmp_path / "manifest.yaml"]).warnings()) == [], "nobody named the folder"
 
 
 # What is redacted besides what always is

@@ -602,6 +602,20 @@ MUTANTS = [
         "tests/manifests/test_load.py",
     ),
     Mutant(
+        "a pipe at a manifest's place is waited for",
+        "manifests/regular_file.py",
+        "flags | os.O_NONBLOCK | os.O_NOCTTY",
+        "flags",
+        "tests/manifests/test_load.py",
+    ),
+    Mutant(
+        "what is no regular file is read as a manifest",
+        "manifests/regular_file.py",
+        "if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):",
+        "if False:",
+        "tests/manifests/test_load.py",
+    ),
+    Mutant(
         "unknown keys in a manifest pass",
         "model/manifest.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',

@@ -12,6 +12,7 @@ import yaml
 
 from lambda_warden.errors import ManifestError, shown
 from lambda_warden.manifests.json_schema import known_keys
+from lambda_warden.manifests.regular_file import read_regular
 
 Place = tuple[str | int, ...]
 """Where something stands in a manifest: keys and indexes from the root."""
@@ -145,8 +146,7 @@ def _dotted(place: Place) -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_LIMIT + 1)
+        data = read_regular(path, SIZE_LIMIT + 1)
         if len(data) > SIZE_LIMIT:
             raise ManifestError([f"{path}: is over {SIZE_LIMIT:,} bytes. Expected a manifest."])
         return data.decode()

@@ -10,15 +10,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
-from lambda_warden.errors import ManifestError
+from lambda_warden.errors import ManifestError, shown
 from lambda_warden.guard.payload_schema import PayloadSchema, SchemaError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
+from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.function_ref import partition_of
 from lambda_warden.model.manifest import (
@@ -33,21 +34,30 @@ from lambda_warden.model.manifest import (
 from lambda_warden.redaction.detectors import Detector
 from lambda_warden.redaction.policy import Detectors
 
+_NAMED: Final = 5
+"""How many files one warning names."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifest:
     """Manifests that passed every check, as rules ready to decide.
 
     `files` are all that was read, schemas included; `stamps` are those of what was read, and of the folders that were
-    given, taken before it was.
+    given, taken before it was. `unread` are the .json files and folders in those folders that nothing was read of.
     """
 
     files: tuple[Path, ...]
     rules: Rules
     stamps: Mapping[Path, Stamp]
+    unread: tuple[Path, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """What is allowed to stand there and is hardly meant, one line each."""
+        if self.unread:
+            names = ", ".join(shown(str(path), 300) for path in self.unread[:_NAMED])
+            more = f" and {len(self.unread) - _NAMED} more" if len(self.unread) > _NAMED else ""
+            expected = ".yaml or .yml files directly in the folder, or a --manifest for each"
+            yield f"not read: {names}{more}. Expected {expected}."
         for rule in self.rules.all:
             for qualifier in rule.spec.qualifiers:
                 if qualifier.lower() == "latest":
@@ -64,7 +74,7 @@ def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
     Raises:
         ManifestError: with all problems found, one line each: `FILE:LINE: KEY: problem. Expected …`.
     """
-    merged = _Merged({path: stamp_of(path) for path in paths})
+    merged = _Merged({path: stamp_of(path) for path in paths}, _passed_over(paths))
     for path in _files(paths):
         merged.stamps[path] = stamp_of(path)
         try:
@@ -92,6 +102,16 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
+def _passed_over(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The .json files and folders in the folders that are given, but for those that are hidden."""
+    found = (file for path in paths if path.is_dir() for file in sorted(path.iterdir()) if file not in paths)
+    return tuple(
+        file
+        for file in found
+        if not file.name.startswith(".") and (file.is_dir() or (file.suffix.lower() == ".json" and file.is_file()))
+    )
+
+
 def _read_file(path: Path) -> _File:
     document = Document(path)
     try:
@@ -105,6 +125,7 @@ class _Merged:
     """What was read so far, and what is wrong with it."""
 
     stamps: dict[Path, Stamp]
+    passed_over: tuple[Path, ...] = ()
     files: list[_File] = field(default_factory=list)
     schema_files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -134,7 +155,7 @@ class _Merged:
         try:
             files = (*(file.path for file in self.files), *self.schema_files)
             merged = Rules(rules, targets, denies, principals, self._detectors(), self._digest())
-            return LoadedManifest(files, merged, self.stamps)
+            return LoadedManifest(files, merged, self.stamps, self._unread())
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
 
@@ -218,6 +239,12 @@ class _Merged:
         digests = [*(file.document.sha256 for file in self.files), *self.schema_digests]
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
+    def _unread(self) -> tuple[Path, ...]:
+        """What a folder holds that may be meant as manifests. Schemas, and folders of them, are none."""
+        schemas = {path.resolve() for path in self.schema_files}
+        used = schemas | {folder for path in schemas for folder in path.parents}
+        return tuple(path for path in self.passed_over if path.resolve() not in used)
+
     def _require_something(self, targets: Sequence[Target], rules: Sequence[Rule]) -> None:
         for key, present in (("targets", targets), ("functions", rules)):
             if not present:
@@ -244,8 +271,7 @@ def _read_schema(name: str, folder: Path) -> tuple[dict[str, Any], str]:
         root = folder.resolve()
         path = (root / name).resolve()
         if path.is_relative_to(root):
-            with path.open("rb") as file:
-                data = file.read(SIZE_LIMIT + 1)
+            data = read_regular(path, SIZE_LIMIT + 1)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
         problem = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"{name!r} can't be read: {problem}. Expected a JSON Schema file") from None
