@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_warden.approvals.members import DEPTH, LONG_SHOWN, SHORT_SHOWN, member_lines
+from lambda_warden.approvals.members import DEPTH, LONG_SHOWN, LOOKED_AT, SHORT_SHOWN, MemberLines, member_lines, parse
 from lambda_warden.approvals.request import approval_request
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
@@ -30,6 +30,10 @@ others = st.recursive(
     lambda part: st.lists(part, max_size=3) | st.dictionaries(keys, part, max_size=3),
     max_leaves=8,
 )
+
+
+def lines_of(payload: bytes) -> MemberLines:
+    return member_lines(parse(payload))
 
 
 def question(payload: Any, context: bytes | None = None) -> str:
@@ -57,7 +61,7 @@ def test_a_short_member_is_read_whatever_the_others_are(path: list[str], beside:
         text = f"{{{json.dumps(key, ensure_ascii=False)}:{text}}}"
     members = [f"{json.dumps(key)}:{json.dumps(member)}" for key, member in beside.items() if key != path[0]]
     payload = "{" + ",".join([*members, f"{json.dumps(path[0])}:{text}"]) + "}"
-    lines = member_lines(payload.encode())
+    lines = lines_of(payload.encode())
     assert lines.more_short == 0
     assert any(line.startswith("/") and line.endswith(f": {value}") for line in lines.short)
 
@@ -77,6 +81,24 @@ def test_members_beyond_those_listed_are_counted() -> None:
     assert "Careful: 42 more of these are not listed here." in shown
     assert "Careful: 7 more of these are not listed here." in shown
     assert '"amount":4711}' in shown, "it stands at the end of the payload, which is shown"
+
+
+def test_of_a_payload_with_very_many_members_the_first_are_looked_at_and_the_rest_is_counted() -> None:
+    for payload, unseen in (
+        ([1] * (LOOKED_AT + 5), 5),
+        ([[[]] * 10] * LOOKED_AT, LOOKED_AT * 10),
+        ({"a": [{"b": 1}] * (LOOKED_AT + 5), "z": 1}, 7 + LOOKED_AT - 2),
+        ([{}] * LOOKED_AT, 0),
+    ):
+        assert lines_of(json.dumps(payload).encode()).unseen == unseen
+    assert "Careful: 5 more members, and all in them, were not looked at" in question([1] * (LOOKED_AT + 5))
+    assert "not looked at" not in question([1] * LOOKED_AT)
+    long = {f"note{i}": "x" * 101 for i in range(LOOKED_AT + 5)}
+    assert "/amount: 4711" in question({**long, "amount": 4711, "z": "x" * 4000}), "long members keep none off the list"
+
+
+def test_numbers_are_listed_as_they_are_written() -> None:
+    assert lines_of(b"[12.50,-0,1E400," + b"9" * 5000 + b"]").short == ("/0: 12.50", "/1: -0", "/2: 1E400")
 
 
 def test_members_of_deep_levels_are_listed_behind_the_outer_ones_or_counted() -> None:
@@ -102,25 +124,25 @@ def test_members_below_the_levels_that_are_listed_are_counted() -> None:
 
 
 def test_a_deep_member_with_long_keys_has_a_short_line_with_its_last_keys() -> None:
-    (line,) = member_lines(('{"' + "k" * 45 + '":').encode() * 6 + b'{"amount":1}' + b"}" * 6).short
+    (line,) = lines_of(('{"' + "k" * 45 + '":').encode() * 6 + b'{"amount":1}' + b"}" * 6).short
     assert line == f"/{'k' * 45}/… (4 more keys)/{'k' * 45}/amount: 1"
 
 
 def test_a_long_member_has_its_size_and_digest() -> None:
-    (line,) = member_lines(json.dumps({"note": "x" * 5000}).encode()).long
+    (line,) = lines_of(json.dumps({"note": "x" * 5000}).encode()).long
     assert line.startswith('/note: "xxx')
     assert "(5,000 characters, SHA-256 " in line
 
 
 def test_a_key_that_is_long_leaves_its_value_in_sight() -> None:
-    (line,) = member_lines(json.dumps({"k" * 5000: 1}).encode()).short
+    (line,) = lines_of(json.dumps({"k" * 5000: 1}).encode()).short
     assert line.endswith(": 1")
     assert len(line) < 120
 
 
 def test_what_is_no_json_has_no_members() -> None:
     for data in (b"", b"{", b"\xff", b"[" * 100_000, b"1", b'"x"'):
-        assert member_lines(data).short == member_lines(data).long == ()
+        assert lines_of(data).short == lines_of(data).long == ()
 
 
 def test_a_client_context_stands_behind_the_payload_and_is_shown_alike() -> None:

@@ -86,8 +86,22 @@ MUTANTS = [
     Mutant(
         "long members take the place of short ones",
         "approvals/members.py",
-        "        if len(text) <= SHORT_CHARACTERS:",
-        "        if True:",
+        "        if not _is_long(member) and len(text := _written(member)) <= SHORT_CHARACTERS:",
+        "        if text := _written(member):",
+        "tests/approvals",
+    ),
+    Mutant(
+        "it is not told that members were not looked at",
+        "approvals/request.py",
+        "    if members.unseen:",
+        "    if False:",
+        "tests/approvals",
+    ),
+    Mutant(
+        "long members keep short ones from being looked at",
+        "approvals/members.py",
+        "self.room -= not _is_long(member)",
+        "self.room -= 1",
         "tests/approvals",
     ),
     Mutant(

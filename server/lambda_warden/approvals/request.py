@@ -77,16 +77,19 @@ def _data_lines(name: str, data: bytes) -> list[str]:
     lines = [f"{name} ({len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()[:16]}…):"]
     if hidden:
         lines.append(f"Careful: {hidden:,} hidden character{' is' if hidden == 1 else 's are'} shown as \\u…")
-    if mixed := mixed_script_keys(parse(data)):
+    value = parse(data)
+    if mixed := mixed_script_keys(value):
         lines += ["Careful: keys that mix scripts, so that they may only look like others:", *_marked(mixed)]
     if len(text) <= GLANCE:
         return [*lines, *_marked(text.split("\n"))]
-    members = member_lines(data)
+    members = member_lines(value)
     lines += _listed("Its short members:", members.short, members.more_short)
     lines += _listed("Its long members:", members.long, members.more_long)
     if deeper := members.deeper:
         places = f"{deeper:,} place{'' if deeper == 1 else 's'}"
         lines.append(f"Careful: members at {places} deeper than {DEPTH} levels are not listed here.")
+    if members.unseen:
+        lines.append(f"Careful: {members.unseen:,} more members, and all in them, were not looked at for these lists.")
     if len(text) <= PAYLOAD_SHOWN:
         return [*lines, "All of it:", *_marked(text.split("\n"))]
     left_out = len(text) - 2 * END_SHOWN
