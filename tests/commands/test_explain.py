@@ -122,6 +122,13 @@ def test_a_function_that_no_rule_names_is_denied_by_no_rule(manifest: Path) -> N
     assert marks(result)["payload_schema"] == "-"
 
 
+def test_a_qualifier_that_no_rule_allows_is_shown_with_the_rule_of_the_function(manifest: Path) -> None:
+    result = run(manifest, "orders-refund:beta")
+    assert denied_by(result) == "qualifier"
+    assert f"Rule: {function_arn('orders-refund')} ({manifest}:4)" in result.stdout
+    assert marks(result)["payload_schema"] == "-"
+
+
 def test_a_deny_entry_is_shown_with_its_line_and_its_reason(manifest: Path) -> None:
     result = run(manifest, "report-payroll:live")
     assert denied_by(result) == "manifest_rule"

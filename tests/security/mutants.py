@@ -630,6 +630,13 @@ MUTANTS = [
         "tests/manifests/test_load.py",
     ),
     Mutant(
+        "what a client sent is recorded as it is",
+        "errors.py",
+        'return ascii(text if len(text) <= limit else text[:limit] + "…")',
+        "return text",
+        "tests/security/test_bad_input.py",
+    ),
+    Mutant(
         "unknown keys in a manifest pass",
         "model/manifest.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',

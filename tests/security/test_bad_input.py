@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambda_warden.report.visible import is_hidden
 from support.scripted_endpoint import ScriptedEndpoint
 from support.warden import Warden, allow, arn, warden
 
@@ -165,3 +166,16 @@ async def test_a_denied_payload_is_not_kept(running: Warden) -> None:
     await running.invoke("strict:live", payload={"id": secret})
     await running.invoke("f:live", payload={"password": secret})
     assert all(secret not in json.dumps(record) for record in running.records())
+
+
+async def test_what_a_client_sends_is_recorded_escaped_and_in_bounds(running: Warden) -> None:
+    hostile = "\u200b\u202e\x1b[2J\n\u00e9" * 20_000
+    for cut in (10, len(hostile)):
+        for name in ("function", "qualifier", "invocation_type", "idempotency_key", "tenant_id", hostile[:cut]):
+            sent = {"function": "f:live", name: hostile[:cut]}
+            for tool in ("invoke_function", "dry_run", "read_logs"):
+                await running.call(tool, **sent)
+    kept = [body for kind, _, body in running.records() if kind == "denial"]
+    assert len(kept) >= 36
+    assert all(len(body) < 3_000 for body in kept)
+    assert not any(is_hidden(each) for body in running.bodies("denial") for each in "".join(map(str, body.values())))

@@ -65,18 +65,21 @@ class RuleMatch:
         checks: the checks made, in their order.
         rule: the one that speaks of it, if nothing denies it. Who asks is among the checks, and may have failed.
         deny: the entry that denies it, if any.
+        other: the first rule that speaks of the function, where none speaks of the qualifier.
     """
 
     checks: tuple[Check, ...]
     rule: Rule | None = None
     deny: Deny | None = None
+    other: Rule | None = None
 
     def decision(self, all_checks: Iterable[CheckName], *more: Check) -> Decision:
         """The decision, after the further checks of what is asked. The rest of `all_checks` is not reached."""
         decision = _decision([*self.checks, *more], all_checks, self.rule)
-        if self.deny is None:
+        decided_by = self.deny or self.other
+        if decided_by is None:
             return decision
-        return decision.model_copy(update={"rule": self.deny.spec.arn, "rule_source": self.deny.source})
+        return decision.model_copy(update={"rule": decided_by.spec.arn, "rule_source": decided_by.source})
 
 
 def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMatch:
@@ -102,7 +105,7 @@ def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMa
         allowed = sorted({q for rule in candidates for q in rule.spec.qualifiers})
         asked = "a call without qualifier runs $LATEST, which" if ref.qualifier == "$LATEST" else ref.qualifier
         reason = f"{asked} is not among the allowed qualifiers: {', '.join(allowed)}"
-        return RuleMatch((resolved, found, _failed("qualifier", reason)))
+        return RuleMatch((resolved, found, _failed("qualifier", reason)), other=candidates[0])
     if len(rules_of_qualifier) > 1:
         arns = " and ".join(rule.spec.arn for rule in rules_of_qualifier)
         reason = f"several rules speak of this function ({arns}), so none is followed; the operator has to say which"
