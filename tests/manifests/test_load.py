@@ -721,7 +721,9 @@ redaction:
 
 def test_files_add_to_what_is_redacted(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD + REDACTION)
-    (tmp_path / "b.yaml").write_text("version: 1\nredaction: {names: [Kundennummer], allow: [pageKey]}\n")
+    (tmp_path / "b.yaml").write_text(
+        "version: 1\nredaction: {names: [Kundennummer, tax id, address, entry], allow: [pageKey]}\n"
+    )
     detectors = load_manifests([tmp_path]).rules.detectors
 
     def shown(text: str) -> str:
@@ -734,6 +736,10 @@ def test_files_add_to_what_is_redacted(tmp_path: Path) -> None:
     assert shown("customerNumber=77") == "customerNumber=[redacted:secret]"
     assert shown("CUSTOMER_NUMBER: A7") == "CUSTOMER_NUMBER: [redacted:secret]"
     assert shown('{"kundennummer": "A7"}') == '{"kundennummer": "[redacted:secret]"}'
+    assert shown("news: A7") == "news: A7"
+    for plural in ("customerNumbers", "KUNDENNUMMERS", "tax_ids", "addresses", "entries"):
+        assert shown(f"{plural}: A7") == f"{plural}: [redacted:secret]"
+        assert redact_value({plural: ["A7"]}, detectors=detectors).value == {plural: ["[redacted:secret]"]}
     assert shown("orderToken=zQ7xK9 myOrderToken=zQ7xK9") == "orderToken=zQ7xK9 myOrderToken=[redacted:token]"
     assert shown("use orderToken=zQ7xK9 or my orderToken: zQ7xK9") == "use orderToken=zQ7xK9 or my orderToken: zQ7xK9"
     assert shown("password=hunter2 password=hunter3") == "password=hunter2 password=[redacted:password]"

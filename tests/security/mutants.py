@@ -700,6 +700,13 @@ MUTANTS = [
         "tests/manifests/test_load.py",
     ),
     Mutant(
+        "the plural of an operator's name is shown",
+        "redaction/policy.py",
+        "for each in (last, *_plurals(last)))",
+        "for each in (last,))",
+        "tests/manifests/test_load.py",
+    ),
+    Mutant(
         "an operator's detectors are left out",
         "manifests/load.py",
         "Rules(rules, targets, denies, principals, self._detectors(), self._digest())",

@@ -48,7 +48,8 @@ class Detectors:
 
     Args:
         added: an operator's detectors.
-        names: an operator's names: as the last words of a name, they tell that its value is a secret.
+        names: an operator's names: as the last words of a name, also in the plural, they tell that its value is a
+            secret.
         allow: names, or values, which an operator has looked at and lets pass, compared as they stand.
     """
 
@@ -58,7 +59,9 @@ class Detectors:
     _words: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_words", tuple(tuple(words_of(name)) for name in self.names))
+        names = (words_of(name) for name in self.names)
+        words = tuple((*before, each) for *before, last in names for each in (last, *_plurals(last)))
+        object.__setattr__(self, "_words", words)
 
     def meaning_of(self, name: str) -> NameMeaning | None:
         """What a name tells of its value, or None."""
@@ -67,7 +70,7 @@ class Detectors:
         if self._words:
             words = tuple(words_of(name))
             if any(words[-len(own) :] == own for own in self._words):
-                return NameMeaning(KEY if words[-1] == "key" else "secret")
+                return NameMeaning(KEY if words[-1] in ("key", "keys") else "secret")
         return meaning_of(name)
 
     def allows(self, value: str) -> bool:
@@ -77,6 +80,15 @@ class Detectors:
 
 BUILT_IN: Final = Detectors()
 """What is looked for where an operator adds nothing."""
+
+
+def _plurals(word: str) -> tuple[str, ...]:
+    return (f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else []))
+
+
+def _stems(word: str) -> tuple[str, ...]:
+    """What a word and its plurals begin with."""
+    return (word, *(plural for plural in _plurals(word) if not plural.startswith(word)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,8 @@ class Index:
 def index(detectors: Detectors) -> Index:
     """What to look for, made once for each set of detectors."""
     prefixes = by_prefix((*detectors.added, *DETECTORS))
-    own = {words[-1] for name in detectors.names if (words := words_of(name))}
+    # What begins with a word is found by it: most plurals.
+    own = {each for name in detectors.names for each in _stems(words_of(name)[-1])}
     short = tuple(f"{stem}{_SHORT_END}" for stem in SHORT_STEMS)
     return Index(
         tuple(tuple(map(literal_pattern, shape.literals)) for shape in SHAPES),
