@@ -637,6 +637,20 @@ MUTANTS = [
         "tests/security/test_bad_input.py",
     ),
     Mutant(
+        "a like id cancels another request over stdio",
+        "transport/stdio.py",
+        "            if self._unanswered.cancels_another(message):\n                continue\n",
+        "",
+        "tests/transport/test_any_line.py",
+    ),
+    Mutant(
+        "a like id cancels another request over HTTP",
+        "transport/http.py",
+        "        if self._cancels_another(message, session):",
+        "        if False:",
+        "tests/transport/test_any_line.py",
+    ),
+    Mutant(
         "unknown keys in a manifest pass",
         "model/manifest.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',

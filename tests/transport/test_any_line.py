@@ -40,6 +40,8 @@ REQUEST = b'{"jsonrpc":"2.0","id":5,"method":"tools/call","params":%b}'
 CALL = b'{"name":"dry_run","arguments":{"function":"f:live","payload":%b}}'
 CANCEL = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}'
 PROGRESS = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":1}}'
+ODD_NUMBERS: list[str] = ["7", " 7", "07", "+7", "0_7", "\u0667"]
+"""Ids that Python, and so the SDK, reads as the number 7."""
 UNANSWERED = [
     b"",
     b" \t",
@@ -188,6 +190,25 @@ def test_lines_that_are_no_messages_end_nothing(legacy: bool, endpoint: Scripted
             assert [answer["id"] for answer in answers] == expected, line[:200]
 
 
+@ERAS
+def test_only_exactly_its_id_cancels_a_request(
+    legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    with serving(tmp_path, endpoint.url, legacy=legacy) as server:
+        calls = [wire.invoke(7, legacy=legacy, function="f:live", payload=1)]
+        calls.append(calls[0].replace(b": 7,", b': "008",'))
+        server.send(b"".join(calls))
+        held.wait_for(2)
+        for other in (*ODD_NUMBERS, 8, "8"):
+            server.send((CANCEL % json.dumps(other)).encode() + b"\n")
+        listed = server.answers(b"", 0, wire.request(9, "tools/list", {}, legacy=legacy))
+        assert listed == [], "nothing was answered before the functions returned"
+        held.release()
+        answers = [server.next(), server.next()]
+        assert {answer["id"] for answer in answers} == {7, "008"}
+        assert all(answer["result"]["structuredContent"]["outcome"] == "succeeded" for answer in answers)
+
+
 def test_over_http_too(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, endpoint.url, [allow("f")])
     accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -229,7 +250,10 @@ def test_over_http_an_id_that_is_under_way_is_refused(held: Held, endpoint: Scri
         headers = accept | {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
         first = pool.submit(client.post, url, headers=headers, content=call)
         held.wait_for()
-        for same in (call, call.replace(b": 7,", b': "7",')):
+        for other in ODD_NUMBERS:
+            cancelling = client.post(url, headers=headers, content=CANCEL % json.dumps(other))
+            assert (cancelling.status_code, cancelling.content) == (202, b"")
+        for same in (call, *(call.replace(b": 7,", b": %b," % json.dumps(other).encode()) for other in ODD_NUMBERS)):
             second = client.post(url, headers=headers, content=same)
             assert (second.status_code, _body(second)["error"]["code"]) == (400, -32600)
         held.release()

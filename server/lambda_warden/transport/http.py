@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import uvicorn
 from mcp.server.transport_security import RequestBodyLimitMiddleware
-from mcp.types import INVALID_REQUEST, JSONRPCMessage, JSONRPCRequest
+from mcp.shared.dispatcher import coerce_request_id
+from mcp.types import INVALID_REQUEST, JSONRPCMessage, JSONRPCRequest, RequestId
 from sse_starlette.sse import AppStatus
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lambda_warden.transport.messages import MESSAGE_BYTES, UnreadableError, read_message
+from lambda_warden.transport.messages import MESSAGE_BYTES, UnreadableError, cancelled_id, read_message
 from lambda_warden.transport.shutdown import end_at_once_by_signals
 
 if TYPE_CHECKING:
@@ -76,12 +77,13 @@ class ReadableMessages:
     """Answers what is posted and can't be served, and hands on the rest.
 
     In one session of the era of handshakes two requests with one id would share one stream, so that the first is never
-    answered: the second is refused while the first is under way.
+    answered: the second is refused while the first is under way. Ids are one there if the SDK takes them for one
+    number; a cancellation of exactly the id of none that is under way goes no further then.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._under_way: set[tuple[str, str]] = set()
+        self._under_way: dict[tuple[str, RequestId], RequestId] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -91,24 +93,37 @@ class ReadableMessages:
         body = await Request(scope, receive).body()
         try:
             message = read_message(body)
-            key = self._begin(message, Headers(scope=scope).get("mcp-session-id"))
+            session = Headers(scope=scope).get("mcp-session-id")
+            key = self._begin(message, session)
         except UnreadableError as error:
             answer = error.answer.model_dump_json(by_alias=True, exclude_unset=True)
             await Response(answer, status_code=400, media_type="application/json")(scope, receive, send)
+            return
+        if self._cancels_another(message, session):
+            await Response(status_code=202)(scope, receive, send)
             return
         try:
             await self._app(scope, _again(body, receive), send)
         finally:
             if key is not None:
-                self._under_way.discard(key)
+                del self._under_way[key]
 
-    def _begin(self, message: JSONRPCMessage, session: str | None) -> tuple[str, str] | None:
+    def _cancels_another(self, message: JSONRPCMessage, session: str | None) -> bool:
+        """Whether a cancellation would end another request than the one with exactly its id."""
+        cancelled = cancelled_id(message)
+        if cancelled is None or session is None:
+            return False
+        number = coerce_request_id(cancelled)
+        # A request whose client has left may still run, and is not known here: by its number it can be cancelled.
+        return self._under_way.get((session, number), number) != cancelled
+
+    def _begin(self, message: JSONRPCMessage, session: str | None) -> tuple[str, RequestId] | None:
         if session is None or not isinstance(message, JSONRPCRequest):
             return None
-        key = session, str(message.id)
+        key = session, coerce_request_id(message.id)
         if key in self._under_way:
             raise UnreadableError(INVALID_REQUEST, "id: a request with this id is under way.", message.id)
-        self._under_way.add(key)
+        self._under_way[key] = message.id
         return key
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.types import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -17,6 +18,7 @@ from mcp.types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     RequestId,
     jsonrpc_message_adapter,
 )
@@ -77,6 +79,13 @@ def read_message(data: bytes) -> JSONRPCMessage:
         return jsonrpc_message_adapter.validate_python(value, by_name=False)
     except ValidationError:  # of a response: the rest was checked
         raise UnreadableError(INVALID_REQUEST, "Not a response of JSON-RPC 2.0.", None, is_due=False) from None
+
+
+def cancelled_id(message: JSONRPCMessage) -> RequestId | None:
+    """The id of the request that a message cancels. The SDK takes " 5" and "05" for 5 there, too; they are others."""
+    if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+        return cancelled_request_id_from_params(message.params)
+    return None
 
 
 def _parsed(data: bytes) -> object:

@@ -17,20 +17,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.shared.dispatcher import coerce_request_id
-from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     INTERNAL_ERROR,
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
-    JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
 )
 
-from lambda_warden.transport.messages import MESSAGE_BYTES, UnreadableError, read_message
+from lambda_warden.transport.messages import MESSAGE_BYTES, UnreadableError, cancelled_id, read_message
 from lambda_warden.transport.shutdown import FLUSH_SECONDS, Stopping
 from lambda_warden.transport.standard_streams import Reader, Writer, standard_streams
 
@@ -76,7 +74,15 @@ class _Unanswered:
             self._reading.cancel()
 
     def __contains__(self, request_id: RequestId) -> bool:
-        return coerce_request_id(request_id) in self._ids
+        return request_id in self._ids
+
+    def cancels_another(self, message: JSONRPCMessage) -> bool:
+        """Whether the SDK would end another request by a cancellation than the one with exactly its id."""
+        cancelled = cancelled_id(message)
+        if cancelled is None:
+            return False
+        meant = {each for each in self._ids if coerce_request_id(each) == coerce_request_id(cancelled)}
+        return meant not in ({cancelled}, set())
 
     async def next_of(self, reader: Reader) -> bytes | None:
         """The next line, or None when there is none, or none is wanted."""
@@ -87,9 +93,9 @@ class _Unanswered:
     def was_read(self, message: JSONRPCMessage) -> None:
         match message:
             case JSONRPCRequest(id=request_id):
-                self._ids[coerce_request_id(request_id)] += 1
-            case JSONRPCNotification(method="notifications/cancelled", params=params):
-                self._settle(cancelled_request_id_from_params(params))  # it gets no answer
+                self._ids[request_id] += 1
+            case _:
+                self._settle(cancelled_id(message))  # it gets no answer
 
     def was_written(self, message: JSONRPCMessage) -> None:
         if isinstance(message, JSONRPCResponse | JSONRPCError):
@@ -107,11 +113,10 @@ class _Unanswered:
     def _settle(self, request_id: RequestId | None) -> None:
         if request_id is None:
             return
-        key = coerce_request_id(request_id)
-        if self._ids[key] > 1:
-            self._ids[key] -= 1
+        if self._ids[request_id] > 1:
+            self._ids[request_id] -= 1
         else:
-            del self._ids[key]
+            del self._ids[request_id]
 
     async def _until_answered(self) -> None:
         while self._ids:
@@ -137,6 +142,8 @@ class _Incoming:
             except UnreadableError as error:
                 logger.warning("a message could not be read: %s", error)
                 await self._answer(error)
+                continue
+            if self._unanswered.cancels_another(message):
                 continue
             self._unanswered.was_read(message)
             return SessionMessage(message)
