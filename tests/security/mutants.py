@@ -953,9 +953,9 @@ MUTANTS = [
     ),
     Mutant(
         "a cancelled request is looked for as it is named",
-        "transport/stdio.py",
-        "self._settle(cancelled_request_id_from_params(params))",
-        "self._settle((params or {}).get('requestId'))",
+        "transport/messages.py",
+        "return cancelled_request_id_from_params(message.params)",
+        'return (message.params or {}).get("requestId")',
         "tests/transport/test_any_line.py",
     ),
     Mutant(

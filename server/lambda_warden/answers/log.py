@@ -6,7 +6,6 @@ Formats: "Viewing CloudWatch logs for Lambda functions" (text: REPORT) and the T
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, get_args
 from lambda_warden.answers.bounded import cut, cut_frames
 from lambda_warden.answers.error_chain import ToldError
 from lambda_warden.answers.log_entry import LogEntry, read_entries
+from lambda_warden.jsontools.lenient import json_object
 from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError, Report, ReportStatus
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 from lambda_warden.redaction.text import redact_text, redact_truncated_text
@@ -253,13 +253,11 @@ def _report_line(line: str) -> Report | None:
 
 
 def _report_record(line: str, request_id: str | None) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-        record = event["record"]
-        metrics = record["metrics"]
-    except (ValueError, RecursionError, LookupError, TypeError):
+    event = json_object(line) or {}
+    record = event.get("record")
+    if event.get("type") != "platform.report" or not isinstance(record, dict):
         return None
-    if event.get("type") != "platform.report" or not isinstance(metrics, dict) or not metrics:
+    if not isinstance(record.get("metrics"), dict) or not record["metrics"]:
         return None
     return record if request_id in (None, record.get("requestId")) else None
 

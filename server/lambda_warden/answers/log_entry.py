@@ -24,8 +24,9 @@ from lambda_warden.answers.error_chain import (
     split_trace,
     without_stacks,
 )
+from lambda_warden.jsontools.lenient import json_object
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
-from lambda_warden.redaction.value import RedactedValue, redact_value
+from lambda_warden.redaction.value import redact_value
 
 _ERROR_LEVELS: Final = frozenset(
     {"ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "ALERT", "EMERGENCY", "FAIL", "CRIT"}
@@ -300,9 +301,13 @@ def _head(line: str) -> re.Match[str] | None:
 
 def _json_object(text: str, detectors: Detectors | None) -> tuple[dict[str, Any], int] | None:
     """The JSON object that a text is, redacted, and how many places of it were replaced."""
+    value = json_object(text)
+    if value is None:
+        return None
+    if detectors is None:
+        return value, 0
     try:
-        value = json.loads(text)
-        redacted = RedactedValue(value, 0) if detectors is None else redact_value(value, detectors=detectors)
+        redacted = redact_value(value, detectors=detectors)
     except (ValueError, RecursionError):
         return None
     return (redacted.value, redacted.count) if isinstance(redacted.value, dict) else None

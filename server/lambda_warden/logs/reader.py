@@ -91,6 +91,16 @@ class _Wanted:
     invocation_type: RequestedInvocationType | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _LogSource:
+    """The log of one function, and how it is read: `concurrent` environments run several invocations at a time."""
+
+    policy: Policy
+    ref: FunctionRef
+    group: str
+    concurrent: bool
+
+
 class Logs:
     """Reads logs. Every ending is a result; nothing is raised for a request.
 
@@ -162,10 +172,10 @@ class Logs:
         if not checked.allowed:
             return await self._deny(read, checked)
         max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
+        source = _LogSource(policy, ref, group, configuration.concurrent)
         if wanted.request_id is None:
-            span = Span(wanted.span.first, begin.last)
-            return await self._failures(policy, read, ref, group, span, begin, configuration.concurrent, max_bytes)
-        look = partial(self._look, policy, ref, group, wanted, configuration.concurrent)
+            return await self._failures(source, read, Span(wanted.span.first, begin.last), begin, max_bytes)
+        look = partial(self._look, source, wanted)
         found = await _until_complete(look, 0 if asked.cursor else asked.wait_seconds)
         if isinstance(found, Refused):
             return _report_not_read(read, found, policy)
@@ -197,12 +207,11 @@ class Logs:
         first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
         return _Wanted(asked.function, asked.qualifier, asked.request_id, Span(round(first * 1000), None))
 
-    async def _look(
-        self, policy: Policy, ref: FunctionRef, group: str, wanted: _Wanted, concurrent: bool
-    ) -> LogFound | Refused:
+    async def _look(self, source: _LogSource, wanted: _Wanted) -> LogFound | Refused:
         """What is in the log now."""
+        aws, ref, group = source.policy.aws, source.ref, source.group
         request_id, deadline = wanted.request_id or "", time.monotonic() + _SEARCH_SECONDS
-        named = await self._in_thread(partial(policy.aws.find_request, ref, group, request_id, wanted.span, deadline))
+        named = await self._in_thread(partial(aws.find_request, ref, group, request_id, wanted.span, deadline))
         if isinstance(named, Refused):
             return named
         by_stream = naming(named.events, request_id)
@@ -215,10 +224,10 @@ class Logs:
                 break
             marks = select(by_stream[stream], request_id)
             span = _span_of(by_stream[stream], marks.complete, wanted.span)
-            events = await self._in_thread(partial(policy.aws.read_stream, ref, group, stream, span, deadline))
+            events = await self._in_thread(partial(aws.read_stream, ref, group, stream, span, deadline))
             if isinstance(events, Refused):
                 return events
-            selection = await self._in_thread(partial(select, events.events, request_id, concurrent=concurrent))
+            selection = await self._in_thread(partial(select, events.events, request_id, concurrent=source.concurrent))
             if events.cut and not selection.complete:
                 # How it ended is known from the search, also where the lines before its end are too many.
                 cut, selection = True, replace(selection, attempts=marks.attempts, reports=marks.reports)
@@ -227,17 +236,10 @@ class Logs:
         return LogFound(tuple(selections), cut)
 
     async def _failures(
-        self,
-        policy: Policy,
-        read: LogRead,
-        ref: FunctionRef,
-        group: str,
-        span: Span,
-        begin: Position,
-        concurrent: bool,
-        max_bytes: int,
+        self, source: _LogSource, read: LogRead, span: Span, begin: Position, max_bytes: int
     ) -> LogsResult:
         """A page of the invocations that failed, the newest first."""
+        policy, ref, group = source.policy, source.ref, source.group
         deadline = time.monotonic() + _SEARCH_SECONDS
         failed: list[FailedInvocation] = []
         searched: int | None = None
@@ -247,7 +249,7 @@ class Logs:
                 return _report_not_read(read, found, policy)
             streams = set(streams_of(ref, group, {event.stream for event in found.events}))
             signs = await self._in_thread(partial(_signs, found.events, streams))
-            request_ids = {} if concurrent else await self._invocations_of(policy, ref, group, signs, deadline)
+            request_ids = {} if source.concurrent else await self._invocations_of(source, signs, deadline)
             failed = [each for each in group_failures(signs, request_ids) if each.key not in begin.shown]
             if not found.cut:
                 searched = None
@@ -265,7 +267,7 @@ class Logs:
         return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
 
     async def _invocations_of(
-        self, policy: Policy, ref: FunctionRef, group: str, signs: Sequence[LogEvent], deadline: float
+        self, source: _LogSource, signs: Sequence[LogEvent], deadline: float
     ) -> dict[LogEvent, str]:
         """The request ids of events that do not name them, such as an uncaught exception: what ends next in its stream
         tells. What can't be read stays unknown."""
@@ -276,7 +278,8 @@ class Logs:
         found: dict[LogEvent, str] = {}
         for stream, events in list(nameless.items())[:_STREAMS]:
             span = Span(events[-1].timestamp, events[0].timestamp + FUNCTION_TIMEOUT_LIMIT * 1000)
-            after = await self._in_thread(partial(policy.aws.read_stream, ref, group, stream, span, deadline))
+            read = partial(source.policy.aws.read_stream, source.ref, source.group, stream, span, deadline)
+            after = await self._in_thread(read)
             if not isinstance(after, Refused):
                 found |= await self._in_thread(partial(ended_after, after.events, events))
         return found

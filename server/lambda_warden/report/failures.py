@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Final
 
 from lambda_warden.answers.gate import Redact
 from lambda_warden.errors import ArgumentError
+from lambda_warden.jsontools.lenient import json_object
 from lambda_warden.model.log_event import LogEvent
 from lambda_warden.model.result import LogFailure
 from lambda_warden.report.request_log import is_report, request_id_of
@@ -56,13 +56,8 @@ class FailedInvocation:
 
 def is_failure(message: str) -> bool:
     """Whether Lambda or a logger says in this message that something failed."""
-    if message.startswith("{"):
-        try:
-            line = json.loads(message)
-        except (ValueError, RecursionError):
-            line = None
-        if isinstance(line, dict):
-            return _is_failure_in_json(line)
+    if message.startswith("{") and (line := json_object(message)) is not None:
+        return _is_failure_in_json(line)
     return _TEXT_MARK.search(message) is not None
 
 

@@ -10,12 +10,12 @@ Sources: "Working with Lambda function logs" (START, END, REPORT), "Configuring 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from lambda_warden.jsontools.lenient import json_object
 from lambda_warden.model.log_event import LogEvent
 
 _ID: Final = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
@@ -163,11 +163,8 @@ def _origin(message: str) -> _Origin | None:
 
 
 def _json_origin(message: str) -> _Origin | None:
-    try:
-        line = json.loads(message)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(line, dict):
+    line = json_object(message)
+    if line is None:
         return None
     record, kind = line.get("record"), line.get("type")
     if isinstance(record, dict) and isinstance(kind, str) and kind.startswith("platform."):

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lambda_warden.jsontools.lenient import json_object
+
 GENESIS: Final = "0" * 64
 
 _SHOWN_PROBLEMS: Final = 100
@@ -49,11 +51,7 @@ class AuditEvent:
 
     def fields(self) -> dict[str, Any]:
         """The body, read. Empty if it can't be, which `lambda-warden records verify` explains."""
-        try:
-            read = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return read if isinstance(read, dict) else {}
+        return json_object(self.body) or {}
 
 
 @dataclass(frozen=True, slots=True)
