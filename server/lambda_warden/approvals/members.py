@@ -56,7 +56,7 @@ def member_lines(value: object) -> MemberLines:
     short: list[str] = []
     long: list[str] = []
     short_count = long_count = 0
-    walk = _Walk()
+    walk = _MemberWalk()
     for path, member in walk.values(value):
         if not _is_long(member) and len(text := _written(member)) <= SHORT_CHARACTERS:
             short_count += 1
@@ -80,7 +80,7 @@ def parse(payload: bytes) -> Any:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _MemberWalk:
     """One way through the members, outer levels first, and what it left out."""
 
     room: int = LOOKED_AT

@@ -92,7 +92,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class _LogSource:
+class _FunctionLog:
     """The log of one function, and how it is read: `concurrent` environments run several invocations at a time."""
 
     policy: Policy
@@ -172,7 +172,7 @@ class Logs:
         if not checked.allowed:
             return await self._deny(read, checked)
         max_bytes = min(asked.max_bytes or logs.max_bytes, logs.max_bytes)
-        source = _LogSource(policy, ref, group, configuration.concurrent)
+        source = _FunctionLog(policy, ref, group, configuration.concurrent)
         if wanted.request_id is None:
             return await self._failures(source, read, Span(wanted.span.first, begin.last), begin, max_bytes)
         look = partial(self._look, source, wanted)
@@ -207,7 +207,7 @@ class Logs:
         first = time.time() - timedelta(hours=asked.hours_back).total_seconds()
         return _Wanted(asked.function, asked.qualifier, asked.request_id, Span(round(first * 1000), None))
 
-    async def _look(self, source: _LogSource, wanted: _Wanted) -> LogFound | Refused:
+    async def _look(self, source: _FunctionLog, wanted: _Wanted) -> LogFound | Refused:
         """What is in the log now."""
         aws, ref, group = source.policy.aws, source.ref, source.group
         request_id, deadline = wanted.request_id or "", time.monotonic() + _SEARCH_SECONDS
@@ -236,7 +236,7 @@ class Logs:
         return LogFound(tuple(selections), cut)
 
     async def _failures(
-        self, source: _LogSource, read: LogRead, span: Span, begin: Position, max_bytes: int
+        self, source: _FunctionLog, read: LogRead, span: Span, begin: Position, max_bytes: int
     ) -> LogsResult:
         """A page of the invocations that failed, the newest first."""
         policy, ref, group = source.policy, source.ref, source.group
@@ -267,7 +267,7 @@ class Logs:
         return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
 
     async def _invocations_of(
-        self, source: _LogSource, signs: Sequence[LogEvent], deadline: float
+        self, source: _FunctionLog, signs: Sequence[LogEvent], deadline: float
     ) -> dict[LogEvent, str]:
         """The request ids of events that do not name them, such as an uncaught exception: what ends next in its stream
         tells. What can't be read stays unknown."""

@@ -159,33 +159,43 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         prose = True
     if _MARK_END.match(text, at):
         return None
-    found = (_QUOTED.match(text, at) or _ENTITY.match(text, at)) if kind != "element" else None
-    if found is not None:
-        first, last, value = found.start("value"), found.end(), found["value"]
-        if inner := _SCHEME.match(text, first, last):
-            first = inner.end()
-            value = text[first:last]
-        if _is_marked(value) or is_harmless(value, meaning, prose=prose):
-            return None
-        return SecretSpan(first, last, meaning.kind)
+    if kind != "element" and (found := _QUOTED.match(text, at) or _ENTITY.match(text, at)):
+        return _quoted(text, found, meaning, prose=prose)
     if kind in ("call", "list", "said"):
         return None
     if (braced := _BRACED.match(text, at)) and not text[braced.end() : braced.end() + 1].isalnum():
         return None
     if kind in ("element", "plist"):
-        last = min((at_end for end in ("<", "]]>") if (at_end := text.find(end, at, at + 600)) >= 0), default=at)
-        value = text[at:last]
-        if _is_marked(value.strip()) or is_harmless(value, meaning, prose=meaning.weak):
-            return None
-        return SecretSpan(at, last, meaning.kind)
-    bare = _BARE.match(text, at)
-    if bare is None:
+        return _element(text, at, meaning)
+    return _bare(text, text[start:end], at, separator, meaning, prose=prose)
+
+
+def _quoted(text: str, found: re.Match[str], meaning: NameMeaning, *, prose: bool) -> SecretSpan | None:
+    """What stands in quotes, without the scheme before it."""
+    first, last, value = found.start("value"), found.end(), found["value"]
+    if inner := _SCHEME.match(text, first, last):
+        first = inner.end()
+        value = text[first:last]
+    if _is_marked(value) or is_harmless(value, meaning, prose=prose):
         return None
-    last = bare.end()
-    if ("%3" in sign or "%253" in sign) and (stop := _PERCENT_END.search(text, at, last)):
-        last = stop.start()
-    if kind == "html" and (stop_at := text.find("&lt;", at, last)) >= 0:
-        last = stop_at
+    return SecretSpan(first, last, meaning.kind)
+
+
+def _element(text: str, at: int, meaning: NameMeaning) -> SecretSpan | None:
+    """What an element of XML holds."""
+    last = min((at_end for end in ("<", "]]>") if (at_end := text.find(end, at, at + 600)) >= 0), default=at)
+    value = text[at:last]
+    if _is_marked(value.strip()) or is_harmless(value, meaning, prose=meaning.weak):
+        return None
+    return SecretSpan(at, last, meaning.kind)
+
+
+def _bare(
+    text: str, name: str, at: int, separator: re.Match[str], meaning: NameMeaning, *, prose: bool
+) -> SecretSpan | None:
+    """What stands there without quotes, unless it is a word of a sentence, a heading or the name itself."""
+    kind, sign = separator.lastgroup, separator[0]
+    last = _bare_end(text, at, separator)
     value = text[at:last]
     if not value or _is_marked(value):
         return None
@@ -198,11 +208,25 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
         return None
     if prose and kind == "pair" and _REST_OF_LINE.match(text, last) and is_word(value):
         return None
-    if value == text[start:end] or _same_words(value, text[start:end]):
+    if value == name or _same_words(value, name):
         return None
     while last - at > 1 and text[last - 1] in ".!?" and (last == len(text) or text[last].isspace()) and ":" in sign:
         last -= 1
     return SecretSpan(at, last, meaning.kind)
+
+
+def _bare_end(text: str, at: int, separator: re.Match[str]) -> int:
+    """Where a value without quotes ends; `at` if there is none."""
+    bare = _BARE.match(text, at)
+    if bare is None:
+        return at
+    last = bare.end()
+    if "%3" in separator[0] or "%253" in separator[0]:
+        stop = _PERCENT_END.search(text, at, last)
+        last = stop.start() if stop else last
+    if separator.lastgroup == "html" and (stop_at := text.find("&lt;", at, last)) >= 0:
+        last = stop_at
+    return last
 
 
 def _is_marked(value: str) -> bool:
