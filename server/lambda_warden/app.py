@@ -20,6 +20,7 @@ from mcp.server.mcpserver.tools import Tool
 from lambda_warden import __version__
 from lambda_warden.approvals.client import ClientApprover
 from lambda_warden.errors import SettingsError
+from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.listing.catalog import Catalog
 from lambda_warden.logs.reader import Logs
@@ -34,7 +35,7 @@ from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
-from lambda_warden.tools.tool import ToolDeclaration, served, tool_error
+from lambda_warden.tools.tool import ToolDeclaration, answer, served
 
 INSTRUCTIONS = """\
 Invokes AWS Lambda functions under an operator's allowlist. Call list_functions first: it shows what may be invoked, \
@@ -208,18 +209,19 @@ class Warden:
     async def _decide_by_current_manifests(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        if ctx.method != "tools/call" or self._watcher is None or await self._watcher.until_current():
+        called = (ctx.params or {}).get("name") if ctx.method == "tools/call" else None
+        tool = next((declared for declared, _ in self._tools if declared.name == called), None)
+        if tool is None or self._watcher is None or await self._watcher.until_current():
             return await call_next(ctx)
+        invocation_id = uuid.uuid4().hex
         reason = "the manifests go on changing, or can't be put into force"
         logger.error("a call was not decided on: %s", reason)
         body = {"principal": self._settings.principal, "check": "manifest_changed", "reason": reason}
         try:
-            await anyio.to_thread.run_sync(self._records.append, "denial", uuid.uuid4().hex, body)
+            await anyio.to_thread.run_sync(self._records.append, "denial", invocation_id, body)
         except RecordError as error:
             logger.error("%s", error)
-        return tool_error(
-            "Nothing was sent: the operator is changing the manifest. Wait some seconds, then call again."
-        )
+        return answer(tool, tool.denied(invocation_id, denied("manifest_changed", reason, ())))
 
     def _prepare(self) -> None:
         """Load boto3 and make the first client, once, in a thread that keeps no process alive."""

@@ -108,7 +108,7 @@ async def test_another_principal_can_not_tell_a_result_from_one_that_never_was(r
     theirs, never = [await running.call("read_result", invocation_id=digit * 32) for digit in "fe"]
     assert theirs == never
     assert theirs.is_error
-    assert text_of(theirs).startswith("not_found: no such result, or it has expired. ")
+    assert "no such result, or it has expired" in text_of(theirs)
     for arguments in ({"query": "a"}, {"part": "log"}, {"cursor": "x"}):
         theirs, never = [await running.call("read_result", invocation_id=digit * 32, **arguments) for digit in "fe"]
         assert theirs == never

@@ -283,11 +283,13 @@ class FunctionEntry(_Result):
 class ListResult(ToolResult):
     """One page of the functions that may be invoked."""
 
+    outcome: Literal["listed", "denied"] = "listed"
     outside_data: str | None = Field(default=None, description="How to read descriptions from aws.")
     functions: list[FunctionEntry]
     total: int = Field(description="How many match, on all pages.")
     next_cursor: str | None = Field(default=None, description="null: this is the last page.")
     notes: list[str] = Field(default=[], description="What could not be read from AWS, and why.")
+    checks: list[Check] = Field(default=[], description="Given when denied: what is wrong.")
     next_step: str
 
 
@@ -339,19 +341,26 @@ class LogsResult(ToolResult):
 class ReadResult(ToolResult):
     """A page of what a call returned or logged, or what a query found in it."""
 
-    invocation_id: str
+    outcome: Literal["found", "not_found", "denied", "refused"] = Field(
+        default="found", description="Of others than found, `error` or `checks` says why."
+    )
     next_step: str
-    function: str = Field(description="ARN of the function that was called, with its qualifier.")
-    part: Literal["payload", "log"]
-    format: PayloadFormat = Field(description="Of the whole part. base64: it is neither JSON nor text.")
-    media_type: str
+    error: Failure | None = None
+    checks: list[Check] = Field(default=[], description="Given when denied: what is wrong.")
+    invocation_id: str = ""
+    function: str = Field(default="", description="ARN of the function that was called, with its qualifier.")
+    part: Literal["payload", "log"] | None = None
+    format: PayloadFormat | None = Field(
+        default=None, description="Of the whole part. base64: it is neither JSON nor text."
+    )
+    media_type: str = ""
     content: str | None = Field(
         default=None,
         description="One page, as text, or in base64. The pages joined are the whole, but for hidden_characters. "
         "Absent with a query.",
     )
     offset: int = Field(default=0, description="Where the page begins in the whole, in bytes (before base64).")
-    total_bytes: int = Field(description="Size of the whole.")
+    total_bytes: int = Field(default=0, description="Size of the whole.")
     next_cursor: str | None = Field(default=None, description="null: this is the last page.")
     value: JsonValue = Field(default=None, description="What the query found. Absent: null.")
     truncated: bool = Field(default=False, description="True if `value` is only a part of what the query found.")
@@ -361,7 +370,7 @@ class ReadResult(ToolResult):
         description="How many places of the whole were replaced by [redacted…] before it was kept. If none, it is "
         "what the function gave, byte for byte.",
     )
-    original_bytes: int = Field(description="Size of what the function gave, before anything was redacted.")
-    sha256: str = Field(description="Digest of the whole as it is kept, in hexadecimal.")
-    kept_until: str = Field(description="When it is removed, at the latest (UTC).")
-    outside_data: str = Field(description="How to read what the function said.")
+    original_bytes: int = Field(default=0, description="Size of what the function gave, before anything was redacted.")
+    sha256: str = Field(default="", description="Digest of the whole as it is kept, in hexadecimal.")
+    kept_until: str = Field(default="", description="When it is removed, at the latest (UTC).")
+    outside_data: str | None = Field(default=None, description="How to read what the function said.")

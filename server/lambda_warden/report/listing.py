@@ -7,6 +7,9 @@ import binascii
 from collections.abc import Iterable, Sequence
 
 from lambda_warden.errors import ArgumentError
+from lambda_warden.model.decision import Decision
+from lambda_warden.model.result import ListResult
+from lambda_warden.report.invocation import next_after_denial
 
 _CURSOR_PREFIX = "after:"
 
@@ -43,6 +46,13 @@ def read_cursor(cursor: str) -> str:
             "cursor", "is not one that list_functions gave", "next_cursor of the page before, unchanged"
         )
     return text.removeprefix(_CURSOR_PREFIX)
+
+
+def report_list_denial(decision: Decision) -> ListResult:
+    """A list that was not made."""
+    return ListResult(
+        outcome="denied", functions=[], total=0, next_step=next_after_denial(decision), checks=list(decision.checks)
+    )
 
 
 def distinct(notes: Iterable[str]) -> list[str]:

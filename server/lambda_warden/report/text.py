@@ -58,10 +58,13 @@ def dry_run_text(result: DryRunResult) -> str:
 def list_text(result: ListResult) -> str:
     """A page of functions: each with all that a call of it takes, and what the operator and AWS say of it."""
     head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
+    if result.outcome == "denied":
+        head = "denied: nothing was listed."
     entries = [line for entry in result.functions for line in _entry_lines(entry)]
     more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
     notes = [f"Note: {inline(note)}" for note in result.notes]
-    return "\n".join([head, *entries, *more, *notes, *_hidden_lines(result), f"Next: {result.next_step}"])
+    checks = check_lines(result.checks)
+    return "\n".join([head, *checks, *entries, *more, *notes, *_hidden_lines(result), f"Next: {result.next_step}"])
 
 
 def read_result_text(result: ReadResult) -> str:
@@ -105,6 +108,13 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
 
 
 def _read_result_lines(result: ReadResult) -> Iterator[str]:
+    if result.part is None:
+        yield f"{result.outcome}: nothing was read."
+        if result.error:
+            yield f"Why: {inline(result.error.message)}"
+        yield from check_lines(result.checks)
+        yield f"Next: {result.next_step}"
+        return
     yield f"{result.part.capitalize()} of call {result.invocation_id}, {result.function}"
     kind = f"{result.format}, {result.total_bytes:,} bytes in all"
     if result.content is None:

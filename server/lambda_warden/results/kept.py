@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio.to_thread
 from pydantic import JsonValue
@@ -30,9 +30,11 @@ from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compil
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.memory import turn_for
 from lambda_warden.model.caller import Caller
+from lambda_warden.model.decision import Decision
 from lambda_warden.model.request import ReadResultArguments
-from lambda_warden.model.result import OUTSIDE_DATA, PayloadFormat, ReadResult
+from lambda_warden.model.result import OUTSIDE_DATA, Failure, PayloadFormat, ReadResult
 from lambda_warden.report.fit import fit
+from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.payload_view import preview
 from lambda_warden.report.text import read_result_text
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
@@ -48,6 +50,11 @@ MEDIA_TYPES: Final[Mapping[PayloadFormat, str]] = {
     "base64": "application/octet-stream",
 }
 UNKNOWN: Final = "no such result, or it has expired"
+_NEXT_AFTER_FAILURE: Final = {
+    "not_found": "Nothing was run. Use the invocation_id of an answer with kept_until; without one, read_logs may show "
+    "the log, and calling the function again runs it again.",
+    "refused": "Nothing was run. Tell the operator. Calling the function again runs it again.",
+}
 _CURSOR: Final = re.compile(r"(payload|log)/([0-9]{1,15})/(.+)")
 
 
@@ -163,12 +170,24 @@ class KeptResults:
                 self._records.append("read_result", invocation_id, body)
             except RecordError as error:
                 logger.error("the %s of %s is not read: %s", name, invocation_id, error)
-                raise ResultError("the read could not be recorded, so nothing is shown. Tell the operator") from error
+                raise ResultError("the read could not be recorded, so nothing is shown") from error
             yield entry, part
 
 
 class UnknownResultError(ResultError):
     """There is no such result or part, or it is somebody else's."""
+
+
+def report_denied_read(decision: Decision) -> ReadResult:
+    """A read that was not made."""
+    return ReadResult(outcome="denied", next_step=next_after_denial(decision), checks=list(decision.checks))
+
+
+def report_failed_read(error: ResultError) -> ReadResult:
+    """A read that found nothing, or nothing that can be shown."""
+    outcome: Literal["not_found", "refused"] = "not_found" if isinstance(error, UnknownResultError) else "refused"
+    failure = Failure(code=type(error).__name__, message=str(error))
+    return ReadResult(outcome=outcome, next_step=_NEXT_AFTER_FAILURE[outcome], error=failure)
 
 
 def seal_from(key_file: Path | None) -> Seal | None:

@@ -11,6 +11,7 @@ from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import DryRunResult
+from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import dry_run_text
 from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
@@ -33,10 +34,12 @@ def dry_run_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclaration[Dr
         arguments=InvokeArguments,
         result=DryRunResult,
         text=dry_run_text,
-        is_error=_is_unreadable,
+        is_error=_is_not_checked,
+        denied=lambda invocation_id, decision: report_dry_run(CallInfo(invocation_id), decision, None),
         handler=handle,
     )
 
 
-def _is_unreadable(result: DryRunResult) -> bool:
-    return any(check.name in ("arguments", "resolve") and check.passed is False for check in result.checks)
+def _is_not_checked(result: DryRunResult) -> bool:
+    names = ("arguments", "resolve", "manifest_changed")
+    return any(check.name in names and check.passed is False for check in result.checks)

@@ -16,6 +16,7 @@ from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import InvokeResult
+from lambda_warden.report.invocation import CallInfo, report_denial
 from lambda_warden.report.text import invocation_text
 from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
@@ -50,6 +51,7 @@ def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclar
         result=InvokeResult,
         text=invocation_text,
         is_error=lambda result: result.outcome not in ("succeeded", "accepted"),
+        denied=lambda invocation_id, decision: report_denial(CallInfo(invocation_id), decision),
         handler=handle,
     )
 

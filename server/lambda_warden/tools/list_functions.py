@@ -11,6 +11,7 @@ from lambda_warden.listing.catalog import Catalog
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import ListResult
+from lambda_warden.report.listing import report_list_denial
 from lambda_warden.report.text import list_text
 from lambda_warden.tools.tool import ToolDeclaration
 
@@ -32,5 +33,7 @@ def list_functions_tool(catalog: Catalog) -> ToolDeclaration[ListResult]:
         arguments=ListArguments,
         result=ListResult,
         text=list_text,
+        is_error=lambda result: result.outcome == "denied",
+        denied=lambda _, decision: report_list_denial(decision),
         handler=handle,
     )

@@ -11,6 +11,7 @@ from lambda_warden.logs.reader import Logs
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import ReadLogsArguments
 from lambda_warden.model.result import LogsResult
+from lambda_warden.report.logs import LogRead, report_logs_denial
 from lambda_warden.report.text import logs_text
 from lambda_warden.tools.tool import ToolDeclaration
 
@@ -35,5 +36,6 @@ def read_logs_tool(logs: Logs) -> ToolDeclaration[LogsResult]:
         result=LogsResult,
         text=logs_text,
         is_error=lambda result: result.outcome in ("denied", "refused"),
+        denied=lambda read_id, decision: report_logs_denial(LogRead(read_id), decision),
         handler=handle,
     )

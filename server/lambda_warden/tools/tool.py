@@ -8,6 +8,7 @@ a structured result.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -20,11 +21,12 @@ from pydantic import BaseModel
 
 from lambda_warden.approvals.approver import Approver
 from lambda_warden.errors import ArgumentError
+from lambda_warden.guard.decide import denied
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.caller import Caller
+from lambda_warden.model.decision import Decision
 from lambda_warden.model.result import ToolResult
 from lambda_warden.report.outgoing import outgoing
-from lambda_warden.report.visible import visible
 from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.schema import schema_of
 
@@ -52,9 +54,9 @@ class ToolDeclaration(Generic[_Result]):
         result: what it gives.
         text: the result for hosts that show the model text alone.
         is_error: whether a result is an error.
-        errors: what `handler` may raise instead of giving a result. Its message is the answer then, as an error.
+        denied: the result of a call that was not carried out, by its id and the decision.
         handler: does the work, with the arguments as the client sent them: whoever decides on them checks them. It
-            gives a result, or a question to answer first.
+            gives a result, or a question to answer first; an ArgumentError is a denial.
     """
 
     name: str
@@ -65,7 +67,7 @@ class ToolDeclaration(Generic[_Result]):
     result: type[_Result]
     text: Callable[[_Result], str]
     is_error: Callable[[_Result], bool] = lambda _: False
-    errors: tuple[type[Exception], ...] = (ArgumentError,)
+    denied: Callable[[str, Decision], _Result]
     handler: Callable[[Mapping[str, Any], Caller, Context[Any, Any]], Awaitable[_Result | InputRequiredResult]]
 
 
@@ -76,9 +78,14 @@ class _AsSent(FuncMetadata):
         return {"arguments": arguments_to_validate}
 
 
-def tool_error(message: str) -> CallToolResult:
-    """An error as the model reads it. The SDK would put `Error executing tool NAME:` before a raised one."""
-    return CallToolResult(content=[TextContent(type="text", text=visible(message))], is_error=True)
+def answer(tool: ToolDeclaration[_Result], result: _Result) -> CallToolResult:
+    """A result as a client gets it: as text and as structure, each with all of it, errors too."""
+    said, structured = outgoing(result)
+    return CallToolResult(
+        content=[TextContent(type="text", text=tool.text(said))],
+        structured_content=structured,
+        is_error=tool.is_error(result),
+    )
 
 
 def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
@@ -93,16 +100,9 @@ def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
     async def call(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         try:
             result = await tool.handler(arguments, caller_of(context, principal), context)
-        except tool.errors as error:
-            return tool_error(str(error))
-        if isinstance(result, InputRequiredResult):
-            return result
-        said, structured = outgoing(result)
-        return CallToolResult(
-            content=[TextContent(type="text", text=tool.text(said))],
-            structured_content=structured,
-            is_error=tool.is_error(result),
-        )
+        except ArgumentError as error:
+            result = tool.denied(uuid.uuid4().hex, denied("arguments", str(error), ()))
+        return result if isinstance(result, InputRequiredResult) else answer(tool, result)
 
     return Tool(
         fn=call,
