@@ -378,3 +378,56 @@ async def test_a_search_without_an_end_is_cut(
     async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
         result = await running.read_logs(function="f:live")
     assert (result["outcome"], "fewer hours_back" in result["next_step"]) == ("not_found", True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause", "errors"),
+    [
+        (["working"], None, []),
+        (["[ERROR] KeyError: 'rates-2026-11'\n"], "code", ["KeyError: 'rates-2026-11'"]),
+        (
+            [
+                "[ERROR]\t2026-11-05T10:00:00.000Z\t@\tcheckout failed\rTraceback (most recent call last):\r"
+                '  File "/var/task/f.py", line 4, in rate\r    get()\r'
+                "ConnectionRefusedError: [Errno 111] Connection refused\r\r"
+                "The above exception was the direct cause of the following exception:\r\r"
+                "Traceback (most recent call last):\r"
+                '  File "/var/task/f.py", line 9, in handler\r    rate()\r'
+                "CheckoutError: no rate\n"
+            ],
+            "network",
+            ["no rate", "Connection refused"],
+        ),
+        (["2026-11-05T10:00:00.000Z @ Task timed out after 3.00 seconds\n"], "timeout", ["Task timed out"]),
+    ],
+)
+async def test_the_cause_of_an_error_in_a_log_stands_in_both_views(
+    lines: list[str],
+    lines: list[str],
+    cause: str | None,
+    errors: list[str],
+    endpoint: ScriptedEndpoint,
+    logs: LogsEndpoint,
+    tmp_path: Path,
+    errors: list[str],
+    endpoint: ScriptedEndpoint,
+    logs: LogsEndpoint,
+    tmp_path: Path,
+) -> None:
+    request_id = str(uuid.uuid4())
+    filler = [f"line {number}\n" for number in range(200)]
+    logs.groups[GROUP] = run(request_id, *(line.replace("@", request_id) for line in lines), *filler)
+    async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
+        reply = await running.call("read_logs", function="f:live", request_id=request_id, max_bytes=256)
+        result = reply.structured_content or {}
+        after = await running.read_logs(
+            function="f:live", request_id=request_id, max_bytes=256, cursor=result["next_cursor"]
+        )
+    assert result.get("cause") == cause
+    told = json.dumps(result.get("errors", []))
+    for words in errors:
+        assert words in told
+        assert words in text_of(reply)
+    assert (told == "[]") == (not errors)
+    assert (f"Cause of its last error: {cause}" in text_of(reply)) == (cause is not None)
+    assert "errors" not in after

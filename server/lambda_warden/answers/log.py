@@ -89,8 +89,28 @@ def read_log(tail: bytes | None, request_id: str | None = None, detectors: Detec
     truncated = len(tail) >= TAIL_LIMIT
     text = tail.decode(errors="replace")
     redacted = redact_truncated_text(text, detectors) if truncated else redact_text(text, detectors=detectors)
-    report = read_report(text, request_id)
-    own, others = _of_request(read_entries(redacted.text, detectors), request_id)
+    read = read_redacted_log(redacted.text, read_report(text, request_id), request_id, detectors, truncated=truncated)
+    return read._replace(redacted=redacted.count + read.redacted)
+
+
+def read_redacted_log(
+    text: str,
+    report: Report | None,
+    request_id: str | None = None,
+    detectors: Detectors = BUILT_IN,
+    *,
+    truncated: bool = False,
+) -> RedactedLog:
+    """Read what a log tells that was redacted as text; what JSON in it hides by escapes is redacted here.
+
+    Args:
+        text: the log.
+        report: how the invocation ended, as far as is known.
+        request_id: as in `read_log`.
+        detectors: what is redacted.
+        truncated: whether its beginning is missing.
+    """
+    own, others = _of_request(read_entries(text, detectors), request_id)
     shown = [entry for entry in own if not _repeats(entry, report)]
     errors = _each_once(_error(entry) for entry in shown if entry.is_error)
     lifted = {each.message for each in errors[-ERRORS_LIMIT:] if each.message and (each.stack or each.caused_by)}
@@ -108,7 +128,7 @@ def read_log(tail: bytes | None, request_id: str | None = None, detectors: Detec
         other_requests=others,
         report=report,
     )
-    return RedactedLog(log, redacted.count + sum(entry.redacted for entry in own), _text(own))
+    return RedactedLog(log, sum(entry.redacted for entry in own), _text(own))
 
 
 def _text(entries: Iterable[LogEntry]) -> str:

@@ -19,7 +19,8 @@ import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from lambda_warden.answers.gate import redact_lines, redact_outcome
+from lambda_warden.answers.gate import RedactedText, redact_lines, redact_outcome
+from lambda_warden.answers.log import read_redacted_log, read_report
 from lambda_warden.defects import log_defect
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.arguments import parse_arguments
@@ -33,7 +34,7 @@ from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, LogsRule
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import ReadLogsArguments, RequestedInvocationType, is_request_id
-from lambda_warden.model.result import LogsResult
+from lambda_warden.model.result import Log, LogsResult
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.failures import FailedInvocation, Position, group_failures, is_failure, read_position
@@ -47,6 +48,7 @@ from lambda_warden.report.logs import (
     report_logs_denial,
     report_logs_refusal,
     report_no_log,
+    without_errors,
 )
 from lambda_warden.report.request_log import Selection, ended_after, naming, request_id_of, select
 from lambda_warden.report.text import logs_text
@@ -62,6 +64,8 @@ _SEARCHES: Final = 10
 """For one page of failures, as long as nothing is found."""
 _STREAMS: Final = 8
 """How many are read for one page."""
+_TOLD_CHARACTERS: Final = 1_000_000
+"""Of the end of a log, that errors are looked for in: a second's work at the most."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _CLOCKS = timedelta(minutes=5)
@@ -184,8 +188,11 @@ class Logs:
         try:
             messages = [message for _, selection in found.selections for message in selection.messages]
             whole = await self._in_thread(partial(redact_lines, messages, policy.rules.detectors))
-            make = partial(report_logs, read, found, whole, cursor=asked.cursor)
-            return await self._in_thread(partial(fit, make, logs_text, max_bytes, self._output_bytes))
+            log = None if asked.cursor else await self._in_thread(partial(_told, read, whole, policy))
+            make = partial(report_logs, read, found, whole, log, cursor=asked.cursor)
+            return await self._in_thread(
+                partial(fit, make, logs_text, max_bytes, self._output_bytes, last_resort=without_errors)
+            )
         except ArgumentError as error:
             return await self._deny(read, denied_logs("arguments", str(error)))
 
@@ -326,6 +333,15 @@ async def _until_complete(look: Callable[[], Awaitable[LogFound | Refused]], wai
 def _is_final(found: LogFound | Refused) -> bool:
     """Whether looking again would give the same."""
     return found.complete or found.cut if isinstance(found, LogFound) else not _is_missing(found)
+
+
+def _told(read: LogRead, whole: RedactedText, policy: Policy) -> Log:
+    """What the end of the log of one invocation tells."""
+    text = whole.text
+    if len(text) > _TOLD_CHARACTERS:
+        text = text[-_TOLD_CHARACTERS:].partition("\n")[2]
+    report = read_report(text, read.request_id)
+    return read_redacted_log(text, report, read.request_id, policy.rules.detectors).log
 
 
 def _signs(events: Sequence[LogEvent], streams: Collection[str]) -> list[LogEvent]:

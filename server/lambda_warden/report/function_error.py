@@ -15,7 +15,7 @@ from lambda_warden.answers.bounded import cut, cut_frames
 from lambda_warden.answers.error_chain import TRACEBACK, ToldError, read_json_chain, read_stack
 from lambda_warden.answers.log import BEHIND_LIMIT, caused_by, tells_of
 from lambda_warden.answers.payload import Payload
-from lambda_warden.model.result import CausedBy, FunctionError, Log, LogError
+from lambda_warden.model.result import CausedBy, ErrorCause, FunctionError, Log, LogError
 from lambda_warden.report.error_cause import Said, cause_of, denied, said_in_log
 from lambda_warden.report.explanation import explain
 
@@ -56,6 +56,15 @@ def read_function_error(kind: str, told: dict[str, Any], log: Log | None) -> Fun
     action, resource = next((found for found in actions if found[0]), (None, None))
     shown = {"cause": cause, "explanation": explain(cause, said[0], log), "action": action, "resource": resource}
     return described.model_copy(update=shown)
+
+
+def cause_in_log(log: Log) -> ErrorCause | None:
+    """The cause of the last error that a log tells of, by all that it tells of it; None if it tells of none."""
+    if not log.errors:
+        cause = cause_of([], log)
+        return None if cause == "unknown" else cause
+    last = FunctionError(kind="", cause="unknown", explanation="", message=log.errors[-1].message)
+    return cause_of(said_in_log(_logged(log, last) or log.errors[-1]), log)
 
 
 def tells_all(payload: Payload) -> bool:

@@ -13,8 +13,9 @@ from lambda_warden.model.decision import Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import RequestedInvocationType
-from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, LogFailure, LogsResult
+from lambda_warden.model.result import LOG_OUTSIDE_DATA, Failure, Log, LogError, LogFailure, LogsResult
 from lambda_warden.report.failures import FailedInvocation, Position, show_failure, write_position
+from lambda_warden.report.function_error import cause_in_log
 from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.request_log import Selection
 from lambda_warden.report.text_page import page_of_text
@@ -92,13 +93,16 @@ def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) 
     return LogsResult(outcome="not_found", next_step=next_step, notes=[note] if note else [], **_of(read))
 
 
-def report_logs(read: LogRead, found: LogFound, whole: RedactedText, max_bytes: int, cursor: str | None) -> LogsResult:
+def report_logs(
+    read: LogRead, found: LogFound, whole: RedactedText, log: Log | None, max_bytes: int, cursor: str | None
+) -> LogsResult:
     """One page of a log that was found.
 
     Args:
         read: which read.
         found: at least one message.
         whole: all messages, redacted before they are cut, so that no secret is cut in two.
+        log: what the whole tells of errors, for the first page.
         max_bytes: of the page.
         cursor: of the page before, or None.
 
@@ -113,6 +117,8 @@ def report_logs(read: LogRead, found: LogFound, whole: RedactedText, max_bytes: 
         log_streams=[stream for stream, _ in found.selections],
         attempts=sum(selection.attempts for selection in selections),
         complete=found.complete,
+        cause=cause_in_log(log) if log else None,
+        errors=[_without_stacks(error) for error in log.errors] if log else [],
         text=page.text,
         text_bytes=len(whole.text.encode()),
         truncated=found.cut,
@@ -123,6 +129,16 @@ def report_logs(read: LogRead, found: LogFound, whole: RedactedText, max_bytes: 
         **_of(read),
     )
     return result.model_copy(update={"notes": _notes(read, found, selections)})
+
+
+def without_errors(result: LogsResult) -> LogsResult:
+    """A log without what stands in its text, too: for one that is too large even so."""
+    return result.model_copy(update={"errors": []})
+
+
+def _without_stacks(error: LogError) -> LogError:
+    behind = [each.model_copy(update={"stack_trace": []}) for each in error.caused_by]
+    return error.model_copy(update={"stack": [], "caused_by": behind})
 
 
 def report_failures(

@@ -319,6 +319,11 @@ def _logs_lines(result: LogsResult) -> Iterator[str]:
         times = f"{result.attempts} attempt{'' if result.attempts == 1 else 's'}"
         state = "complete" if result.complete else "its end is missing"
         yield f"{times}, {state}, {result.text_bytes:,} bytes{_report_text(result.report)}"
+        if result.cause:
+            yield f"Cause of its last error: {result.cause}"
+        if result.errors:
+            yield "Errors in it, data from outside:"
+            yield from _outside("\n".join(line for error in result.errors for line in _logged_lines(error)))
         yield f"Log ({'a page' if len(result.text.encode()) < result.text_bytes else 'all of it'}), data from outside:"
         yield from _outside(result.text)
     if result.redacted:
