@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from lambda_warden.model.decision import Check
+from lambda_warden.model.manifest import Limits
 from lambda_warden.model.result import (
     AWS_OUTSIDE_DATA,
     LOG_OUTSIDE_DATA,
@@ -39,6 +40,9 @@ ENTRY: Final[dict[str, Any]] = {
     "payload_max_bytes": 4711,
     "examples": [{"orderId": "A-1"}],
     "timeout_seconds": 29,
+    "answer_timeout_seconds": 61,
+    "limits": Limits(per_minute=12, per_day=345, concurrent=2),
+    "logs": "any",
 }
 CASES: Final[dict[str, tuple[BaseModel, str, list[str]]]] = {}
 
@@ -103,6 +107,7 @@ page = ListResult(
     next_step="Go on.",
 )
 case("functions", page, list_text(page), FUNCTION, "live", "42", "destructive", "RequestResponse", "7", "abc")
+case("how often", page, list_text(page), "per_minute", "12", "345", "concurrent", "61", "any", "logs")
 case("how to call them", page, list_text(page), '"orderId"', '{"orderId":"A-1"}', "29", "approval", "told by AWS")
 log = LogsResult(
     outcome="found",
@@ -149,7 +154,13 @@ kept = ReadResult(
 )
 case("a kept result", kept, read_result_text(kept), "call-4711", FUNCTION, "a line", "10", "777", "abc")
 
-IN_TEXT: Final = {"truncated": "part of", "approval": "a person is asked before each call"}
+IN_TEXT: Final = {
+    "truncated": "part of",
+    "approval": "a person is asked before each call",
+    "per_minute": "12 a minute, 345 a day, 2 at once",
+    "concurrent": "at once",
+    "logs": "read_logs: any invocation",
+}
 """Facts that the structure names by a member, in the words of the text."""
 
 

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.answers.gate import redact_outcome
 from lambda_warden.model.decision import Check, CheckName, Decision
+from lambda_warden.model.manifest import LogsRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, FunctionError, InvokeResult, Outcome
+from lambda_warden.report import invocation
 from lambda_warden.report.error_cause import Said
 from lambda_warden.report.explanation import NEXT_STEPS, explain
-from lambda_warden.report.invocation import CallInfo, outcome_of, report_denial, report_dry_run, with_way_to_its_log
+from lambda_warden.report.invocation import CallInfo, outcome_of, report_denial, report_dry_run
+from lambda_warden.report.way_to_log import way_by_time, with_way_to_its_log
 from support.reported import report_outcome
 from support.results import CALL, REF, calls, check_invoke_result, raw_outcomes, sent
 
@@ -256,18 +261,43 @@ def test_any_ending_becomes_a_result_that_fits_the_schema(
         assert "may have run" in result.next_step
 
 
+@pytest.mark.parametrize(("size", "told"), [(300_000, False), (400_000, True)])
+def test_an_answer_of_many_pages_is_the_operators_to_fetch(size: int, told: bool) -> None:
+    ended = redact_outcome(Returned(200, json.dumps("x" * size).encode()))
+    result = invocation.report_outcome(CALL, ended, 1, 1000, kept_until="2026-11-28T08:00:00Z")
+    assert "read_result with this invocation_id" in result.next_step
+    assert (f"`lambda-warden result {CALL.invocation_id} > FILE`" in result.next_step) == told
+
+
+NOW = datetime(2026, 11, 5, 14, 30, 7, tzinfo=UTC)
+OWN, ANY = LogsRule(), LogsRule(read="any")
+
+
 @pytest.mark.parametrize(
-    ("raw", "invocation_type", "told"),
+    ("raw", "invocation_type", "logs", "told"),
     [
-        (Unknown("ServiceException", "no", 500, "r-1"), "RequestResponse", True),
-        (Unknown("ReadTimeoutError", "no"), "RequestResponse", False),  # nobody knows which log is its
-        (Returned(202, request_id="r-1"), "Event", True),
-        (Returned(204, request_id="r-1"), "DryRun", False),
-        (Returned(200, b"1", request_id="r-1"), "RequestResponse", False),
+        (Unknown("ServiceException", "no", 500, "r-1"), "RequestResponse", OWN, "read_logs with this invocation_id"),
+        (Unknown("ServiceException", "no", 500, "r-1"), "RequestResponse", None, None),
+        (Unknown("ReadTimeoutError", "no"), "RequestResponse", OWN, "sent at 2026-11-05T14:30:06+00:00: somebody who"),
+        (Unknown("ReadTimeoutError", "no"), "RequestResponse", None, "sent at 2026-11-05T14:30:06+00:00: somebody who"),
+        (Unknown("ReadTimeoutError", "no"), "RequestResponse", ANY, f"function {REF.qualified_arn} and hours_back 1"),
+        (Returned(202, request_id="r-1"), "Event", OWN, "read_logs with this invocation_id"),
+        (Returned(204, request_id="r-1"), "DryRun", ANY, None),
+        (Returned(200, b"1", request_id="r-1"), "RequestResponse", ANY, None),
     ],
 )
-def test_where_only_the_log_can_tell_a_result_says_so(
-    raw: RawOutcome, invocation_type: RequestedInvocationType, told: bool
+def test_where_only_the_log_can_tell_a_result_says_how_it_is_found(
+    raw: RawOutcome, invocation_type: RequestedInvocationType, logs: LogsRule | None, told: str | None
 ) -> None:
-    result = with_way_to_its_log(report_outcome(CallInfo("0" * 32, REF, invocation_type), raw, 1, 1000))
-    assert ("read_logs" in result.next_step) == told
+    plain = report_outcome(CallInfo("0" * 32, REF, invocation_type), raw, 1000, 1000)
+    result = with_way_to_its_log(plain, logs, NOW)
+    assert result.next_step == plain.next_step if told is None else told in result.next_step
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [(0, "hours_back 1 "), (0.99, "hours_back 1 "), (1, "hours_back 2 "), (167.5, "168 "), (168, None)],
+)
+def test_the_way_by_time_reaches_back_to_the_call(hours: float, told: str | None) -> None:
+    way = way_by_time("f:live", NOW - timedelta(hours=hours), NOW, ANY)
+    assert "somebody who can read" in way if told is None else told in way

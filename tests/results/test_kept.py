@@ -302,6 +302,30 @@ async def test_the_text_of_a_query_has_its_value_and_what_was_cut(results: KeptR
     assert f"{MARK}null" in text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "size", "said", "unsaid"),
+    [
+        ({"max_bytes": 20_000}, 30_000, ["at most 9,000 bytes", "--output-tokens", "next_cursor"], ["> FILE"]),
+        ({"max_bytes": 1_000}, 30_000, ["next_cursor", "Some 29 pages are left: ", f"result {CALL} > FILE"], ["--out"]),
+        ({"max_bytes": 1_000}, 3_000, ["next_cursor"], ["--output-tokens", "> FILE"]),
+        ({"max_bytes": 20_000}, 3_000, ["This is the end"], ["--output-tokens", "> FILE"]),
+        ({"max_bytes": 20_000, "query": "@"}, 30_000, ["at most 9,000 bytes", "Narrow"], ["raise max_bytes"]),
+        ({"max_bytes": 1_000, "query": "@"}, 30_000, ["raise max_bytes"], ["--output-tokens"]),
+    ],
+)
+async def test_a_page_says_what_made_it_smaller_and_who_gets_the_whole(
+    arguments: dict[str, Any], size: int, said: list[str], unsaid: list[str], tmp_path: Path
+) -> None:
+    with opened(tmp_path / "results.sqlite3") as store:
+        results = KeptResults(store, RECORDS, 9_000)
+        keep_returned(results, CALL, as_json("x" * (size - 2)))
+        result = await results.read({"invocation_id": CALL, **arguments}, Caller())
+    for words in said:
+        assert words in result.next_step
+    for words in unsaid:
+        assert words not in result.next_step
+
+
 @given(content=hostile_texts, query=st.booleans())
 def test_no_content_passes_for_our_own_words(content: str, query: bool) -> None:
     shown: dict[str, Any] = {"value": content} if query else {"content": content}

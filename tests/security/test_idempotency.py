@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -288,11 +290,22 @@ async def test_whatever_a_function_returns_is_kept(payload: bytes, endpoint: Scr
     assert "replay" in kinds
 
 
+@pytest.mark.parametrize(
+    ("logs", "way"),
+    [
+        ({}, "somebody who can read the function's log can find it by that time"),
+        (
+            {"logs": {"read": "any"}},
+            "read_logs with function arn:aws:lambda:us-east-1:123456789012:function:f:live and",
+        ),
+    ],
+)
 async def test_a_call_whose_server_was_killed_is_unknown_and_is_not_started_again(
-    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+    logs: dict[str, Any], way: str, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
+    rule = {**RULE, **logs}
     records = tmp_path / "records.sqlite3"
-    server = stdio(write_manifest(tmp_path, endpoint.url, [RULE]), tmp_path, "--records", str(records))
+    server = stdio(write_manifest(tmp_path, endpoint.url, [rule]), tmp_path, "--records", str(records))
     process = subprocess.Popen(
         [server.command, *server.args], env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -306,9 +319,15 @@ async def test_a_call_whose_server_was_killed_is_unknown_and_is_not_started_agai
     assert process.returncode == -signal.SIGKILL
     held.release()
 
-    async with warden(tmp_path, endpoint.url, RULE) as running:
+    async with warden(tmp_path, endpoint.url, rule) as running:
         lost = await call(running)
-        assert running.kinds() == ["intent", "outcome", "replay"]
+        with closing(sqlite3.connect(records)) as db:
+            ((sent,),) = db.execute("SELECT at FROM events WHERE kind = 'intent'").fetchall()
+        log = await running.read_logs(invocation_id=lost["invocation_id"])
+        assert running.kinds()[:3] == ["intent", "outcome", "replay"]
+    for result in (lost, log) if logs else (lost,):
+        assert f"It was sent at {sent[:19]}+00:00" in result["next_step"]
+        assert way in result["next_step"]
     assert (lost["outcome"], lost["replayed"]) == ("unknown", True)
     assert "the server stopped before it knew" in lost["next_step"]
     assert len(endpoint.started) == 1

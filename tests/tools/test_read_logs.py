@@ -403,12 +403,7 @@ async def test_a_search_without_an_end_is_cut(
 )
 async def test_the_cause_of_an_error_in_a_log_stands_in_both_views(
     lines: list[str],
-    lines: list[str],
     cause: str | None,
-    errors: list[str],
-    endpoint: ScriptedEndpoint,
-    logs: LogsEndpoint,
-    tmp_path: Path,
     errors: list[str],
     endpoint: ScriptedEndpoint,
     logs: LogsEndpoint,

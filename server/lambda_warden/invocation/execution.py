@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,10 @@ from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import (
     report_outcome,
     report_unshown,
-    with_way_to_its_log,
     without_details,
 )
 from lambda_warden.report.text import invocation_text
+from lambda_warden.report.way_to_log import with_way_to_its_log
 from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyHit, Limit, LimitExceeded, RecordError
 
 if TYPE_CHECKING:
@@ -198,8 +199,7 @@ class Execution:
             log_defect("reporting", error)
             result = report_unshown(call.info, raw, duration_ms)
         violation = unexpected_version(call.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
-        if call.rule.spec.logs is not None:
-            result = with_way_to_its_log(result)
+        result = with_way_to_its_log(result, call.rule.spec.logs, datetime.now(UTC))
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
     def _shown(self, call: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
@@ -58,6 +59,7 @@ from lambda_warden.report.invocation import (
     report_outcome,
     report_unreadable,
 )
+from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, LimitExceeded, RecordError
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ class Pipeline:
         body: dict[str, Field] = {
             **info.caller.fields(),
             "function": info.ref.qualified_arn if info.ref else None,
+            "tool": "invoke_function",
             "first": first.invocation_id,
             "state": first.state,
         }
@@ -156,7 +159,18 @@ class Pipeline:
         if first.state == "unreadable":
             return report_unreadable(info, first.invocation_id, first.outcome)
         ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
-        return report_first(info, first.invocation_id, ended, in_progress=first.state == "in_progress")
+        way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
+        return report_first(info, first.invocation_id, ended, in_progress=first.state == "in_progress", way=way)
+
+    def _way_to_lost(self, stopped: ReplayedCall) -> str:
+        """How to find the log of a call whose server ended before it; empty if its record can't be read."""
+        try:
+            events = self._records.find_invocation(stopped.first.invocation_id)
+            sent = next(datetime.fromisoformat(event.at) for event in events if event.kind == "intent")
+        except (RecordError, StopIteration, ValueError):
+            return ""
+        function = stopped.info.ref.qualified_arn if stopped.info.ref else ""
+        return way_by_time(function, sent, datetime.now(UTC), stopped.rule.spec.logs)
 
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""

@@ -41,6 +41,7 @@ class ReplayedCall:
 
     info: CallInfo
     first: IdempotencyHit
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class AllowedCall:
         if first.state == "another_request":
             reason = "this idempotency_key belongs to a call with other arguments"
             return self.denied(self.decision.with_check(Check(name="idempotency", passed=False, reason=reason)))
-        return ReplayedCall(self.info, first)
+        return ReplayedCall(self.info, first, self.rule)
 
     def denied(self, decision: Decision) -> DeniedCall:
         """The end of this call by another decision."""

@@ -16,6 +16,7 @@ from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
+from lambda_warden.model.manifest import Limits
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy
@@ -218,6 +219,9 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         payload_schema=item.rule.schema.schema if item.rule.schema else None,
         payload_max_bytes=spec.payload.max_bytes,
         examples=list(spec.examples),
+        limits=spec.limits if spec.limits != Limits() else None,
+        logs=spec.logs.read if spec.logs else None,
+        answer_timeout_seconds=spec.timeout_seconds,
         exists=True if info else None if listing.problem or is_pattern else False,
         runtime=item.told(info.runtime) if info else None,
         handler=item.told(info.handler) if info else None,

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -52,6 +52,7 @@ from lambda_warden.report.logs import (
 )
 from lambda_warden.report.request_log import Selection, ended_after, naming, request_id_of, select
 from lambda_warden.report.text import logs_text
+from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, Kind, RecordError
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,9 @@ class Logs:
         if decided.rule is None or decided.rule.spec.logs is None or not decided.decision.allowed:
             return await self._deny(read, decided.decision)
         if wanted.request_id is None and wanted.own:
-            return report_no_log(read, NO_REQUEST_ID)
+            sent = datetime.fromtimestamp(wanted.span.first / 1000, UTC) + _CLOCKS
+            way = way_by_time(ref.qualified_arn, sent, datetime.now(UTC), decided.rule.spec.logs)
+            return report_no_log(read, NO_REQUEST_ID, way=way)
         return await self._read_allowed(read, asked, wanted, ref, decided, decided.rule.spec.logs, policy)
 
     async def _read_allowed(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import Effect, InvocationType
+from lambda_warden.model.manifest import Effect, InvocationType, Limits
 from lambda_warden.model.request import RequestedInvocationType
 
 Outcome = Literal["succeeded", "function_error", "accepted", "denied", "refused", "unknown", "in_progress"]
@@ -271,6 +271,13 @@ class FunctionEntry(_Result):
     )
     payload_max_bytes: int
     examples: list[Any] = []
+    limits: Limits | None = Field(default=None, description="More calls are denied.")
+    logs: Literal["own", "any"] | None = Field(
+        default=None, description="Whose logs read_logs may read: of your own calls, or any. null: nobody's."
+    )
+    answer_timeout_seconds: int | None = Field(
+        default=None, description="How long an answer is waited for; null: as long as the function may run."
+    )
     exists: bool | None = Field(default=None, description="null: AWS was not asked or did not say.")
     runtime: str | None = None
     handler: str | None = None

@@ -28,6 +28,7 @@ from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.payload_view import BINARY_SHOWN, PayloadView, preview
 from lambda_warden.report.said_failure import said_failure
+from lambda_warden.report.whole import PAGED_BYTES, whole_to_a_file
 
 _MESSAGE_LIMIT = 1000
 _HTTP_ERROR = 400
@@ -139,21 +140,9 @@ def without_details(result: InvokeResult) -> InvokeResult:
     return result.model_copy(update={"function_error": slim, "log": None})
 
 
-def with_way_to_its_log(result: InvokeResult) -> InvokeResult:
-    """A result that says how to see what became of the call, where only its log can tell and that may be read."""
-    if result.request_id is None or result.invocation_type == "DryRun":
-        return result
-    match result.outcome:
-        case "unknown":
-            way = "read_logs with this invocation_id shows its log: whether it began, and how it ended."
-        case "accepted":
-            way = "read_logs with this invocation_id shows what became of it."
-        case _:
-            return result
-    return result.model_copy(update={"next_step": f"{result.next_step} {way}"})
-
-
-def report_first(call: CallInfo, invocation_id: str, result: InvokeResult | None, *, in_progress: bool) -> InvokeResult:
+def report_first(
+    call: CallInfo, invocation_id: str, result: InvokeResult | None, *, in_progress: bool, way: str = ""
+) -> InvokeResult:
     """A call that started nothing, since another call has its idempotency key: what is known of that one.
 
     Args:
@@ -161,6 +150,7 @@ def report_first(call: CallInfo, invocation_id: str, result: InvokeResult | None
         invocation_id: of the first one.
         result: what the first one ended with, if that is known.
         in_progress: whether the first one can still be under way.
+        way: how to find its log, if its end is not known.
     """
     if result is not None:
         again = "Nothing was started now: this is the result of the first call with this idempotency_key."
@@ -175,7 +165,7 @@ def report_first(call: CallInfo, invocation_id: str, result: InvokeResult | None
         outcome = "unknown"
         next_step = (
             "Nothing was started now. The first call with this idempotency_key may have run; the server stopped before "
-            "it knew. Check its effects or logs, and use another key only if it did not run."
+            f"it knew. Check its effects or logs, and use another key only if it did not run. {way}".rstrip()
         )
     first = replace(call, invocation_id=invocation_id)
     return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, **_of(first))
@@ -341,7 +331,7 @@ def _next_after_return(
         return NEXT_STEPS[error.cause]
     match outcome:
         case "succeeded":
-            return " ".join(_next_after_success(answer, view, applied, kept_until))
+            return " ".join(_next_after_success(call.invocation_id, answer, view, applied, kept_until))
         case _ if call.invocation_type == "DryRun":
             return "AWS would accept the call. Nothing ran."
         case _:
@@ -349,7 +339,7 @@ def _next_after_return(
 
 
 def _next_after_success(
-    answer: DecodedAnswer, view: PayloadView, applied: Query | None, kept_until: str | None
+    invocation_id: str, answer: DecodedAnswer, view: PayloadView, applied: Query | None, kept_until: str | None
 ) -> Iterator[str]:
     payload, status = answer.payload, answer.payload.response.status if answer.payload.response else None
     failure = None
@@ -366,6 +356,8 @@ def _next_after_success(
         if kept_until:
             how = "by page or by query" if payload.total <= QUERY_BYTES else "page by page"
             yield f"If more is needed, read_result with this invocation_id has all of it, {how}."
+            if payload.total > PAGED_BYTES:
+                yield whole_to_a_file(invocation_id)
         elif payload.in_part:
             yield (
                 "The answer is too large to be kept, so the rest of it can't be read. If more is needed, have the "

@@ -78,10 +78,10 @@ def report_logs_refusal(read: LogRead, ended: RedactedOutcome) -> LogsResult:
     )
 
 
-def report_no_log(read: LogRead, note: str | None = None, *, cut: bool = False) -> LogsResult:
-    """Nothing was found, or there is nothing to look for, as `note` says."""
+def report_no_log(read: LogRead, note: str | None = None, *, way: str = "", cut: bool = False) -> LogsResult:
+    """Nothing was found, or there is nothing to look for, as `note` says; `way` is another way to find it."""
     if note is not None:
-        next_step = "Check the effects of the call in another way, or ask somebody who can read the logs."
+        next_step = f"Check the effects of the call in another way. {way}"
     elif cut:
         next_step = "The search ended before all of the time was searched: give fewer hours_back."
     else:

@@ -15,6 +15,7 @@ from lambda_warden.answers.bounded import cut
 from lambda_warden.answers.log import BEHIND_LIMIT, ERROR_MESSAGE_LIMIT, caused_by, knows, tells_of
 from lambda_warden.answers.log_entry import read_entries
 from lambda_warden.model.decision import Check
+from lambda_warden.model.manifest import Limits
 from lambda_warden.model.result import (
     CausedBy,
     DryRunResult,
@@ -282,8 +283,25 @@ def _entry_lines(entry: FunctionEntry) -> Iterator[str]:
     timeout = f"; may run {entry.timeout_seconds} s" if entry.timeout_seconds is not None else ""
     schema = "" if entry.payload_schema is None else f", JSON Schema {inline(_compact(entry.payload_schema))}"
     yield f"  Payload: at most {entry.payload_max_bytes:,} bytes{schema}{timeout}{state}"
+    if bounds := [*limit_texts(entry.limits), *_answer_texts(entry)]:
+        yield f"  Limits: {', '.join(bounds)}"
+    if entry.logs:
+        yield f"  read_logs: {'your own calls' if entry.logs == 'own' else 'any invocation'}"
     for example in entry.examples:
         yield f"  Example: {inline(_compact(example))}"
+
+
+def limit_texts(limits: Limits | None) -> Iterator[str]:
+    """Each limit that there is, in a few words."""
+    words = {"per_minute": "a minute", "per_day": "a day", "concurrent": "at once"}
+    for name, number in limits or ():
+        if number is not None:
+            yield f"{number:,} {words[name]}"
+
+
+def _answer_texts(entry: FunctionEntry) -> Iterator[str]:
+    if entry.answer_timeout_seconds is not None:
+        yield f"answers are waited for {entry.answer_timeout_seconds} s"
 
 
 def _qualifier_text(entry: QualifierEntry) -> str:

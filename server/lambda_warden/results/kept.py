@@ -37,6 +37,7 @@ from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.payload_view import preview
 from lambda_warden.report.text import read_result_text
+from lambda_warden.report.whole import PAGES, whole_to_a_file
 from lambda_warden.settings import OUTPUT_TOKENS, TOKEN_BYTES
 from lambda_warden.store.audit_log import AuditLog, RecordError
 from lambda_warden.store.results import KeptResult, NewPart, Owner, Part, PartName, ResultError, ResultStore
@@ -147,9 +148,9 @@ class KeptResults:
         turn = turn_for(0 if wanted.query is None else QUERY_BYTES)
         with turn, self._part(wanted.invocation_id, wanted.part, caller) as (entry, part):
             if wanted.query is not None:
-                make = _queried(entry, part, wanted, wanted.query)
+                make = _queried(entry, part, wanted, wanted.query, self._output_bytes)
             else:
-                make = partial(_page, entry, part, wanted)
+                make = partial(_page, entry, part, wanted, self._output_bytes)
             return fit(make, read_result_text, wanted.max_bytes, self._output_bytes)
 
     def _contents(self, invocation_id: str, name: PartName, limit: int, caller: Caller) -> Contents:
@@ -242,7 +243,7 @@ def apply_query(value: JsonValue, expression: str) -> JsonValue:
 
 
 def _queried(
-    entry: KeptResult, part: Part, wanted: ReadResultArguments, expression: str
+    entry: KeptResult, part: Part, wanted: ReadResultArguments, expression: str, output_bytes: int
 ) -> Callable[[int], ReadResult]:
     if wanted.part != "payload" or wanted.cursor is not None:
         raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
@@ -254,23 +255,24 @@ def _queried(
             value=view.value,
             truncated=view.truncated,
             omitted=list(view.omitted),
-            next_step=_next_after_query(value, view.truncated),
+            next_step=_next_after_query(value, view.truncated, output_bytes if max_bytes < wanted.max_bytes else None),
             **_common(entry, wanted.part, part),
         )
 
     return make
 
 
-def _page(entry: KeptResult, part: Part, wanted: ReadResultArguments, max_bytes: int) -> ReadResult:
+def _page(entry: KeptResult, part: Part, wanted: ReadResultArguments, output_bytes: int, max_bytes: int) -> ReadResult:
     start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
     length = max_bytes // 4 * 3 if part.format == "base64" else max_bytes
     data, end = _range(entry, wanted.part, part, start, length)
     cursor = _write_cursor(wanted, end) if end < part.size else None
+    shortened = output_bytes if max_bytes < wanted.max_bytes else None
     return ReadResult(
         content=data if isinstance(data, str) else base64.b64encode(data).decode("ascii"),
         offset=start,
         next_cursor=cursor,
-        next_step="Pass next_cursor as cursor for more." if cursor else "This is the end. Use it.",
+        next_step=" ".join(_next_after_page(entry.id, part.size - end, end - start, shortened)),
         **_common(entry, wanted.part, part),
     )
 
@@ -306,7 +308,32 @@ def _common(entry: KeptResult, name: PartName, part: Part) -> dict[str, Any]:
     }
 
 
-def _next_after_query(value: JsonValue, truncated: bool) -> str:
+def _bound(output_bytes: int) -> str:
+    return f"a result and its text have at most {output_bytes:,} bytes together (--output-tokens)."
+
+
+def _next_after_page(invocation_id: str, left: int, size: int, shortened: int | None) -> Iterator[str]:
+    """What is sensible after a page.
+
+    Args:
+        invocation_id: of the call.
+        left: bytes behind it.
+        size: its bytes.
+        shortened: bytes that a result may have, if the page had to be made smaller for that.
+    """
+    if not left:
+        yield "This is the end. Use it."
+        return
+    if shortened is not None:
+        yield f"The page is smaller than max_bytes: {_bound(shortened)}"
+    yield "Pass next_cursor as cursor for more."
+    if (pages := -(-left // size)) > PAGES:
+        yield f"Some {pages:,} pages are left: {whole_to_a_file(invocation_id)}"
+
+
+def _next_after_query(value: JsonValue, truncated: bool, shortened: int | None) -> str:
+    if truncated and shortened is not None:
+        return f"`omitted` says what was cut. Narrow the query: {_bound(shortened)}"
     if truncated:
         return "`omitted` says what was cut. Narrow the query, or raise max_bytes."
     return "The query found nothing." if value is None else "Use the value."
