@@ -315,9 +315,16 @@ MUTANTS = [
         "tests/guard/test_decide.py",
     ),
     Mutant(
+        "the records quote a payload that does not fit",
+        "invocation/recording.py",
+        'if failed and failed.name == "payload_schema":',
+        "if False:",
+        "tests/security/test_records_keep.py",
+    ),
+    Mutant(
         "a schema that fails is passed",
         "guard/payload_schema.py",
-        'return f"$: the schema can\'t be applied ({type(error).__name__})"',
+        'return Misfit(f"$: the schema can\'t be applied ({type(error).__name__})")',
         "return None",
         "tests/guard/test_payload_schema.py",
     ),
@@ -1175,8 +1182,8 @@ MUTANTS = [
             (
                 "entries of a log",
                 "answers/log.py",
-                "read_entries(redacted.text, detectors)",
-                "read_entries(redacted.text)",
+                "read_entries(text, detectors)",
+                "read_entries(text)",
             ),
             ("log as text", "report/text.py", "read_entries(result.log.text, None)", "read_entries(result.log.text)"),
             (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,42 @@ from support.warden import allow, warden
 pytestmark = pytest.mark.anyio
 
 KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["orderId"],
+    "properties": {"orderId": {"pattern": "^A-"}, "amount": {"$ref": "#/$defs/amount"}, "to": {"enum": ["a", "b"]}},
+    "additionalProperties": {"type": "integer"},
+    "$defs": {"amount": {"maximum": 500}},
+}
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"orderId": "A-1", "amount": 987654}, "the payload breaks /$defs/amount/maximum: 500"),
+        ({"amount": 1}, 'the payload breaks /required: ["orderId"]'),
+        ({"orderId": "hunter2"}, 'the payload breaks /properties/orderId/pattern: "^A-"'),
+        ({"orderId": "A-1", "to": "hunter2"}, 'the payload breaks /properties/to/enum: ["a", "b"]'),
+        ({"orderId": "A-1", "hunter2": "hunter2"}, 'the payload breaks /additionalProperties/type: "integer"'),
+        ({"orderId": "A-1", "x": ["hunter2"]}, 'the payload breaks /additionalProperties/type: "integer"'),
+            {"hunter2": [[["hunter2"]] * 2]} | {"orderId": "A-1"},
+            'the payload breaks /additionalProperties/type: "integer"',
+        ),
+        (None, "the payload could not be held to its schema"),
+    ],
+)
+async def test_why_a_payload_does_not_fit_is_on_record_without_a_word_of_it(
+    payload: dict[str, Any] | None, reason: str, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f", payload={"schema": SCHEMA})) as running:
+        await running.invoke("f:live", payload=payload)
+        ((_, _, denial),) = running.records()
+    assert json.loads(denial)["reason"] == reason
+    assert "hunter2" not in denial
+    assert "987654" not in denial
+    assert endpoint.started == []
 
 
 @pytest.mark.parametrize("kept", [False, True])

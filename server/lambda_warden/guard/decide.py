@@ -53,8 +53,9 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: s
     if found.rule is None:
         return PolicyDecision(found.decision(_CHECKS), None)
     rule = found.rule
-    checks = (_invocation_type(request, rule), _payload_size(request, rule), _payload_schema(request, rule))
-    return PolicyDecision(found.decision(_CHECKS, *checks), rule)
+    schema, broken = _payload_schema(request, rule)
+    decision = found.decision(_CHECKS, _invocation_type(request, rule), _payload_size(request, rule), schema)
+    return PolicyDecision(decision.model_copy(update={"broken_keyword": broken}), rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +175,21 @@ def _payload_size(request: EncodedRequest, rule: Rule) -> Check:
     return _failed("payload_size", f"payload is {size:,} bytes; this function takes at most {limit:,}")
 
 
-def _payload_schema(request: EncodedRequest, rule: Rule) -> Check:
+def _payload_schema(request: EncodedRequest, rule: Rule) -> tuple[Check, str | None]:
+    """The check, and the keyword of the schema that the payload breaks, where that is known."""
     if request.payload_text is not None:
-        return _failed("payload_schema", "it is in doubt whether the payload is a string or the JSON that it holds")
+        reason = "it is in doubt whether the payload is a string or the JSON that it holds"
+        return _failed("payload_schema", reason), None
     if rule.schema is None:
-        return Check(name="payload_schema", passed=True, reason="the rule sets no schema")
+        return Check(name="payload_schema", passed=True, reason="the rule sets no schema"), None
     if request.payload is None:
-        return _failed("payload_schema", "payload: no payload is given, and this function's has to fit a schema")
+        reason = "payload: no payload is given, and this function's has to fit a schema"
+        return _failed("payload_schema", reason), None
     try:
         # What is checked is what is sent: the bytes, read back.
         payload = parse_json(request.payload)
     except ValueError as error:
-        return _failed("payload_schema", f"payload is not JSON: {error}")
-    if problem := rule.schema.problem(payload):
-        return _failed("payload_schema", f"payload does not fit its schema: {problem}")
-    return Check(name="payload_schema", passed=True, reason="the payload fits its schema")
+        return _failed("payload_schema", f"payload is not JSON: {error}"), None
+    if misfit := rule.schema.misfit(payload):
+        return _failed("payload_schema", f"payload does not fit its schema: {misfit.reason}"), misfit.keyword
+    return Check(name="payload_schema", passed=True, reason="the payload fits its schema"), None

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Never
+from typing import Any, Final, NamedTuple, Never
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, ValidationErrorKind
+
+from lambda_warden.jsontools.pointer import write_pointer
 
 JsonSchema = dict[str, Any]
 Path = Sequence[str | int]
@@ -36,6 +38,13 @@ class SchemaError(ValueError):
     def __init__(self, message: str, path: Path = ()) -> None:
         self.path = tuple(path)
         super().__init__(message)
+
+
+class Misfit(NamedTuple):
+    """What is wrong with a payload: the reason quotes it; the keyword of the schema that it breaks does not."""
+
+    reason: str
+    keyword: str | None = None
 
 
 class PayloadSchema:
@@ -63,7 +72,12 @@ class PayloadSchema:
         self.schema = schema
 
     def problem(self, payload: object) -> str | None:
-        """The first thing that is wrong with a payload and its place, or None if it fits.
+        """The first thing that is wrong with a payload and its place, or None if it fits. Raises nothing."""
+        found = self.misfit(payload)
+        return found.reason if found else None
+
+    def misfit(self, payload: object) -> Misfit | None:
+        """The first thing that is wrong with a payload, or None if it fits.
 
         Raises nothing: a payload that could not be checked does not fit.
         """
@@ -72,17 +86,18 @@ class PayloadSchema:
             if self._validator.is_valid(payload):
                 return None
             if values > _DESCRIBED_VALUES and _has_options(self.schema):
-                return f"$: {_shown(payload)} does not fit (it is too large to say where)"
+                return Misfit(f"$: {_shown(payload)} does not fit (it is too large to say where)")
             self._validator.validate(payload)
         except ValidationError as error:
-            return f"{_shortened(json_path(error.instance_path))}: {_shortened(_said(error))}"
+            reason = f"{_shortened(json_path(error.instance_path))}: {_shortened(_said(error))}"
+            return Misfit(reason, _keyword(self.schema, error.schema_path))
         except (KeyboardInterrupt, SystemExit):
             raise
         except _UncheckedError as error:
-            return f"$: {error}"
+            return Misfit(f"$: {error}")
         except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception, and a doubt, too
-            return f"$: the schema can't be applied ({type(error).__name__})"
-        return "$: the schema can't be applied"
+            return Misfit(f"$: the schema can't be applied ({type(error).__name__})")
+        return Misfit("$: the schema can't be applied")
 
 
 def json_path(path: Path) -> str:
@@ -99,6 +114,19 @@ def json_path(path: Path) -> str:
 
 class _UncheckedError(Exception):
     """A payload is not handed to the library."""
+
+
+def _keyword(schema: JsonSchema, path: Path) -> str:
+    """Where a schema has the keyword that is broken, and what that says: words of the schema alone."""
+    value: object = schema
+    tokens: list[str] = []
+    for token in path:
+        try:
+            value = value[token]  # type: ignore[index]
+        except (LookupError, TypeError):
+            break  # no token of the schema's
+        tokens.append(str(token))
+    return f"{_shortened(write_pointer(tokens))}: {_shortened(json.dumps(value, ensure_ascii=False))}"
 
 
 def _refuse(uri: str) -> Never:

@@ -39,8 +39,11 @@ def record_denial(records: AuditLog, tool: ToolName, call: DeniedCall, detectors
 def _denial_record(tool: ToolName, call: DeniedCall, detectors: Detectors) -> dict[str, Field]:
     """A call that is not sent, and the check that stopped it."""
     failed = call.decision.failed
-    # What a schema says of a payload quotes it, and payloads are not kept.
-    told = failed.reason if failed and failed.name != "payload_schema" else None
+    told = failed.reason if failed else None
+    if failed and failed.name == "payload_schema":
+        # What is said of a payload quotes it, and payloads are not kept.
+        broken = call.decision.broken_keyword
+        told = f"the payload breaks {broken}" if broken else "the payload could not be held to its schema"
     return {
         "tool": tool,
         **call_fields(call.info, call.payload),

@@ -48,6 +48,9 @@ class Decision(BaseModel):
     checks: tuple[Check, ...]
     rule: str | None = Field(default=None, description="The `arn` of the manifest's rule that decided.")
     rule_source: str | None = Field(default=None, description="FILE:LINE of that rule, for the operator.")
+    broken_keyword: str | None = Field(
+        default=None, description="What of the payload's schema is not kept: for the records, which quote no payload."
+    )
 
     def with_check(self, check: Check) -> Decision:
         """This decision after one more check, which may end it."""
