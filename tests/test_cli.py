@@ -26,12 +26,18 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
 
 
 def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
-    path = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f", "live", "7", effect="destructive")])
-    result = run("check", str(path), env={"COLUMNS": "200"})
+    bounds = {"limits": {"per_minute": 10, "per_day": 2000}, "logs": {}, "payload": {"schema": {"type": "object"}}}
+    rules = [allow("f", "live", "7", effect="destructive", **bounds), allow("g", effect="read", timeout_seconds=60)]
+    result = run("check", str(write_manifest(tmp_path, "http://127.0.0.1:9", rules)), env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    assert arn("f") in result.stdout
-    assert "live, 7" in result.stdout
-    assert "destructive" in result.stdout
+    lines = [line.strip().rpartition(" · line ")[0] or line for line in result.stdout.splitlines()]
+    assert lines[:4] == [
+        arn("f"),
+        "live, 7 · RequestResponse · destructive · a person approves · 10 a minute, 2,000 a day · "
+        "payload ≤ 6,291,456 bytes, schema · logs: own",
+        arn("g"),
+        "live · RequestResponse · read · no approval · no limits · payload ≤ 6,291,456 bytes, no schema · no logs",
+    ]
 
 
 @pytest.mark.parametrize("command", [["check"], ["serve", "--manifest"]])

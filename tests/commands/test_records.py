@@ -91,6 +91,34 @@ def test_list_has_a_row_for_each_call_with_the_newest_last(path: Path) -> None:
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[0]) for row in rows)
 
 
+def test_a_replay_is_listed_with_the_call_whose_result_it_gave(calls: SqliteAuditLog, path: Path) -> None:
+    calls.append("replay", "again", {"tool": "invoke_function", "function": REFUND, "first": "done"})
+    assert re.split(r"  +", lines(path, "list")[-1])[1:] == [
+        *("again", "-", "invoke_function", "orders-refund:live", "replay", "-", "-", "result of done"),
+    ]
+    assert listed(path, "--outcome", "replay") == ["again"]
+
+
+def test_a_reload_is_listed_with_the_rules_that_changed(calls: SqliteAuditLog, path: Path) -> None:
+    calls.append("reload", "r", {"rules": 2, "added": "arn:a, arn:b", "removed": None, "no_longer_denied": "arn:c"})
+    (line,) = lines(path, "list", "--kind", "reload")
+    assert line.endswith("  added: arn:a, arn:b; no longer denied: arn:c")
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--limit", "3"], "3 of 4 shown, the newest; --limit 4 shows all.\n"),
+        (["--limit", "1", "--function", "refund", "--json"], "1 of 2 shown, the newest; --limit 2 shows all.\n"),
+        (["--limit", "4"], ""),
+        (["--limit", "1", "--outcome", "denied"], ""),
+    ],
+)
+def test_what_the_limit_left_out_is_said(path: Path, arguments: list[str], told: str) -> None:
+    assert run(path, "list", *arguments).stderr == told
+
+
 @pytest.mark.usefixtures("calls")
 def test_columns_stand_below_each_other(path: Path) -> None:
     places = {line.index(tool) for line, tool in zip(lines(path, "list"), ["inv", "inv", "dry", "inv"], strict=True)}

@@ -35,9 +35,6 @@ SCHEMA = {
         ({"orderId": "A-1", "to": "hunter2"}, 'the payload breaks /properties/to/enum: ["a", "b"]'),
         ({"orderId": "A-1", "hunter2": "hunter2"}, 'the payload breaks /additionalProperties/type: "integer"'),
         ({"orderId": "A-1", "x": ["hunter2"]}, 'the payload breaks /additionalProperties/type: "integer"'),
-            {"hunter2": [[["hunter2"]] * 2]} | {"orderId": "A-1"},
-            'the payload breaks /additionalProperties/type: "integer"',
-        ),
         (None, "the payload could not be held to its schema"),
     ],
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import click
 
@@ -25,7 +25,8 @@ from lambda_warden.store.opening import open_store
 _POLL_SECONDS: Final = 0.5
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
-_CALLS: Final = ("denial", "intent")
+_CALLS: Final = ("denial", "intent", "replay")
+_CHANGES: Final = ("added", "removed", "changed", "denied", "no_longer_denied")
 _WIDTHS: Final = (20, 32, 12, 15, 32, 14, 9, 36, 0)
 """Of the columns where the rows to come are not known."""
 
@@ -121,15 +122,18 @@ def list_records(
         return
     with _reading(path) as reader:
         now = datetime.now(UTC)
-        entries = reader.entries(kinds or _CALLS, since)
-        rows = (_row(reader, entry, now) for entry in entries if invocation in (None, entry.event.invocation_id))
         wanted = (
-            row
-            for row in rows
-            if (function is None or function in str(row.function or "")) and outcome in (None, row.outcome)
+            entry
+            for entry in reader.entries(kinds or _CALLS, since)
+            if invocation in (None, entry.event.invocation_id)
+            and (function is None or function in str(entry.event.fields().get("function") or ""))
+            and outcome in (None, entry.outcome(now))
         )
-        found = list(islice(wanted, limit))[::-1]
+        found = [_row(reader, entry, now) for entry in islice(wanted, limit)][::-1]
+        total = len(found) + sum(1 for _ in wanted)
         has_any = reader.last() > 0
+    if total > len(found):
+        click.echo(f"{len(found):,} of {total:,} shown, the newest; --limit {total} shows all.", err=True)
     if as_json:
         for row in found:
             click.echo(row.json())
@@ -238,8 +242,16 @@ def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
         duration_ms=ended.get("duration_ms"),
         request_id=ended.get("request_id"),
         approval=answers[-1] if answers else None,
-        why=ended.get("error") or begun.get("reason") or begun.get("check") or begun.get("rule"),
+        why=ended.get("error") or begun.get("reason") or begun.get("check") or begun.get("rule") or _told(begun),
     )
+
+
+def _told(body: Mapping[str, Any]) -> str | None:
+    """Of a replay, the call whose result was given; of a reload, which rules changed."""
+    if first := body.get("first"):
+        return f"result of {first}"
+    changes = (f"{name.replace('_', ' ')}: {arns}" for name in _CHANGES if (arns := body.get(name)))
+    return "; ".join(changes) or None
 
 
 def _new_row(reader: AuditReader, event: AuditEvent) -> _Row:

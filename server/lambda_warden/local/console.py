@@ -14,7 +14,7 @@ from mcp.client.session import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from lambda_warden.manifests.load import LoadedManifest
-from lambda_warden.report.text import OUTSIDE
+from lambda_warden.report.text import OUTSIDE, limit_texts
 
 _EFFECT_COLORS = {"read": "green", "write": "yellow", "destructive": "red"}
 
@@ -27,7 +27,10 @@ def print_manifest(loaded: LoadedManifest) -> None:
             ", ".join(spec.qualifiers),
             ", ".join(spec.invocation_types),
             click.style(spec.effect, fg=_EFFECT_COLORS[spec.effect]),
-            f"payload ≤ {spec.payload.max_bytes:,} bytes{', schema' if rule.schema else ''}",
+            "a person approves" if spec.asks else "no approval",
+            ", ".join(limit_texts(spec.limits)) or "no limits",
+            f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
+            f"logs: {spec.logs.read}" if spec.logs else "no logs",
         ]
         _print_rule(spec.arn, about, rule.source)
     for deny in loaded.rules.denies:

@@ -134,7 +134,7 @@ class Watcher:
             self._told = None
             # Taken before the files were read: what was changed since then is seen at the next look.
             seen = dict(loaded.stamps)
-            logger.warning("the manifest was reloaded: %s rules", len(loaded.rules.all))
+            logger.warning("the manifest was reloaded: %s rules; the record has what changed", len(loaded.rules.all))
         with self._settled:  # not before: a call would be decided on by what is not in force yet
             self._seen = seen
             self._settled.notify_all()
