@@ -255,3 +255,25 @@ def test_no_name_makes_a_pattern_take_long(pattern: str) -> None:
     """A backtracking match of these would not end in a lifetime."""
     assert rules(rule(pattern)).for_function(ref("a" * 64)) == []
     assert names_of(rules(rule(pattern)).for_function(ref("a" * 62 + "ab"))) == [pattern]
+
+
+def test_what_a_reload_changes_is_told_of_rules_their_schemas_and_denials() -> None:
+    def of(names: dict[str, str | None], *denied: str) -> Rules:
+        found = [
+            Rule(spec, parse_rule_arn(spec.arn), name, PayloadSchema({"type": kind}) if kind else None)
+            for name, kind in names.items()
+            for spec in [rule(name)]
+        ]
+        denies = [Deny(DenyRule(arn=arn), parse_deny_arn(arn), arn) for arn in map(function_arn, denied)]
+        return Rules(found, [target()], denies)
+
+    before = of({"kept": "object", "schema": "object", "gone": None}, "x", "y")
+    changes = of({"kept": "object", "schema": "array", "new": None}, "y", "z").changes_from(before)
+    assert changes == {
+        "added": function_arn("new"),
+        "removed": function_arn("gone"),
+        "changed": function_arn("schema"),
+        "denied": function_arn("z"),
+        "no_longer_denied": function_arn("x"),
+    }
+    assert set(before.changes_from(before).values()) == {None}
