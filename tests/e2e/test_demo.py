@@ -109,7 +109,7 @@ def test_without_the_embedded_endpoint_the_demo_says_what_to_install(tmp_path: P
         [sys.executable, "-c", hide], env=_environment(tmp_path), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
-    assert "pip install 'lambda-warden[local]'" in done.stderr
+    assert "pip install '.[local]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

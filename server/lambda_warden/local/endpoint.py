@@ -36,7 +36,7 @@ def embedded_endpoint(folder: Path) -> Iterator[str]:
         EndpointError: if it is not installed or does not answer in time.
     """
     if importlib.util.find_spec("ministack") is None:
-        raise EndpointError("the embedded endpoint is not installed: it comes with lambda-warden's extra `local`")
+        raise EndpointError("the embedded endpoint is not installed: pip install '.[local]' in lambda-warden's folder")
     port = _free_port()
     log = folder / "endpoint.log"
     with log.open("wb") as output:
