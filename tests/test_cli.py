@@ -27,14 +27,17 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
 
 def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
     bounds = {"limits": {"per_minute": 10, "per_day": 2000}, "logs": {}, "payload": {"schema": {"type": "object"}}}
-    rules = [allow("f", "live", "7", effect="destructive", **bounds), allow("g", effect="read", timeout_seconds=60)]
+    rules = [
+        allow("f", "live", "7", effect="destructive", tenants=["blue"], **bounds),
+        allow("g", effect="read", timeout_seconds=60),
+    ]
     result = run("check", str(write_manifest(tmp_path, "http://127.0.0.1:9", rules)), env={"COLUMNS": "200"})
     assert result.exit_code == 0
     lines = [line.strip().rpartition(" · line ")[0] or line for line in result.stdout.splitlines()]
     assert lines[:4] == [
         arn("f"),
         "live, 7 · RequestResponse · destructive · a person approves · 10 a minute, 2,000 a day · "
-        "payload ≤ 6,291,456 bytes, schema · logs: own",
+        "payload ≤ 6,291,456 bytes, schema · logs: own · tenants blue",
         arn("g"),
         "live · RequestResponse · read · no approval · no limits · payload ≤ 6,291,456 bytes, no schema · no logs",
     ]

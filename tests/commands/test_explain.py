@@ -70,6 +70,7 @@ def test_a_call_that_would_be_allowed_is_shown_with_its_rule_its_line_and_every_
         "✓ qualifier: live is allowed",
         "✓ principal: local may call it",
         "✓ invocation_type: RequestResponse is allowed",
+        "✓ tenant: no tenant is named",
         "✓ payload_size: 17 of at most 100 bytes",
         "✓ payload_schema: the payload fits its schema",
     ]
@@ -145,6 +146,8 @@ def test_a_deny_entry_is_shown_with_its_line_and_its_reason(manifest: Path) -> N
         (["orders-refund:live", "--payload", '{"id": 1}'], "payload_schema"),
         (["orders-refund:live", "--payload", json.dumps({"orderId": "x" * 100})], "payload_size"),
         (["wipe:live"], "principal"),
+        (["report-a:live", "--tenant-id", "blue"], "tenant"),
+        (["report-a:live", "--tenant-id", "a\n"], "arguments"),
         (["orders-refund:live", "--qualifier", "7"], "resolve"),
         (["arn:aws:s3:::bucket"], "resolve"),
         (["orders-refund:live", "--payload", '"{}"'], "payload_schema"),
@@ -160,7 +163,7 @@ def test_a_reason_stays_on_its_line_and_shows_what_it_holds(manifest: Path) -> N
     result = run(manifest, "orders-refund:live", "--payload", json.dumps({"a\n✓ b\x1b[2J": 1}))
     assert denied_by(result) == "payload_schema"
     assert "\x1b" not in result.stdout
-    assert len(result.stdout.splitlines()) == 9
+    assert len(result.stdout.splitlines()) == 10
 
 
 # As JSON

@@ -129,6 +129,7 @@ async def test_a_dry_run_answers_every_check_and_runs_nothing(running: Warden) -
             "qualifier",
             "principal",
             "invocation_type",
+            "tenant",
             "payload_size",
             "payload_schema",
             "approval",

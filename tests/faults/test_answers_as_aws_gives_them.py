@@ -52,7 +52,7 @@ async def test_every_parameter_of_invoke_arrives(endpoint: ScriptedEndpoint, tmp
     endpoint.behaviours["f"] = lambda _: Reply(
         body=b"null", headers={"X-Amz-Durable-Execution-Arn": arn("f") + ":7/durable-execution/order-1/abc"}
     )
-    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+    async with warden(tmp_path, endpoint.url, allow("f", tenants=["tenant 1"])) as running:
         result = await running.invoke(
             "f:live",
             payload={"ключ": [1, 2.5, None]},

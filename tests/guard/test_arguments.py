@@ -233,6 +233,8 @@ def test_a_limit_is_allowed_and_one_beyond_is_refused(argument: str, allowed: An
     [
         ("tenant_id", "tenant\n"),
         ("tenant_id", "tenant!"),
+        ("tenant_id", " tenant"),
+        ("tenant_id", "tenant "),
         ("tenant_id", "t\u00e9nant"),
         ("tenant_id", "a\r\nX-Header: 1"),
         ("durable_execution_name", "order 7"),

@@ -35,8 +35,8 @@ CHECKS = ["resolve", "manifest_rule", "qualifier", "invocation_type", "payload_s
 
 
 def answers(decided: PolicyDecision) -> list[bool | None]:
-    """What each check answered, in the order of the road. Who asks has tests of its own."""
-    checks = [check for check in decided.decision.checks if check.name != "principal"]
+    """What each check answered, in the order of the road. Who asks, and for which tenant, has tests of its own."""
+    checks = [check for check in decided.decision.checks if check.name not in ("principal", "tenant")]
     assert [check.name for check in checks] == CHECKS
     return [check.passed for check in checks]
 
@@ -296,6 +296,43 @@ def test_a_rule_that_names_principals_is_for_them_alone() -> None:
     assert decide(ref("f"), request(), rules(rule("f")), "anybody").decision.allowed
 
 
+# For which tenant
+
+
+@pytest.mark.parametrize(
+    ("tenants", "asked", "allowed"),
+    [
+        (None, None, True),
+        (None, "blue", False),
+        (["blue", "green co"], "blue", True),
+        (["blue", "green co"], "green co", True),
+        (["blue"], "Blue", False),
+        (["blue"], "blu", False),
+        (["blue"], "blue ", False),
+        (["blue"], "*", False),
+        (["blue"], None, False),
+        (["*"], "anybody", True),
+        (["*"], None, False),
+    ],
+)
+@pytest.mark.parametrize("invocation_type", ["RequestResponse", "DryRun"])
+def test_a_tenant_is_named_where_the_rule_names_it_and_nowhere_else(
+    tenants: list[str] | None, asked: str | None, allowed: bool, invocation_type: Any
+) -> None:
+    spec = rule("f", tenants=tenants)
+    decided = decide(ref("f"), request(tenant_id=asked, invocation_type=invocation_type), rules(spec))
+    assert decided.decision.allowed is allowed
+    if not allowed:
+        assert failed(decided).name == "tenant"
+        assert ("`tenants: [ID, …]`" if tenants is None else f"allowed: {', '.join(tenants)}") in failed(decided).reason
+
+
+def test_a_denial_names_a_few_of_many_tenants() -> None:
+    spec = rule("f", tenants=[f"tenant-{number}" for number in range(500)])
+    reason = failed(decide(ref("f"), request(tenant_id="x"), rules(spec))).reason
+    assert reason.endswith("tenant-18, tenant-19 and 480 more")
+
+
 # What is denied whatever is allowed
 
 
@@ -347,7 +384,7 @@ def test_a_request_that_did_not_get_to_the_rules_is_denied_and_no_check_of_their
     assert not decision.allowed
     assert (decision.rule, decision.rule_source) == (None, None)
     assert decision.failed == Check(name=name, passed=False, reason="because")
-    assert [(check.name, check.passed) for check in decision.checks[1:] if check.name != "principal"] == [
+    assert [(check.name, check.passed) for check in decision.checks[1:] if check.name in CHECKS] == [
         (check, None) for check in CHECKS[1:]
     ]
 
@@ -379,6 +416,7 @@ def function_rules(draw: st.DrawFn) -> FunctionRule:
         account=account,
         region=region,
         invocation_types=draw(st.sampled_from([["RequestResponse"], ["Event"], ["Event", "RequestResponse"]])),
+        tenants=draw(st.sampled_from([None, None, ["t"], ["t", "u"], ["*"]])),
         payload={
             "max_bytes": draw(st.sampled_from([0, 1, 2, 1024])),
             "schema": draw(st.sampled_from([None, None, {"type": "integer"}])),
@@ -408,6 +446,7 @@ def cases(draw: st.DrawFn) -> Case:
         request(
             draw(st.sampled_from(PAYLOADS)),
             invocation_type=draw(st.sampled_from(["RequestResponse", "Event", "DryRun"])),
+            tenant_id=draw(st.sampled_from([spec.tenants[0] if spec.tenants else None, "u", "v"])),
         ),
     )
 
@@ -428,7 +467,9 @@ def is_allowed(case: Case) -> bool:
     right_type = case.request.invocation_type in [*spec.invocation_types, "DryRun"]
     right_size = payload is None or len(payload) <= spec.payload.max_bytes
     right_form = spec.payload.schema_ is None or payload in INTEGERS
-    return right_type and right_size and right_form
+    tenant = case.request.tenant_id
+    right_tenant = tenant is None if spec.tenants is None else tenant and {tenant, "*"} & set(spec.tenants)
+    return right_type and right_size and right_form and bool(right_tenant)
 
 
 @given(cases())
@@ -448,8 +489,8 @@ def test_a_decision_carries_its_rule_and_its_reason(case: Case) -> None:
         assert decided.decision.rule == decided.rule.spec.arn
     assert (decided.decision.failed is None) is decided.decision.allowed
     assert all(check.reason for check in decided.decision.checks)
-    first_failed = answers(decided).index(False) if not decided.decision.allowed else len(CHECKS)
-    assert all(answers(decided)[:first_failed])
+    passed = [check.passed for check in decided.decision.checks]
+    assert all(passed[: len(passed) if decided.decision.allowed else passed.index(False)])
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from support.builders import ACCOUNT, OTHER_ACCOUNT, function_arn, rule, rules
 pytestmark = pytest.mark.anyio
 
 Make = Callable[..., Catalog]
+TENANTS = [f"tenant-{number}" for number in range(60)]
 
 
 class _Policy:
     def __init__(self) -> None:
-        self.rules = rules(rule("a", description="Refunds one order."), rule("b"))
+        self.rules = rules(rule("a", description="Refunds one order."), rule("b", tenants=TENANTS))
 
 
 @pytest.fixture
@@ -63,6 +64,12 @@ async def test_the_target_s_own_account_needs_no_note(catalog_of: Make) -> None:
 
     assert result.notes == []
     assert [entry.exists for entry in result.functions] == [True, True]
+
+
+async def test_the_tenants_that_calls_may_name_are_listed_up_to_fifty(catalog_of: Make) -> None:
+    result = await catalog_of(ACCOUNT).list_functions({}, Caller())
+
+    assert [entry.tenants for entry in result.functions] == [None, TENANTS[:50]]
 
 
 async def test_what_aws_says_is_redacted_and_bounded(catalog_of: Make) -> None:

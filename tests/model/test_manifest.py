@@ -224,6 +224,20 @@ def test_every_key_is_read() -> None:
     assert rule.examples == [{"orderId": "A-1"}, None, 1]
 
 
+@pytest.mark.parametrize("tenants", [["a b.c_d:e/f=g+h-i@j"], ["t" * 256], ["*"], ["a", "A"]])
+def test_tenants_are_ids_or_any(tenants: list[str]) -> None:
+    Manifest.model_validate(with_value(("functions", 0, "tenants"), tenants))
+
+
+@pytest.mark.parametrize(
+    "tenants",
+    [[], [""], ["t" * 257], ["a*"], ["**"], ["*", "a"], ["a\n"], [" a"], ["a "], ["té"], ["a", "a"], [7], "a"],
+    ids=repr,
+)
+def test_what_is_no_tenant_id_is_refused(tenants: object) -> None:
+    assert problems(with_value(("functions", 0, "tenants"), tenants))
+
+
 @pytest.mark.parametrize(
     "place",
     [

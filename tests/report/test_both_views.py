@@ -30,6 +30,7 @@ from lambda_warden.report.text import dry_run_text, invocation_text, list_text, 
 from support.results import own_lines, sent
 
 FUNCTION: Final = "arn:aws:lambda:us-east-1:123456789012:function:orders-refund"
+OTHER: Final[dict[str, Any]] = {"approval": False, "tenants": ["blue"]}
 ENTRY: Final[dict[str, Any]] = {
     "function": FUNCTION,
     "qualifiers": [QualifierEntry(qualifier="live", kind="alias", exists=True, function_version="42")],
@@ -98,7 +99,7 @@ case("a dry run", probe, dry_run_text(probe), FUNCTION, "live is not listed", "c
 page = ListResult(
     functions=[
         FunctionEntry(**ENTRY, description="Refunds one order.", description_from="manifest"),
-        FunctionEntry(**(ENTRY | {"approval": False}), description="told by AWS", description_from="aws"),
+        FunctionEntry(**(ENTRY | OTHER), description="told by AWS", description_from="aws"),
     ],
     outside_data=AWS_OUTSIDE_DATA,
     total=7,
@@ -109,6 +110,7 @@ page = ListResult(
 case("functions", page, list_text(page), FUNCTION, "live", "42", "destructive", "RequestResponse", "7", "abc")
 case("how often", page, list_text(page), "per_minute", "12", "345", "concurrent", "61", "any", "logs")
 case("how to call them", page, list_text(page), '"orderId"', '{"orderId":"A-1"}', "29", "approval", "told by AWS")
+case("for whom", page, list_text(page), "blue")
 log = LogsResult(
     outcome="found",
     next_step="Pass next_cursor.",

@@ -39,6 +39,27 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "any tenant may be named where the rule names some",
+        "guard/decide.py",
+        "(tenant in allowed or allowed == [ANY_TENANT])",
+        "allowed",
+        "tests/security/test_tenants.py",
+    ),
+    Mutant(
+        "a tenant may be named where the rule names none",
+        "guard/decide.py",
+        "    if allowed is None and tenant is None:",
+        "    if allowed is None:",
+        "tests/security/test_tenants.py",
+    ),
+    Mutant(
+        "no tenant has to be named where the rule names some",
+        "guard/decide.py",
+        "    if tenant is not None and (tenant in allowed",
+        "    if tenant is None or (tenant in allowed",
+        "tests/security/test_tenants.py",
+    ),
+    Mutant(
         "a reload that can't be recorded is given up",
         "manifests/watch.py",
         """                logger.error("the manifest can't be put into force yet, so no call is decided on: %s", told)

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.anyio
 KEY = "order-1"
 CALL = {"function": "f:live", "payload": {"order": 1}, "idempotency_key": KEY}
 RULE = allow("f", "live", "7", invocation_types=["RequestResponse", "Event"])
+TENANTS = {**RULE, "tenants": ["blue", "green"]}
 
 
 async def call(running: Warden, key: str = KEY, **arguments: Any) -> dict[str, Any]:
@@ -113,8 +114,9 @@ async def test_an_event_is_queued_once(endpoint: ScriptedEndpoint, tmp_path: Pat
 async def test_the_same_key_with_other_arguments_is_denied(
     other: dict[str, Any], endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    async with warden(tmp_path, endpoint.url, RULE) as running:
-        await call(running)
+    rule, first = (TENANTS, {"tenant_id": "green"}) if "tenant_id" in other else (RULE, {})
+    async with warden(tmp_path, endpoint.url, rule) as running:
+        await call(running, **first)
         denied = await call(running, **other)
         (record,) = running.bodies("denial")
     assert denied["outcome"] == "denied"

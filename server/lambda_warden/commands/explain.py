@@ -45,6 +45,7 @@ _NOT_RECORDED: Final = "explain"
     default="RequestResponse",
     show_default=True,
 )
+@click.option("--tenant-id", help="The tenant, of a function with tenant isolation.")
 @click.option("--principal", default=LOCAL, show_default=True, help="Who asks.")
 @click.option(
     "--region",
@@ -61,6 +62,7 @@ def explain(
     payload: str | None,
     payload_file: Path | None,
     invocation_type: RequestedInvocationType,
+    tenant_id: str | None,
     principal: str,
     region: str | None,
     as_json: bool,
@@ -77,6 +79,7 @@ def explain(
         "qualifier": qualifier,
         "payload": _payload(payload, payload_file),
         "invocation_type": invocation_type,
+        "tenant_id": tenant_id,
     }
     answer = _explain(arguments, rules, principal, region)
     click.echo(answer.json() if as_json else "\n".join(answer.lines()))

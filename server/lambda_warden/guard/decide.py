@@ -16,6 +16,7 @@ from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
+from lambda_warden.model.manifest import ANY_TENANT
 from lambda_warden.model.request import EncodedRequest
 
 _CHECKS: tuple[CheckName, ...] = (
@@ -23,10 +24,13 @@ _CHECKS: tuple[CheckName, ...] = (
     "qualifier",
     "principal",
     "invocation_type",
+    "tenant",
     "payload_size",
     "payload_schema",
 )
 
+_LISTED: Final = 20
+"""Tenants that a denial names."""
 _SUGGESTED: Final = 3
 _COMPARED: Final = 500
 """Names that a wrong one is compared with: more would keep other calls waiting."""
@@ -54,7 +58,13 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: s
         return PolicyDecision(found.decision(_CHECKS), None)
     rule = found.rule
     schema, broken = _payload_schema(request, rule)
-    decision = found.decision(_CHECKS, _invocation_type(request, rule), _payload_size(request, rule), schema)
+    checks = (
+        _invocation_type(request, rule),
+        _tenant(request.tenant_id, rule),
+        _payload_size(request, rule),
+        schema,
+    )
+    decision = found.decision(_CHECKS, *checks)
     return PolicyDecision(decision.model_copy(update={"broken_keyword": broken}), rule)
 
 
@@ -166,6 +176,20 @@ def _invocation_type(request: EncodedRequest, rule: Rule) -> Check:
         return Check(name="invocation_type", passed=True, reason=f"{asked} is allowed")
     allowed = ", ".join(rule.spec.invocation_types)
     return _failed("invocation_type", f"{asked} is not among the allowed invocation types: {allowed}")
+
+
+def _tenant(tenant: str | None, rule: Rule) -> Check:
+    allowed = rule.spec.tenants
+    if allowed is None and tenant is None:
+        return Check(name="tenant", passed=True, reason="no tenant is named")
+    if allowed is None:
+        operator = "the operator allows them in the rule: `tenants: [ID, …]`"
+        return _failed("tenant", f"the rule allows no tenant_id, and one is named; {operator}")
+    if tenant is not None and (tenant in allowed or allowed == [ANY_TENANT]):
+        return Check(name="tenant", passed=True, reason=f"tenant {tenant} is allowed")
+    named = "a call has to name a tenant_id" if tenant is None else f"tenant {tenant} is not allowed"
+    shown, more = ", ".join(allowed[:_LISTED]), len(allowed) - _LISTED
+    return _failed("tenant", f"{named}; allowed: {shown}{f' and {more:,} more' if more > 0 else ''}")
 
 
 def _payload_size(request: EncodedRequest, rule: Rule) -> Check:

@@ -30,6 +30,7 @@ _NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {RE
 
 _TOLD_CHARACTERS: Final = 256
 """Lambda's own limit of a description (API reference, CreateFunction)."""
+_LISTED_TENANTS: Final = 50
 
 Place = tuple[str, str]
 """An account and a region."""
@@ -212,6 +213,7 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         is_pattern=is_pattern,
         qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
         approval=spec.asks,
+        tenants=spec.tenants and spec.tenants[:_LISTED_TENANTS],
         invocation_types=list(spec.invocation_types),
         effect=spec.effect,
         description=description,

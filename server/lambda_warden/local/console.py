@@ -32,6 +32,8 @@ def print_manifest(loaded: LoadedManifest) -> None:
             f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
             f"logs: {spec.logs.read}" if spec.logs else "no logs",
         ]
+        if spec.tenants:
+            about.append(f"tenants {', '.join(spec.tenants)}")
         _print_rule(spec.arn, about, rule.source)
     for deny in loaded.rules.denies:
         about = [", ".join(deny.spec.qualifiers or ["every qualifier"]), click.style("denied", fg="red")]

@@ -13,6 +13,7 @@ CheckName = Literal[
     "qualifier",
     "principal",
     "invocation_type",
+    "tenant",
     "payload_size",
     "payload_schema",
     "manifest_changed",

@@ -49,6 +49,12 @@ LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)
 InvocationType = Literal["RequestResponse", "Event"]
 Effect = Literal["read", "write", "destructive"]
 
+TENANT_ID_PATTERN = r"^[a-zA-Z0-9._:/=+\-@]+( +[a-zA-Z0-9._:/=+\-@]+)*$"
+TENANT_ID_LIMIT = 256
+"""What a tenant id may be (Lambda API reference, Invoke: TenantId), but for spaces at its ends, which HTTP drops."""
+ANY_TENANT = "*"
+"""In `tenants`: whichever is named. It is no tenant id itself."""
+
 PRINCIPAL = re.compile(r"[A-Za-z0-9._@+-]{1,64}", re.ASCII)
 
 _ANY = "[A-Za-z0-9_-]"
@@ -199,6 +205,13 @@ def _check_log_group(text: str) -> str:
 def _check_principal(text: str) -> str:
     if not PRINCIPAL.fullmatch(text):
         raise ArgumentError("principal", f"{shown(text)} is not a name", "1 to 64 letters, digits and . _ @ + -")
+    return text
+
+
+def _check_tenant(text: str) -> str:
+    if text != ANY_TENANT and not (len(text) <= TENANT_ID_LIMIT and re.fullmatch(TENANT_ID_PATTERN[1:-1], text)):
+        expected = f"1 to {TENANT_ID_LIMIT} letters, digits, spaces and . _ : / = + - @, or * alone for any"
+        raise ArgumentError("tenants", f"{shown(text)} is not a tenant id", expected)
     return text
 
 
@@ -374,6 +387,14 @@ class FunctionRule(_Strict):
     principals: (
         Annotated[list[Annotated[str, AfterValidator(_check_principal)]], AfterValidator(_check_unique)] | None
     ) = Field(default=None, min_length=1, description="Who may call under this rule; everybody if not given.")
+    tenants: Annotated[list[Annotated[str, AfterValidator(_check_tenant)]], AfterValidator(_check_unique)] | None = (
+        Field(
+            default=None,
+            min_length=1,
+            description="For a function with tenant isolation: the tenant ids that calls may name, each exactly; every "
+            'call has to name one. ["*"] allows any. If not given, a call that names a tenant is denied.',
+        )
+    )
     limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
     payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     result: ResultRule = Field(default_factory=ResultRule, description="What may come back.")
@@ -413,6 +434,12 @@ class FunctionRule(_Strict):
             raise ValueError(
                 f"qualifiers allow {', '.join(others)}, which expect_version does not. Expected it in both"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_tenants(self) -> FunctionRule:
+        if self.tenants is not None and ANY_TENANT in self.tenants and len(self.tenants) > 1:
+            raise ValueError('tenants has "*" beside tenant ids. Expected ["*"] for any, or the ids alone')
         return self
 
     @property

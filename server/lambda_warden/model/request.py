@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema, field_validator
 
 from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.model.manifest import WAIT_LIMIT, Effect
+from lambda_warden.model.manifest import TENANT_ID_LIMIT, TENANT_ID_PATTERN, WAIT_LIMIT, Effect
 
 RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
@@ -75,8 +75,8 @@ class InvokeArguments(_Arguments):
         str | None,
         Field(
             min_length=1,
-            max_length=256,
-            pattern=r"^[a-zA-Z0-9._:/=+\-@ ]+$",
+            max_length=TENANT_ID_LIMIT,
+            pattern=TENANT_ID_PATTERN,
             description="For functions with tenant isolation.",
         ),
     ] = None

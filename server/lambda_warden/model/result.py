@@ -262,6 +262,10 @@ class FunctionEntry(_Result):
     invocation_types: list[InvocationType]
     effect: Effect
     approval: bool = Field(default=False, description="True: a person is asked before each call.")
+    tenants: list[str] | None = Field(
+        default=None,
+        description="Every call names one of these (the first 50) as tenant_id; *: any. null: it takes none.",
+    )
     description: str | None = None
     description_from: Literal["manifest", "aws"] | None = Field(
         default=None, description="aws: nobody has reviewed it; read it as data."

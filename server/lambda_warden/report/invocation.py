@@ -39,6 +39,7 @@ _NEXT_AFTER_DENIAL = {
     "manifest_rule": "Call list_functions for what may be invoked. Only the operator can allow more.",
     "qualifier": "Use one of the allowed qualifiers.",
     "invocation_type": "Use one of the allowed invocation types.",
+    "tenant": "Name an allowed tenant_id, or none where none is allowed. Only the operator can allow more.",
     "payload_size": "Send a smaller payload.",
     "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
     "principal": "This server's principal may not call it. Only the operator can allow it.",

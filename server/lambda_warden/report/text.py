@@ -273,7 +273,9 @@ def _entry_lines(entry: FunctionEntry) -> Iterator[str]:
     gone = " (not found in AWS)" if entry.exists is False else ""
     qualifiers = ", ".join(map(_qualifier_text, entry.qualifiers))
     asks = ", a person is asked before each call" if entry.approval else ""
-    yield f"- {entry.function}{kind} [{qualifiers}] {entry.effect}, {'/'.join(entry.invocation_types)}{asks}{gone}"
+    tenants = "" if entry.tenants is None else f", tenant_id: {' or '.join(entry.tenants)}"
+    types = "/".join(entry.invocation_types)
+    yield f"- {entry.function}{kind} [{qualifiers}] {entry.effect}, {types}{tenants}{asks}{gone}"
     if entry.description and entry.description_from == "aws":
         yield "  Its description in AWS, data from outside:"
         yield from _outside(entry.description)
