@@ -20,7 +20,8 @@ from lambda_warden import __version__
 from lambda_warden.app import Warden
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
-from lambda_warden.commands.options import UserPath, settings_of, settings_options
+from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
+from lambda_warden.commands.pause import pause, resume, stop_lines
 from lambda_warden.commands.records import records
 from lambda_warden.commands.result import result
 from lambda_warden.errors import ManifestError, SettingsError
@@ -57,7 +58,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[explain, iam_policy, records, result],
+    commands=[explain, iam_policy, pause, records, result, resume],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)
@@ -104,9 +105,12 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
 
 @main.command()
 @click.argument("manifests", type=_PATHS, nargs=-1, required=True, metavar="MANIFEST…")
-def check(manifests: tuple[Path, ...]) -> None:
+@setting_option("records", show_envvar=True, help="Where a pause and failures are looked up, if it is there.")
+def check(manifests: tuple[Path, ...], records: Path | str) -> None:
     """Check MANIFESTs, read as one, and show what they allow."""
     print_manifest(_load(manifests))
+    for line in stop_lines(records):
+        click.echo(f"Warning: {line}", err=True)
 
 
 @main.command()

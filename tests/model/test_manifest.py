@@ -239,6 +239,13 @@ def test_what_is_no_tenant_id_is_refused(tenants: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "stop", [{}, {"count": 0}, {"count": True}, {"count": 3, "cool_down_seconds": 0}, {"count": 3, "cool_down": 60}, 3]
+)
+def test_what_does_not_say_how_many_failures_stop_a_function_is_refused(stop: object) -> None:
+    assert problems(with_value(("functions", 0, "stop_after_failures"), stop))
+
+
+@pytest.mark.parametrize(
     "place",
     [
         ("limits",),

@@ -38,6 +38,65 @@ class Mutant:
 
 
 MUTANTS = [
+    *(
+        Mutant(name, file, old, new, "tests/store/contract/test_stops.py tests/security/test_stops.py")
+        for name, file, old, new in (
+            (
+                "a pause and failures stop nothing",
+                "store/sqlite/audit_log.py",
+                "if refused := stops.stopped_by(self._db, now, breaker):",
+                "if refused := None:",
+            ),
+            (
+                "calls are admitted while they are paused",
+                "store/sqlite/stops.py",
+                "    if pause := paused(db):\n",
+                "    if pause := None:\n",
+            ),
+            (
+                "failures in a row stop nothing",
+                "store/audit_log.py",
+                "if failures >= self.failures else 0",
+                "if False else 0",
+            ),
+            (
+                "a run of failures stops a function for good",
+                "store/audit_log.py",
+                "self.cool_down_seconds - since_last)",
+                "self.cool_down_seconds)",
+            ),
+            (
+                "a success does not end a run of failures",
+                "store/sqlite/stops.py",
+                "        forget(db, function)\n",
+                "        pass\n",
+            ),
+            (
+                "a cool-down is longer after a clock that was set back",
+                "store/sqlite/timeline.py",
+                "    coalesce((SELECT max(failed_at) FROM failure_runs), 0),\n",
+                "",
+            ),
+            (
+                "no call has a breaker",
+                "invocation/stops.py",
+                'if stop is None or invocation_type == "DryRun":',
+                "if True:",
+            ),
+            (
+                "a person is asked for a call that is paused",
+                "invocation/pipeline.py",
+                "        if isinstance(unstopped, DeniedCall):\n",
+                "        if False:\n",
+            ),
+            (
+                "dry_run does not know of a pause or failures",
+                "invocation/pipeline.py",
+                "(self._check_stops, self._check_alias, partial(_could_approve",
+                "(self._check_alias, partial(_could_approve",
+            ),
+        )
+    ),
     Mutant(
         "any tenant may be named where the rule names some",
         "guard/decide.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -11,13 +12,15 @@ from typing import Any, Final, get_args
 import click
 
 from lambda_warden.commands.manifests import load_rules, manifest_option
-from lambda_warden.errors import ArgumentError
+from lambda_warden.commands.options import setting_option
+from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.guard.alias import needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.decide import decide, denied, match_rule
 from lambda_warden.guard.encode import encode, settle
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.guard.rules import Rule, Rules
+from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.decision import Check, CheckName, Decision
@@ -26,6 +29,8 @@ from lambda_warden.model.manifest import PRINCIPAL, Limits
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines
+from lambda_warden.store.audit_log import CircuitBreaker, CircuitOpen, Pause, RecordError
+from lambda_warden.store.opening import open_store
 
 _NOT_RECORDED: Final = "explain"
 """Stands in the result where a call would have its id: nothing is recorded."""
@@ -52,6 +57,7 @@ _NOT_RECORDED: Final = "explain"
     envvar=["LAMBDA_WARDEN_REGION", "AWS_DEFAULT_REGION"],
     help="Region of names without one, where the manifests have several.",
 )
+@setting_option("records", show_envvar=True, help="Where a pause and failures are looked up, if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what dry_run would answer, and the rule's line.")
 @click.pass_context
 def explain(
@@ -65,6 +71,7 @@ def explain(
     tenant_id: str | None,
     principal: str,
     region: str | None,
+    records: Path | str,
     as_json: bool,
 ) -> None:
     """Say what the manifests decide on a call of FUNCTION, by which rule, and why. Nothing is sent.
@@ -81,7 +88,7 @@ def explain(
         "invocation_type": invocation_type,
         "tenant_id": tenant_id,
     }
-    answer = _explain(arguments, rules, principal, region)
+    answer = _explain(arguments, rules, principal, region, records)
     click.echo(answer.json() if as_json else "\n".join(answer.lines()))
     context.exit(0 if answer.decision.allowed else 1)
 
@@ -108,8 +115,10 @@ class _Explanation:
         yield from check_lines(self.decision.checks)
 
 
-def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: str | None) -> _Explanation:
-    """Resolve a call and decide on it by the rules alone: no AWS, no records, nobody asked."""
+def _explain(
+    arguments: dict[str, Any], rules: Rules, principal: str, region: str | None, records: Path | str
+) -> _Explanation:
+    """Resolve a call and decide on it by the rules, and by what the records say of now: no AWS, nobody asked."""
     info = CallInfo(_NOT_RECORDED)
     reached: CheckName = "arguments"
     try:
@@ -125,9 +134,26 @@ def _explain(arguments: dict[str, Any], rules: Rules, principal: str, region: st
     decided = decide(ref, request, rules, principal)
     decision = decided.decision
     if decision.allowed and decided.rule is not None:
+        if met := _stopped_by(records, breaker_of(decided.rule.spec, ref, request.invocation_type)):
+            decision = decision.with_check(stop_check(met))
         later = _asked_later(decided.rule, ref, request.invocation_type, rules.principals.get(principal))
         decision = decision.model_copy(update={"checks": (*decision.checks, *later)})
     return _Explanation(replace(info, ref=ref), decision, len(request.payload or b""))
+
+
+def _stopped_by(records: Path | str, breaker: CircuitBreaker | None) -> Pause | CircuitOpen | None:
+    """What the records say that keeps the call from being admitted now. Where no server has written, nothing does.
+
+    Raises:
+        click.BadParameter: if they can't be read.
+    """
+    if isinstance(records, Path) and not records.exists():
+        return None
+    try:
+        with closing(open_store(records).audit_reader()) as reader:
+            return reader.stopped_by(breaker)
+    except (RecordError, SettingsError) as error:
+        raise click.BadParameter(str(error), param_hint="'--records'") from None
 
 
 def _asked_later(

@@ -234,7 +234,7 @@ def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
         at=event.at,
         kind=event.kind,
         invocation_id=event.invocation_id,
-        principal=begun.get("principal"),
+        principal=begun.get("principal") or begun.get("by"),
         client=begun.get("client"),
         tool=begun.get("tool"),
         function=begun.get("function"),

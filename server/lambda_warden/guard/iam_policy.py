@@ -44,9 +44,10 @@ def policies(rules: Rules, max_characters: int = MANAGED_POLICY_LIMIT) -> dict[s
     """The least that the server's credentials need in each account that a rule stands in.
 
     On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` and `lambda:GetFunctionConfiguration`
-    exactly where the guard allows a call by its rules and denials. Who asks, payloads, tenants and limits are beyond
-    IAM. Beside it stand the reads that list_functions makes, those of aliases where a rule expects certain versions,
-    and those of log groups where a rule allows logs to be read. Which invocation's log that is, is beyond IAM.
+    exactly where the guard allows a call by its rules and denials. Who asks, payloads, tenants, limits and stops are
+    beyond IAM. Beside it stand the reads that list_functions makes, those of aliases where a rule expects certain
+    versions, and those of log groups where a rule allows logs to be read. Which invocation's log that is, is beyond
+    IAM.
 
     Args:
         rules: the manifests' rules.

@@ -31,6 +31,7 @@ from lambda_warden.invocation.recording import (
 )
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, Stopped
+from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.memory import turn_for
 from lambda_warden.model.decision import Check
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
@@ -45,7 +46,16 @@ from lambda_warden.report.invocation import (
 )
 from lambda_warden.report.text import invocation_text
 from lambda_warden.report.way_to_log import with_way_to_its_log
-from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyHit, Limit, LimitExceeded, RecordError
+from lambda_warden.store.audit_log import (
+    AuditLog,
+    CircuitOpen,
+    Field,
+    IdempotencyHit,
+    Limit,
+    LimitExceeded,
+    Pause,
+    RecordError,
+)
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
@@ -144,7 +154,12 @@ class Execution:
                 return current
             intent = intent_record(tool, current, keep_payload=self._record_payloads)
             met = self._records.admit(
-                current.info.invocation_id, intent, _limits(current), _lease_seconds(current), current.claim
+                current.info.invocation_id,
+                intent,
+                _limits(current),
+                _lease_seconds(current),
+                current.claim,
+                breaker_of(current.rule.spec, current.ref, current.request.invocation_type),
             )
         except RecordError as error:
             logger.error("%s not sent: %s", call.info.invocation_id, error)
@@ -157,6 +172,8 @@ class Execution:
                 return current
             case IdempotencyHit():
                 return current.met(met)
+            case Pause() | CircuitOpen():
+                return current.denied(current.decision.with_check(stop_check(met)))
             case LimitExceeded():
                 return met
 

@@ -43,6 +43,7 @@ from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.fair_queue import QueueFullError, SlotRequest
 from lambda_warden.invocation.recording import ToolName, call_fields, record_denial
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stage, Stopped
+from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Check
@@ -174,7 +175,7 @@ class Pipeline:
 
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
-        stages: tuple[Stage, ...] = (self._check_alias, partial(_could_approve, approver=approver))
+        stages: tuple[Stage, ...] = (self._check_stops, self._check_alias, partial(_could_approve, approver=approver))
         call = await self._run("dry_run", arguments, caller, stages)
         if isinstance(call, AllowedCall):
             # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
@@ -248,9 +249,19 @@ class Pipeline:
             return call
         return call.checked(check_alias(call.rule.spec, await anyio.to_thread.run_sync(_read_alias, call)))
 
+    async def _check_stops(self, call: AllowedCall) -> AllowedCall | DeniedCall:
+        """Whether calls are paused, or the function is stopped after failures."""
+        breaker = breaker_of(call.rule.spec, call.ref, call.request.invocation_type)
+        met = await anyio.to_thread.run_sync(self._records.stopped_by, breaker)
+        return call if met is None else call.denied(call.decision.with_check(stop_check(met)))
+
     async def _approve(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
         if not _needs_approval(call):
             return call
+        # Nobody is asked for what would be denied all the same. Whether it is, is judged again when it is admitted.
+        unstopped = await self._check_stops(call)
+        if isinstance(unstopped, DeniedCall):
+            return unstopped
         # In a thread: the members of a payload of some MB take seconds.
         asked = await anyio.to_thread.run_sync(
             approval_request, call.ref, call.rule.spec, call.request, call.info.caller.principal

@@ -34,6 +34,8 @@ def print_manifest(loaded: LoadedManifest) -> None:
         ]
         if spec.tenants:
             about.append(f"tenants {', '.join(spec.tenants)}")
+        if stop := spec.stop_after_failures:
+            about.append(f"stops after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s")
         _print_rule(spec.arn, about, rule.source)
     for deny in loaded.rules.denies:
         about = [", ".join(deny.spec.qualifiers or ["every qualifier"]), click.style("denied", fg="red")]

@@ -19,6 +19,8 @@ CheckName = Literal[
     "manifest_changed",
     "alias",
     "approval",
+    "paused",
+    "stop_after_failures",
     "limits",
     "idempotency",
     "busy",

@@ -54,6 +54,8 @@ TENANT_ID_LIMIT = 256
 """What a tenant id may be (Lambda API reference, Invoke: TenantId), but for spaces at its ends, which HTTP drops."""
 ANY_TENANT = "*"
 """In `tenants`: whichever is named. It is no tenant id itself."""
+COOL_DOWN_LIMIT = 86_400
+"""Seconds that a function can be stopped for after failures."""
 
 PRINCIPAL = re.compile(r"[A-Za-z0-9._@+-]{1,64}", re.ASCII)
 
@@ -345,6 +347,19 @@ class Limits(_Strict):
     concurrent: int | None = Field(default=None, ge=1, description="Calls under way at once.")
 
 
+class StopRule(_Strict):
+    """When a function that fails again and again is not called any more. A success ends the run of failures."""
+
+    count: int = Field(ge=1, description="Function errors and unknown outcomes in a row after which calls are denied.")
+    cool_down_seconds: int = Field(
+        default=900,
+        ge=1,
+        le=COOL_DOWN_LIMIT,
+        description="How long after the last of them, unless a person resumes it. Then calls go through again; if the "
+        "first one fails, they are denied again.",
+    )
+
+
 class FunctionRule(_Strict):
     """One allowed function, or a family of functions: nothing else is invoked."""
 
@@ -396,6 +411,11 @@ class FunctionRule(_Strict):
         )
     )
     limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
+    stop_after_failures: StopRule | None = Field(
+        default=None,
+        description="After how many failures in a row calls are denied for a while, counted for each function and "
+        "qualifier; never if not given.",
+    )
     payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     result: ResultRule = Field(default_factory=ResultRule, description="What may come back.")
     logs: LogsRule | None = Field(

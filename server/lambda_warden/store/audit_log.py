@@ -23,14 +23,17 @@ Kind = Literal[
     "violation",
     "reload",
     "reload_failed",
+    "pause",
+    "resume",
     "read",
     "read_result",
 ]
 """start: a server begins to write. denial: not sent. intent: about to be sent. retry: an attempt that certainly started
 nothing, and another will be made. outcome: what came of an intent; without one, it is unknown. replay: a caller got the
 result of an earlier call. approval: what a person answered. violation: what happened although it was not allowed.
-reload: another manifest. reload_failed: one that was not taken. read: a log is about to be read. read_result: a kept
-result is."""
+reload: another manifest. reload_failed: one that was not taken. pause: a person stopped all calls. resume: a person
+lets them through again, or those of a function that failed too often. read: a log is about to be read. read_result: a
+kept result is."""
 
 Field = str | int | float | bool | None
 
@@ -90,6 +93,78 @@ class LimitExceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """No call is admitted, since a person said so.
+
+    Attributes:
+        by: who, as the system knows them.
+        since: when, in ISO 8601 and UTC.
+        reason: why, if they said so.
+    """
+
+    by: str
+    since: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitBreaker:
+    """After so many failures in a row, the calls of a function are not admitted for a while.
+
+    Failures are the outcomes `function_error` and `unknown`. `succeeded` ends a run of them, and others, which say
+    nothing of the function, neither end it nor add to it. After the cool-down calls are admitted again; as the run goes
+    on, one more failure is enough to begin another cool-down.
+
+    Attributes:
+        function: with its qualifier, as an ARN: what is counted together.
+        failures: how many in a row.
+        cool_down_seconds: how long after the last of them.
+    """
+
+    function: str
+    failures: int
+    cool_down_seconds: float
+
+    def wait_seconds(self, failures: int, since_last: float) -> float:
+        """How long no call is admitted after a run of failures, the last of them so many seconds ago; 0: not at all.
+
+        >>> CircuitBreaker("f:live", 3, 60).wait_seconds(3, 45)
+        15
+        """
+        return max(0, self.cool_down_seconds - since_last) if failures >= self.failures else 0
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpen:
+    """A call was not admitted: its function failed too often in a row.
+
+    Attributes:
+        function: with its qualifier, as an ARN.
+        failures: how many there were.
+        retry_after_seconds: when calls are admitted again, if no person resumes them before.
+    """
+
+    function: str
+    failures: int
+    retry_after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRun:
+    """The failures of a function since it last succeeded; of calls that were admitted under a `CircuitBreaker`.
+
+    Attributes:
+        function: with its qualifier, as an ARN.
+        failures: how many.
+        last_at: the last one, in ISO 8601 and UTC.
+    """
+
+    function: str
+    failures: int
+    last_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
     """An idempotency key that a call wants.
 
@@ -121,6 +196,10 @@ class IdempotencyHit:
     state: HitState
     result: str | None = None
     outcome: str | None = None
+
+
+NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen
+"""Why a call is not sent now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +259,12 @@ class AuditReader(Protocol):
     def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
         """All events of one call, in their order. None is no error: it may be anybody's text."""
 
+    def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
+        """What would keep a call from being admitted now, whatever its limits and key. `admit` judges it again."""
+
+    def failure_runs(self) -> list[FailureRun]:
+        """The runs of failures of all functions, whether calls are stopped by them or not."""
+
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Find every event that was altered, removed, reordered or inserted.
 
@@ -210,8 +295,11 @@ class AuditLog(AuditReader, Protocol):
         limits: Sequence[Limit],
         lease_seconds: float,
         claim: IdempotencyClaim | None = None,
-    ) -> LimitExceeded | IdempotencyHit | None:
+        breaker: CircuitBreaker | None = None,
+    ) -> NotAdmitted | None:
         """Take a unit of every limit and the idempotency key, and write the intent: all of it or nothing.
+
+        While calls are paused, none is admitted, whichever server asks.
 
         Args:
             invocation_id: of a call that was not admitted before.
@@ -220,9 +308,11 @@ class AuditLog(AuditReader, Protocol):
             lease_seconds: how long the call can be under way at the most. Its concurrent slots come back when it is
                 finished, or after this time: a call goes on when the server that made it is killed.
             claim: the key that it wants, if any.
+            breaker: what its failures count for, if any.
 
         Returns:
-            None if admitted, else what had no room, or who has the key: then nothing was taken, and no intent written.
+            None if admitted, else who has the key, what keeps calls from being admitted, or what had no room: then
+            nothing was taken, and no intent written.
         """
 
     def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
@@ -241,11 +331,32 @@ class AuditLog(AuditReader, Protocol):
 
         Args:
             invocation_id: of a call that was admitted.
-            body: of the outcome. Its `outcome` is kept under the key in clear.
+            body: of the outcome. Its `outcome` is kept under the key in clear, and counts for the call's breaker.
             ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
                 back too, and so is the key.
             ended: False if it may still be running: then its slots stay taken until the end of its lease.
             result: what the next call with the same key gets. Encrypted, where the store has a seal.
+        """
+
+    def pause(self, by: str, reason: str | None = None) -> Pause | None:
+        """Admit no call from now on, and record who said so. Calls that were admitted go on.
+
+        Returns:
+            The pause that is in force already, if there is one: then it stays, and nothing is recorded.
+        """
+
+    def resume(self, by: str, reason: str | None = None) -> Pause | None:
+        """Admit calls again, and record who said so.
+
+        Returns:
+            The pause that ended; None if there was none, and then nothing is recorded.
+        """
+
+    def resume_function(self, function: str, by: str, reason: str | None = None) -> bool:
+        """Forget the failures of a function and qualifier, given as an ARN, and record who said so.
+
+        Returns:
+            Whether there were any; if not, nothing is recorded.
         """
 
     def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:

@@ -33,8 +33,12 @@ class Store(Protocol):
             RecordError: if it can't be opened, or holds something else.
         """
 
-    def audit_reader(self) -> AuditReader:
-        """Open it for reading alone. Raises `RecordError` if there is nothing that can be read."""
+    def audit_reader(self, *, clock: Clock | None = None) -> AuditReader:
+        """Open it for reading alone. Raises `RecordError` if there is nothing that can be read.
+
+        Args:
+            clock: what time it is; this machine's, if not given.
+        """
 
     def result_store(
         self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None, clock: Clock | None = None

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, IdempotencyHit, Limit, LimitExceeded, RecordError
+from lambda_warden.store.audit_log import (
+    AuditLog,
+    IdempotencyClaim,
+    IdempotencyHit,
+    Limit,
+    LimitExceeded,
+    NotAdmitted,
+    RecordError,
+)
 from lambda_warden.store.opening import Store
 from lambda_warden.store.seal import Seal
 from support.audit import recorded, verify
@@ -27,9 +35,7 @@ def wants(
     return IdempotencyClaim(principal, key, request_digest, kept)
 
 
-def admit(
-    records: AuditLog, call: str, claim: IdempotencyClaim, *limits: Limit
-) -> LimitExceeded | IdempotencyHit | None:
+def admit(records: AuditLog, call: str, claim: IdempotencyClaim, *limits: Limit) -> NotAdmitted | None:
     return records.admit(call, {"tool": "invoke_function"}, limits, LEASE, claim)
 
 

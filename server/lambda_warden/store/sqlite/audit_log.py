@@ -19,17 +19,21 @@ from lambda_warden.store.audit_log import (
     SERVER_LOST,
     ApprovalUse,
     AuditEntry,
+    CircuitBreaker,
+    CircuitOpen,
+    FailureRun,
     Field,
     IdempotencyClaim,
     IdempotencyHit,
     Kind,
     Limit,
-    LimitExceeded,
+    NotAdmitted,
+    Pause,
     RecordError,
 )
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
-from lambda_warden.store.sqlite import approvals, idempotency, layout, limits, writers
+from lambda_warden.store.sqlite import approvals, idempotency, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
 from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
@@ -110,10 +114,11 @@ class SqliteAuditLog:
         limits: Sequence[Limit],
         lease_seconds: float,
         claim: IdempotencyClaim | None = None,
-    ) -> LimitExceeded | IdempotencyHit | None:
+        breaker: CircuitBreaker | None = None,
+    ) -> NotAdmitted | None:
         """Take a unit of every limit and the key, and write the intent; see `AuditLog.admit`."""
         text = _text({**body, "lease_seconds": lease_seconds})
-        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim))
+        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker))
 
     def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
         """The call that has a key; see `AuditLog.claimed_by`."""
@@ -136,10 +141,51 @@ class SqliteAuditLog:
                 limits.release(self._db, invocation_id, ran=ran)
             word = outcome if isinstance(outcome, str) else None
             idempotency.end(self._db, invocation_id, word, result, self._seal, ran=ran)
-            self._db.execute("DELETE FROM under_way WHERE invocation_id = ?", (invocation_id,))
+            self._end_call(invocation_id, outcome)
             self._append("outcome", invocation_id, text)
 
         self._run(work, durable=False)
+
+    def pause(self, by: str, reason: str | None = None) -> Pause | None:
+        """Admit no call from now on; see `AuditLog.pause`."""
+
+        def work() -> Pause | None:
+            if before := stops.paused(self._db):
+                return before
+            stops.pause(self._db, Pause(by, self._time_of_day(), reason))
+            self._append("pause", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+            return None
+
+        return self._run(work)
+
+    def resume(self, by: str, reason: str | None = None) -> Pause | None:
+        """Admit calls again; see `AuditLog.resume`."""
+
+        def work() -> Pause | None:
+            if ended := stops.paused(self._db):
+                stops.resume(self._db)
+                self._append("resume", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+            return ended
+
+        return self._run(work)
+
+    def resume_function(self, function: str, by: str, reason: str | None = None) -> bool:
+        """Forget the failures of a function; see `AuditLog.resume_function`."""
+
+        def work() -> bool:
+            if found := stops.forget(self._db, function):
+                self._append("resume", uuid.uuid4().hex, _text({"by": by, "function": function, "reason": reason}))
+            return found
+
+        return self._run(work)
+
+    def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
+        """What would keep a call from being admitted; see `AuditReader.stopped_by`."""
+        return self._run(lambda: stops.stopped_by(self._db, self._now(), breaker))
+
+    def failure_runs(self) -> list[FailureRun]:
+        """The runs of failures; see `AuditReader.failure_runs`."""
+        return self._run(lambda: stops.runs(self._db))
 
     def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
         """Keep a question to a person; see `AuditLog.ask`."""
@@ -200,21 +246,32 @@ class SqliteAuditLog:
             writers.end(self._db, self._writer)
 
     def _admit(
-        self, invocation_id: str, text: str, wanted: Sequence[Limit], lease: float, claim: IdempotencyClaim | None
-    ) -> LimitExceeded | IdempotencyHit | None:
+        self,
+        invocation_id: str,
+        text: str,
+        wanted: Sequence[Limit],
+        lease: float,
+        claim: IdempotencyClaim | None,
+        breaker: CircuitBreaker | None,
+    ) -> NotAdmitted | None:
         # The clock is read under the lock, so that times are in the order of the events.
         now = self._now()
         if claim is not None and (hit := self._find(claim)):
             return hit
+        if refused := stops.stopped_by(self._db, now, breaker):
+            return refused
         exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if exceeded is not None:
             return exceeded
         if claim is not None:
             idempotency.keep(self._db, now, invocation_id, claim, lease)
-        under_way = "INSERT INTO under_way (invocation_id, writer) VALUES (?, ?)"
-        self._db.execute(under_way, (invocation_id, self._writer))
+        writers.begin_call(self._db, self._writer, invocation_id, breaker.function if breaker else None)
         self._append("intent", invocation_id, text)
         return None
+
+    def _end_call(self, invocation_id: str, outcome: Field) -> None:
+        if circuit := writers.end_call(self._db, invocation_id):
+            stops.count(self._db, self._now(), self._time_of_day(), circuit, outcome)
 
     def _find(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
         hit = idempotency.find(self._db, self._now(), claim, self._seal)
@@ -235,7 +292,7 @@ class SqliteAuditLog:
             for invocation_id in writers.calls_of(self._db, writer):
                 found = True
                 idempotency.lose(self._db, invocation_id)
-                self._db.execute("DELETE FROM under_way WHERE invocation_id = ?", (invocation_id,))
+                self._end_call(invocation_id, "unknown")
                 body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
                 self._append("outcome", invocation_id, _text(body))
             writers.end(self._db, writer)
@@ -243,12 +300,14 @@ class SqliteAuditLog:
         return found
 
     def _append(self, kind: Kind, invocation_id: str, body: str) -> None:
-        at = datetime.fromtimestamp(self._clock.time_of_day(), UTC).isoformat(timespec="milliseconds")
         seq = self._seq + 1
-        event = (self._writer, seq, at, kind, invocation_id, body)
+        event = (self._writer, seq, self._time_of_day(), kind, invocation_id, body)
         row = (*event, link(self._head, *event))
         self._db.execute(_INSERT, row)
         self._seq, self._head = seq, row[-1]
+
+    def _time_of_day(self) -> str:
+        return datetime.fromtimestamp(self._clock.time_of_day(), UTC).isoformat(timespec="milliseconds")
 
     def _now(self) -> float:
         return self._timeline.now()

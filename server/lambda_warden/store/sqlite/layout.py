@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from lambda_warden.store.audit_log import Kind, RecordError
-from lambda_warden.store.sqlite import approvals, idempotency, limits, timeline, writers
+from lambda_warden.store.sqlite import approvals, idempotency, limits, stops, timeline, writers
 from lambda_warden.store.sqlite.database import Tables
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """The version of these tables."""
 
 RECORDS: Final = Tables(
@@ -43,6 +43,7 @@ SCHEMA: Final = (
     *approvals.SCHEMA,
     *idempotency.SCHEMA,
     *writers.SCHEMA,
+    *stops.SCHEMA,
     *timeline.SCHEMA,
     f"PRAGMA user_version = {LAYOUT}",
 )

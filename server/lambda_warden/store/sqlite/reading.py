@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from lambda_warden.store.audit_log import AuditEntry, Kind
+from lambda_warden.store.audit_log import AuditEntry, CircuitBreaker, CircuitOpen, FailureRun, Kind, Pause
+from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import AuditEvent, Verification, follow, missing
-from lambda_warden.store.sqlite import layout, writers
+from lambda_warden.store.sqlite import layout, stops, writers
 from lambda_warden.store.sqlite.database import Memory
+from lambda_warden.store.sqlite.timeline import Timeline
 
 _SELECT: Final = "SELECT position, writer, seq, at, kind, invocation_id, body, hash FROM events"
 _ENDING: Final = "WHERE invocation_id = ? AND kind = 'outcome' AND position > ? ORDER BY position DESC LIMIT 1"
@@ -22,13 +25,15 @@ class SqliteAuditReader:
 
     Args:
         where: they stand.
+        clock: what time it is; this machine's, if not given.
 
     Raises:
         RecordError: if they can't be opened, or there are none.
     """
 
-    def __init__(self, where: Path | Memory) -> None:
+    def __init__(self, where: Path | Memory, clock: Clock | None = None) -> None:
         self._where = where
+        self._clock = clock or SystemClock()
         self._db = layout.RECORDS.open_to_read(where)
         # What is no UTF-8 was put there by somebody else. It must not stop the reading of the rest.
         self._db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
@@ -66,6 +71,16 @@ class SqliteAuditReader:
         except UnicodeEncodeError:  # a lone surrogate, which no id has
             return []
 
+    def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
+        """What would keep a call from being admitted; see `AuditReader.stopped_by`."""
+        with self._problems():
+            return stops.stopped_by(self._db, Timeline(self._db, self._clock, read_only=True).now(), breaker)
+
+    def failure_runs(self) -> list[FailureRun]:
+        """The runs of failures; see `AuditReader.failure_runs`."""
+        with self._problems():
+            return stops.runs(self._db)
+
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Follow the chains; see `AuditReader.verify`."""
         try:
@@ -100,8 +115,13 @@ class SqliteAuditReader:
         return self._locks is None or not row[1] or self._locks.is_held(writer)
 
     def _select(self, rest: str, *values: str | int) -> Iterator[AuditEvent]:
-        try:
+        with self._problems():
             yield from map(_event, self._db.execute(f"{_SELECT} {rest}", values))
+
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise layout.RECORDS.cannot(self._where, f"be read: {error}") from error
 

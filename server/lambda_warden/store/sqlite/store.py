@@ -36,9 +36,9 @@ class SqliteStore:
         """Open it for writing; see `Store.audit_log`."""
         return SqliteAuditLog(self._records, about=about, seal=seal, clock=clock)
 
-    def audit_reader(self) -> AuditReader:
+    def audit_reader(self, *, clock: Clock | None = None) -> AuditReader:
         """Open it for reading; see `Store.audit_reader`."""
-        return SqliteAuditReader(self._records)
+        return SqliteAuditReader(self._records, clock)
 
     def result_store(
         self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None, clock: Clock | None = None

@@ -26,6 +26,7 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+# circuit: the function that a call's failure counts for, if it was admitted under a breaker.
 # noted: the seq of the writer's last event that a later start follows. settled: it has ended, and all of it is noted.
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS writers (
@@ -39,7 +40,8 @@ SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS writers_unsettled ON writers (writer) WHERE settled = 0",
     """CREATE TABLE IF NOT EXISTS under_way (
         invocation_id TEXT NOT NULL PRIMARY KEY,
-        writer TEXT NOT NULL
+        writer TEXT NOT NULL,
+        circuit TEXT
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS under_way_by_writer ON under_way (writer)",
 )
@@ -130,3 +132,15 @@ def calls_of(db: sqlite3.Connection, writer: str) -> Iterator[str]:
     """The calls of a writer that have no outcome."""
     for (invocation_id,) in db.execute("SELECT invocation_id FROM under_way WHERE writer = ?", (writer,)).fetchall():
         yield invocation_id
+
+
+def begin_call(db: sqlite3.Connection, writer: str, invocation_id: str, circuit: str | None) -> None:
+    """Note that a call of a writer is under way."""
+    row = (invocation_id, writer, circuit)
+    db.execute("INSERT INTO under_way (invocation_id, writer, circuit) VALUES (?, ?, ?)", row)
+
+
+def end_call(db: sqlite3.Connection, invocation_id: str) -> str | None:
+    """Note that a call has an outcome. Returns its circuit, and None if it had none or has ended before."""
+    gone = db.execute("DELETE FROM under_way WHERE invocation_id = ? RETURNING circuit", (invocation_id,)).fetchall()
+    return gone[0][0] if gone else None

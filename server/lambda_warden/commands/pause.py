@@ -1,0 +1,121 @@
+"""`lambda-warden pause` and `resume`: a person stops calls, or lets them through again, for all servers of a store."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lambda_warden import __version__
+from lambda_warden.commands.options import setting_option
+from lambda_warden.errors import SettingsError
+from lambda_warden.report.visible import inline
+from lambda_warden.store.audit_log import AuditLog, FailureRun, Pause, RecordError
+from lambda_warden.store.opening import open_store
+
+_REASON_CHARACTERS: Final = 300
+
+_records = setting_option("records", show_envvar=True, help="The file that the servers write to.")
+
+
+def _check_reason(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and len(text) > _REASON_CHARACTERS:
+        raise click.BadParameter(f"expected at most {_REASON_CHARACTERS} characters")
+    return text
+
+
+_reason = click.option("--reason", callback=_check_reason, help="Why, for whoever is denied, and for the records.")
+
+
+@click.command()
+@_reason
+@_records
+def pause(reason: str | None, records: Path | str) -> None:
+    """Admit no call any more, on every server that writes to these records, until `resume`.
+
+    Calls that are under way go on. Who paused, why and since when is recorded, and said to whoever is denied.
+    """
+    with _open(records, "pause") as log:
+        before = log.pause(_user(), reason)
+    click.echo(f"Calls were paused already: {pause_line(before)}" if before else "Paused: no call is admitted.")
+
+
+@click.command()
+@click.option("--function", help="Only those of this one, which was stopped after failures.")
+@_reason
+@_records
+def resume(function: str | None, reason: str | None, records: Path | str) -> None:
+    """Admit calls again after `pause`, or with --function those of a function that was stopped after failures.
+
+    A function is given by its name or ARN, with :QUALIFIER for that alone. Exit code 1: there was nothing to resume.
+    """
+    with _open(records, "resume") as log:
+        if function is None:
+            ended = log.resume(_user(), reason)
+            if ended is None:
+                raise click.ClickException("calls are not paused")
+            click.echo(f"Calls are admitted again. {pause_line(ended)}")
+            return
+        meant = [run for run in log.failure_runs() if _means(function, run.function)]
+        resumed = [run for run in meant if log.resume_function(run.function, _user(), reason)]
+    if not resumed:
+        raise click.ClickException(f"no failures are counted of {inline(function)}")
+    for run in resumed:
+        click.echo(f"Calls are admitted again: {run_line(run)}")
+
+
+def pause_line(found: Pause) -> str:
+    """A pause, in a line for people."""
+    why = f": {inline(found.reason)}" if found.reason else "."
+    return f"{inline(found.by)} paused them at {found.since}{why}"
+
+
+def run_line(run: FailureRun) -> str:
+    """A run of failures, in a line for people."""
+    return f"{inline(run.function)} failed {run.failures:,} times in a row, the last time at {run.last_at}."
+
+
+def stop_lines(records: Path | str) -> Iterator[str]:
+    """Whether calls are paused, and which functions have failed in a row. Nothing, where no server has written yet."""
+    if isinstance(records, Path) and not records.exists():
+        return
+    try:
+        with closing(open_store(records).audit_reader()) as reader:
+            met, runs = reader.stopped_by(), reader.failure_runs()
+    except (RecordError, SettingsError) as error:
+        yield f"whether calls are paused can't be told: {inline(str(error))}"
+        return
+    if isinstance(met, Pause):
+        yield f"no call is admitted: {pause_line(met)}"
+    yield from map(run_line, runs)
+
+
+def _means(given: str, function: str) -> bool:
+    """Whether a name or ARN, with a qualifier or without, means a function and qualifier."""
+    name = function.split(":function:", 1)[-1]
+    return given in (function, function.rpartition(":")[0], name, name.rpartition(":")[0])
+
+
+def _user() -> str:
+    """Who runs this, as the system knows them: variables such as USER can say anything."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+@contextmanager
+def _open(records: Path | str, command: str) -> Iterator[AuditLog]:
+    """The records that servers write to. New ones are not made: to pause those would stop nobody."""
+    try:
+        store = open_store(records)
+        store.audit_reader().close()
+        with closing(store.audit_log(about={"version": __version__, "command": command})) as log:
+            yield log
+    except (RecordError, SettingsError) as error:
+        raise click.ClickException(inline(str(error))) from None
