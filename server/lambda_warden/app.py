@@ -151,6 +151,8 @@ class Warden:
             concurrency=settings.concurrency,
             queue=settings.queue,
             idempotency_ttl=settings.idempotency_ttl,
+            adopt_within=settings.adopt_within,
+            answer_within=settings.answer_within,
             output_bytes=settings.output_bytes,
         )
 
@@ -194,9 +196,9 @@ class Warden:
             yield
         finally:
             timer.cancel()
-            # Whoever asked has gone, or was waited for: see transport/.
+            # Whoever waits was waited for (see transport/); what goes on without its caller has its time now.
             with anyio.CancelScope(shield=True):
-                await self._pipeline.drain(0)
+                await self._pipeline.drain(self._settings.shutdown_grace)
             self._pipeline.close()
             self._policy.close()
 

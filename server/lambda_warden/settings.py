@@ -16,7 +16,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambda_warden.model.caller import LOCAL
-from lambda_warden.model.manifest import PRINCIPAL
+from lambda_warden.model.manifest import PRINCIPAL, WAIT_LIMIT
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -98,6 +98,18 @@ class Settings(BaseModel):
         le=960,
         description="seconds that calls under way may still take when stdin closes or a signal stops the server; then "
         "they are given up, and that is on record",
+    )
+    answer_within: float = Field(
+        default=45,
+        ge=0,
+        le=WAIT_LIMIT,
+        description="seconds that a call is waited for whose caller does not say how long; then it is answered as "
+        "running, and goes on",
+    )
+    adopt_within: float = Field(
+        default=600,
+        ge=0,
+        description="seconds that an answer which reached nobody is given to the next same call of the same caller",
     )
     idempotency_ttl: float = Field(
         default=86_400,

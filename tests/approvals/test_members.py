@@ -44,7 +44,7 @@ def question(payload: Any, context: bytes | None = None) -> str:
         log_tail=True,
         tenant_id=None,
         durable_execution_name=None,
-        timeout_seconds=60,
+        wait_seconds=60,
     )
     return approval_request(ref(), RULE, encoded, "local").text
 

@@ -92,15 +92,6 @@ async def test_what_the_rule_says_wins_and_nobody_is_asked(
     assert endpoint.configurations_asked == []
 
 
-async def test_what_the_caller_says_wins_and_nobody_is_asked(
-    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
-) -> None:
-    assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f")), timeout_seconds=70) == 200
-    (handle,) = sendings
-    assert handle._until < NEVER
-    assert endpoint.configurations_asked == []
-
-
 async def test_nothing_is_waited_for_longer_than_the_settings_say(
     endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:

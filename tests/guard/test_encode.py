@@ -334,6 +334,6 @@ def test_what_needs_no_encoding_is_carried_over(invocation_type: str) -> None:
         invocation_type=invocation_type, tenant_id="tenant-1", durable_execution_name="order-7", timeout_seconds=30
     )
     assert sent.invocation_type == invocation_type
-    assert (sent.tenant_id, sent.durable_execution_name, sent.timeout_seconds) == ("tenant-1", "order-7", 30)
+    assert (sent.tenant_id, sent.durable_execution_name, sent.wait_seconds) == ("tenant-1", "order-7", 30)
     bare = encoded()
-    assert (bare.tenant_id, bare.durable_execution_name, bare.timeout_seconds) == (None, None, None)
+    assert (bare.tenant_id, bare.durable_execution_name, bare.wait_seconds) == (None, None, None)

@@ -13,7 +13,7 @@ from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from support.builders import OTHER_ACCOUNT, OTHER_REGION, ref, request
 
-WHOLE = request(b"{}", client_context="e30=", tenant_id="t", durable_execution_name="order-1", timeout_seconds=5)
+WHOLE = request(b"{}", client_context="e30=", tenant_id="t", durable_execution_name="order-1", wait_seconds=5)
 
 
 def test_a_digest_stays_the_same() -> None:
@@ -58,9 +58,7 @@ def test_another_request_has_another_digest(changed: dict[str, Any]) -> None:
     assert request_digest(ref(), replace(WHOLE, **changed), "local") != request_digest(ref(), WHOLE, "local")
 
 
-@pytest.mark.parametrize(
-    "changed", [{"timeout_seconds": None}, {"log_tail": True}, {"response_stream": True}], ids=repr
-)
+@pytest.mark.parametrize("changed", [{"wait_seconds": None}, {"log_tail": True}, {"response_stream": True}], ids=repr)
 def test_how_an_answer_is_waited_for_and_given_plays_no_part(changed: dict[str, Any]) -> None:
     assert request_digest(ref(), replace(WHOLE, **changed), "local") == request_digest(ref(), WHOLE, "local")
 
@@ -68,7 +66,7 @@ def test_how_an_answer_is_waited_for_and_given_plays_no_part(changed: dict[str, 
 def test_every_field_of_a_request_was_decided_on() -> None:
     bound = {"invocation_type", "payload", "client_context", "tenant_id", "durable_execution_name"}
     # A payload_text is settled before a request is allowed, and gone by then.
-    assert set(EncodedRequest.__slots__) == bound | {"timeout_seconds", "log_tail", "response_stream", "payload_text"}
+    assert set(EncodedRequest.__slots__) == bound | {"wait_seconds", "log_tail", "response_stream", "payload_text"}
 
 
 def test_another_principal_has_another_digest() -> None:

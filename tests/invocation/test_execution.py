@@ -18,6 +18,7 @@ from lambda_warden.guard.decide import decide
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.invocation import execution as module
 from lambda_warden.invocation import recording
+from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stopped
 from lambda_warden.model.manifest import Target
@@ -80,7 +81,7 @@ def allowed(endpoint: ScriptedEndpoint, call_id: str = "call-1", **keys: Any) ->
 
 def carry_out(records: AuditLog, call: AllowedCall, **keys: Any) -> Stopped:
     made = Execution(lambda: call.policy, records, None, **{**SETTINGS, **keys})
-    stopped = made.carry_out("invoke_function", call, InvocationHandle())
+    stopped = made.carry_out("invoke_function", call, InvocationHandle(), Delivery())
     assert not isinstance(stopped, LimitExceeded)
     return stopped
 
@@ -288,7 +289,7 @@ def test_a_call_that_was_given_up_before_its_turn_is_on_record_and_not_sent(
     handle.give_up("shutdown")
     call = allowed(endpoint)
     made = Execution(lambda: call.policy, records, None, **SETTINGS)
-    ending = made.carry_out("invoke_function", call, handle)
+    ending = made.carry_out("invoke_function", call, handle, Delivery())
     assert isinstance(ending, CompletedCall)
     assert ending.raw == Refused("Shutdown", "the server was stopped, before the call was sent", retry_sensible=True)
     assert endpoint.received == []

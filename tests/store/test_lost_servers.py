@@ -81,13 +81,13 @@ def test_a_server_that_lives_is_left_alone(path: Path) -> None:
             assert other.claimed_by(CLAIM) == IdempotencyHit("call-1", "in_progress")
         with reading(path) as reader:
             assert not next(reader.entries(["intent"])).server_lost
-        one.finish("call-1", {"outcome": "succeeded"}, ran=True, result="{}")
+        one.finish("call-1", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
         assert one.claimed_by(CLAIM) == IdempotencyHit("call-1", "ended", "{}", "succeeded")
 
 
 def test_an_answer_under_a_key_stands_sealed_in_the_file(path: Path) -> None:
     with closing(SqliteAuditLog(path, seal=Seal(bytes(range(32))))) as records:
         assert records.admit("call-1", {}, [], 30.0, CLAIM) is None
-        records.finish("call-1", {"outcome": "succeeded"}, ran=True, result="what nobody else may read")
+        records.finish("call-1", {"outcome": "succeeded"}, ran=True, result=lambda: "what nobody else may read")
         files = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
     assert b"nobody else" not in files + path.read_bytes()

@@ -28,7 +28,7 @@ records = SqliteAuditLog(Path(sys.argv[1]))
 print("ready", flush=True)
 for key in map(str.strip, sys.stdin):
     try:
-        met = records.admit(f"call-{key}", {}, [], 900.0, IdempotencyClaim("local", key, "x", 86400.0))
+        met = records.admit(f"call-{key}", {}, [], 900.0, IdempotencyClaim("local", key, key, 86400.0))
         print("started" if met is None else met.state, flush=True)
     except RecordError as error:
         print("denied", error, flush=True)

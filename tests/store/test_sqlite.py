@@ -295,17 +295,17 @@ def test_what_counts_no_longer_is_forgotten(path: Path, clock: Clock) -> None:
     limit, other = Limit("k", per_minute=100), Limit("other", concurrent=20)
     with closing(SqliteAuditLog(path, clock=clock)) as records:
         for i in range(20):
-            claim = IdempotencyClaim("local", f"order-{i}", "x", 1000)
+            claim = IdempotencyClaim("local", f"order-{i}", f"x{i}", 1000)
             records.admit(f"call-{i}", {}, [limit, other], 100_000, claim)
             records.ask(f"q{i}", "refund", 60)
         for i in range(10):
             records.finish(f"call-{i}", {}, ran=True)
-        assert [count(table) for table in ("admissions", "approvals", "idempotency")] == [40, 20, 20]
+        assert [count(table) for table in ("admissions", "approvals", "calls")] == [40, 20, 20]
         clock.now += 86_460
         records.admit("late", {}, [limit], 60, IdempotencyClaim("local", "late", "x", 1000))
         records.ask("late", "refund", 60)
         # Ten calls may still be under way, and nobody asked for the other limit.
-        assert [count(table) for table in ("admissions", "approvals", "idempotency")] == [31, 1, 1]
+        assert [count(table) for table in ("admissions", "approvals", "calls")] == [31, 1, 11]
     clock.now += 100_000
     with closing(SqliteAuditLog(path, clock=clock)):
-        assert [count(table) for table in ("admissions", "idempotency")] == [0, 0]
+        assert [count(table) for table in ("admissions", "calls")] == [0, 0]

@@ -76,7 +76,7 @@ def request(
     log_tail: bool = False,
     tenant_id: str | None = None,
     durable_execution_name: str | None = None,
-    timeout_seconds: int | None = None,
+    wait_seconds: int | None = None,
 ) -> EncodedRequest:
     """An encoded request: a RequestResponse with an empty object, unless told otherwise."""
     return EncodedRequest(
@@ -86,5 +86,5 @@ def request(
         log_tail=log_tail,
         tenant_id=tenant_id,
         durable_execution_name=durable_execution_name,
-        timeout_seconds=timeout_seconds,
+        wait_seconds=wait_seconds,
     )

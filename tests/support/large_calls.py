@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.guard.decide import decide
+from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall
 from lambda_warden.model.manifest import Target
@@ -42,7 +43,7 @@ def execution(records: AuditLog, url: str, results: KeptResults | None = None) -
             lambda: policy, records, results, record_payloads=False, read_timeout=960.0, output_bytes=75_000
         )
         call = AllowedCall(info, decided.decision, function, request(b"{}"), decided.rule, policy)
-        ending = made.carry_out("invoke_function", call, InvocationHandle())
+        ending = made.carry_out("invoke_function", call, InvocationHandle(), Delivery())
         assert isinstance(ending, CompletedCall)
         return ending
 

@@ -42,7 +42,10 @@ def encode(arguments: InvokeArguments) -> EncodedRequest:
         log_tail=arguments.log_type == "Tail" and arguments.invocation_type == "RequestResponse",
         tenant_id=arguments.tenant_id,
         durable_execution_name=arguments.durable_execution_name,
-        timeout_seconds=arguments.timeout_seconds,
+        wait_seconds=min(
+            (seconds for seconds in (arguments.wait_seconds, arguments.timeout_seconds) if seconds is not None),
+            default=None,
+        ),
         payload_text=_text_in_doubt(arguments.payload),
     )
 

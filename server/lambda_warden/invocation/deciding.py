@@ -38,6 +38,7 @@ class ResolvedCall:
     request: EncodedRequest
     query: Query | None
     idempotency_key: str | None
+    after_unknown: str | None
     policy: Policy
 
     @property
@@ -62,15 +63,17 @@ def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -
         return DeniedCall(info, denied(reached, str(error)))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
         return DeniedCall(info, could_not_decide(error))
-    return ResolvedCall(replace(info, ref=ref), ref, request, query, parsed.idempotency_key, policy)
+    key, after = parsed.idempotency_key, parsed.after_unknown
+    return ResolvedCall(replace(info, ref=ref), ref, request, query, key, after, policy)
 
 
-def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | DeniedCall:
+def decide_call(resolved: ResolvedCall, key_seconds: float, adopt_seconds: float) -> AllowedCall | DeniedCall:
     """Decide by the rules.
 
     Args:
         resolved: what is wanted.
         key_seconds: how long an idempotency key is kept.
+        adopt_seconds: how long an answer that reached nobody is given to the next same call.
     """
     info, request, policy = resolved.info, resolved.request, resolved.policy
     principal = info.caller.principal
@@ -85,10 +88,18 @@ def decide_call(resolved: ResolvedCall, key_seconds: float) -> AllowedCall | Den
     if decided.rule is None or not decided.decision.allowed:
         return DeniedCall(info, decided.decision, request.payload)
     call = AllowedCall(info, decided.decision, resolved.ref, request, decided.rule, policy, query=resolved.query)
-    if resolved.idempotency_key is None or request.invocation_type == "DryRun":
+    if request.invocation_type == "DryRun":
         return call
-    digest = request_digest(resolved.ref, request, principal)
-    return replace(call, claim=IdempotencyClaim(principal, resolved.idempotency_key, digest, key_seconds))
+    claim = IdempotencyClaim(
+        principal,
+        resolved.idempotency_key,
+        request_digest(resolved.ref, request, principal),
+        key_seconds,
+        repeatable=decided.rule.spec.effect == "read",
+        adopt_seconds=adopt_seconds,
+        after_unknown=resolved.after_unknown,
+    )
+    return replace(call, claim=claim)
 
 
 def decide_again(call: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:

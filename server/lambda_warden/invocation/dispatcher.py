@@ -25,6 +25,7 @@ _FIRST_PROGRESS_SECONDS: Final = 1.0
 _PROGRESS_SECONDS: Final = 5.0
 
 _T = TypeVar("_T")
+_T_contra = TypeVar("_T_contra", contravariant=True)
 
 
 class NoTurnError(Exception):
@@ -39,6 +40,10 @@ class StoppingError(Exception):
     """The server ends and takes no more calls. Nothing was sent."""
 
 
+class DetachedError(Exception):
+    """A call goes on without its caller."""
+
+
 class StuckError(Exception):
     """A call was given up, and its thread has not ended yet. It will write down what is known."""
 
@@ -48,6 +53,22 @@ class Progress(Protocol):
 
     async def __call__(self, elapsed: float, total: float | None, message: str) -> None:
         """Report. `elapsed` and `total` are seconds since the call began; `total` is its deadline, if it has one."""
+
+
+class Leaving(Protocol[_T_contra]):
+    """How a call goes on without its caller."""
+
+    def until(self) -> float:
+        """When its caller waits no longer, on the clock of `time.monotonic`. It is asked again and again."""
+
+    def leave(self) -> bool:
+        """Its caller waits no longer. False: the answer is there in a moment, so that it had better wait."""
+
+    async def left(self) -> None:
+        """Have others know that its caller has left. May be called twice."""
+
+    async def ended(self, result: _T_contra) -> None:
+        """It has ended, without its caller."""
 
 
 class Dispatcher:
@@ -65,6 +86,7 @@ class Dispatcher:
         self._on_idle = on_idle
         self._lock = threading.Lock()
         self._under_way: set[InvocationHandle] = set()
+        self._left: set[asyncio.Task[None]] = set()
         self._stopping = self._closed = False
 
     @property
@@ -73,7 +95,13 @@ class Dispatcher:
         return len(self._under_way)
 
     async def run(
-        self, work: Callable[[], _T], handle: InvocationHandle, claim: SlotRequest, patience: float, progress: Progress
+        self,
+        work: Callable[[], _T],
+        handle: InvocationHandle,
+        claim: SlotRequest,
+        patience: float,
+        progress: Progress,
+        leaving: Leaving[_T] | None = None,
     ) -> _T:
         """Run a call in a thread as soon as it is its turn, and wait for what it returns.
 
@@ -83,10 +111,12 @@ class Dispatcher:
             claim: what it takes a slot for.
             patience: seconds to wait for a slot at the most.
             progress: is told how it gets on, from one second on.
+            leaving: how it goes on without its caller. Without that, it is given up with its caller.
 
         Raises:
             QueueFullError, NoTurnError, StoppingError: nothing was sent.
             LeftError: nor here, and it is cancelled.
+            DetachedError: its caller's time was up, and it goes on.
             StuckError: its thread did not end in time after it was given up.
         """
         loop, started = asyncio.get_running_loop(), time.monotonic()
@@ -128,10 +158,23 @@ class Dispatcher:
                 self._slots.release(claim)
                 raise NoTurnError("this machine can start no more threads") from error
         try:
-            return await self._end(ended, handle, started, progress)
+            if leaving is None:
+                return await self._end(ended, handle, started, progress)
+            await _watch(ended.wait, lambda: min(handle.deadline, leaving.until()), started, progress, "running")
+            if ended.is_there:
+                return ended.result()
+            if handle.deadline <= time.monotonic() or not leaving.leave():
+                return await self._end(ended, handle, started, progress)
         except BaseException:
-            handle.give_up("shutdown" if self._stopping else "cancelled")
+            if leaving is None or self._stopping:
+                handle.give_up("shutdown" if self._stopping else "cancelled")
+            else:
+                leaving.leave()
+                self._go_on(ended, handle, started, leaving)
             raise
+        await leaving.left()
+        self._go_on(ended, handle, started, leaving)
+        raise DetachedError
 
     async def pause(self, seconds: float) -> None:
         """Wait without a slot before a call is run again.
@@ -166,6 +209,18 @@ class Dispatcher:
         self._threads.shutdown(wait=False)
         if not left:
             self._on_idle()
+
+    def _go_on(self, ended: _Ending[_T], handle: InvocationHandle, started: float, leaving: Leaving[_T]) -> None:
+        """See to the end of a call that nobody waits for."""
+
+        async def to_its_end() -> None:
+            await leaving.left()
+            with suppress(StuckError):
+                await leaving.ended(await self._end(ended, handle, started, no_progress))
+
+        task = asyncio.get_running_loop().create_task(to_its_end())
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
 
     def _check_open(self) -> None:
         if self._stopping:

@@ -21,6 +21,7 @@ from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.deciding import decide_again
+from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.recording import (
     ToolName,
     call_fields,
@@ -66,6 +67,7 @@ logger = logging.getLogger(__name__)
 NOT_RECORDED = "the call could not be recorded in time, so it was not sent"
 NOT_ADMITTED = "lambda-warden could not admit the call, so it was not sent"
 
+_LEFT = Check(name="busy", passed=False, reason="its caller left while it waited for its turn")
 _CHANGING = Check(name="manifest_changed", passed=False, reason="the operator is changing the manifests")
 
 MARGIN_SECONDS = 30.0
@@ -107,7 +109,7 @@ class Execution:
         self._output_bytes = output_bytes
 
     def carry_out(
-        self, tool: ToolName, call: AllowedCall, handle: InvocationHandle, *, may_wait: bool = False
+        self, tool: ToolName, call: AllowedCall, handle: InvocationHandle, delivery: Delivery, *, may_wait: bool = False
     ) -> Stopped | LimitExceeded:
         """Carry a call out, and record how it ended, also if it was not sent. Raises nothing.
 
@@ -115,12 +117,16 @@ class Execution:
             tool: the tool that was called.
             call: what is carried out.
             handle: its state, shared with whoever waits for it.
+            delivery: whether its caller still does.
             may_wait: whether a call that `concurrent` has no room for may wait, and be carried out later.
 
         Returns:
             How it ended; or, of a call that may wait, the limit that it waits for.
         """
-        admitted = self._admit(tool, call)
+        if not delivery.begin():
+            admitted: AllowedCall | Stopped | LimitExceeded = call.denied(call.decision.with_check(_LEFT))
+        else:
+            admitted = self._admit(tool, call, delivery)
         if isinstance(admitted, LimitExceeded):
             if may_wait and admitted.limit == "concurrent" and handle.reason is None:
                 return admitted
@@ -129,21 +135,21 @@ class Execution:
             if isinstance(admitted, DeniedCall):
                 record_denial(self._records, tool, admitted, call.policy.rules.detectors)
             return admitted
-        return self._send(admitted, handle)
+        return self._send(admitted, handle, delivery)
 
-    def _send(self, call: AllowedCall, handle: InvocationHandle) -> CompletedCall:
+    def _send(self, call: AllowedCall, handle: InvocationHandle, delivery: Delivery) -> CompletedCall:
         self._limit(call, handle)
         started = time.monotonic()
         raw, attempts = self._attempt(call, handle)
         seconds = time.monotonic() - started
         completed = CompletedCall(raw, self._report(call, raw, seconds, attempts))
         try:
-            self._finish(call, completed, seconds, attempts)
+            self._finish(call, completed, seconds, attempts, delivered=delivery.answer())
         except RecordError as error:
             logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
         return completed
 
-    def _admit(self, tool: ToolName, call: AllowedCall) -> AllowedCall | Stopped | LimitExceeded:
+    def _admit(self, tool: ToolName, call: AllowedCall, delivery: Delivery) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
         try:
             policy = self._in_force()
@@ -169,6 +175,9 @@ class Execution:
             return call.denied(denied("internal", NOT_ADMITTED))
         match met:
             case None:
+                delivery.admitted = True
+                if delivery.has_left:  # before there was anything to leave
+                    self._records.leave(current.info.invocation_id)
                 return current
             case IdempotencyHit():
                 return current.met(met)
@@ -183,8 +192,7 @@ class Execution:
         usual = {"DryRun": _PROBE_SECONDS, "Event": _QUEUED_SECONDS}.get(kind, self._read_timeout)
         limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
         handle.allow(limit)
-        limits = spec.timeout_seconds, call.request.timeout_seconds
-        if kind == "RequestResponse" and limits == (None, None) and handle.reason is None:
+        if kind == "RequestResponse" and spec.timeout_seconds is None and handle.reason is None:
 
             def shorten(known: Configuration) -> None:
                 if known.timeout_seconds is not None:
@@ -243,14 +251,17 @@ class Execution:
             log_bytes=len(raw.log_tail or b""),
         )
 
-    def _finish(self, call: AllowedCall, completed: CompletedCall, seconds: float, attempts: int) -> None:
+    def _finish(
+        self, call: AllowedCall, completed: CompletedCall, seconds: float, attempts: int, *, delivered: bool
+    ) -> None:
         raw, invocation_id = completed.raw, call.info.invocation_id
         self._records.finish(
             invocation_id,
             self._outcome_record(call, raw, seconds, attempts),
             ran=not isinstance(raw, Refused),
             ended=not (isinstance(raw, Unknown) and raw.status_code is None),
-            result=completed.result.model_dump_json(exclude_defaults=True) if call.claim else None,
+            result=None if call.claim is None else partial(completed.result.model_dump_json, exclude_defaults=True),
+            delivered=delivered,
         )
         if completed.result.violation:
             logger.error("%s: %s", invocation_id, completed.result.violation)
@@ -277,7 +288,8 @@ def _lease_seconds(call: AllowedCall) -> float:
     later, and a durable function goes on after its timeout, so that says nothing of them.
     """
     known = None
-    holds = call.claim is not None or any(limit.concurrent is not None for limit in _limits(call))
+    has_key = call.claim is not None and call.claim.key is not None
+    holds = has_key or any(limit.concurrent is not None for limit in _limits(call))
     if holds and call.request.invocation_type != "Event":
         known = call.policy.configurations.get(call.ref)
     if known is None or known.timeout_seconds is None or known.durable:

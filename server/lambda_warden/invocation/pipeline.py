@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,13 +24,16 @@ import anyio.to_thread
 from lambda_warden.answers.gate import redact_outcome
 from lambda_warden.approvals.approver import ApprovalPending, Approver
 from lambda_warden.approvals.request import approval_request
-from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import check_alias, needs_alias_check
 from lambda_warden.guard.decide import denied
 from lambda_warden.guard.request_digest import durable_name_of
 from lambda_warden.invocation.deciding import COULD_NOT_DECIDE, decide_call, resolve_call
+from lambda_warden.invocation.delivery import Delivery
+from lambda_warden.invocation.departure import Departure
 from lambda_warden.invocation.dispatcher import (
+    DetachedError,
     Dispatcher,
     LeftError,
     NoTurnError,
@@ -39,10 +42,19 @@ from lambda_warden.invocation.dispatcher import (
     StuckError,
     no_progress,
 )
+from lambda_warden.invocation.earlier_calls import EarlierCalls, growing_pauses, report_earlier
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.fair_queue import QueueFullError, SlotRequest
 from lambda_warden.invocation.recording import ToolName, call_fields, record_denial
-from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stage, Stopped
+from lambda_warden.invocation.stages import (
+    AllowedCall,
+    CompletedCall,
+    DeniedCall,
+    ReplayedCall,
+    RunningCall,
+    Stage,
+    Stopped,
+)
 from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
@@ -56,9 +68,8 @@ from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import (
     report_denial,
     report_dry_run,
-    report_first,
     report_outcome,
-    report_unreadable,
+    report_running,
 )
 from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, LimitExceeded, RecordError
@@ -70,6 +81,8 @@ logger = logging.getLogger(__name__)
 
 CONCURRENT_SECONDS: Final = 30.0
 """How long a call waits for room under `concurrent` before it is denied, unless its caller says how long it waits."""
+_TURN_SECONDS: Final = 1.0
+"""How long a call waits for its turn at the least, also if its caller does not wait at all."""
 
 
 class Pipeline:
@@ -86,6 +99,8 @@ class Pipeline:
         concurrency: how many calls may be under way at once.
         queue: how many calls may wait for their turn.
         idempotency_ttl: seconds that an idempotency key is kept.
+        adopt_within: seconds that an answer which reached nobody is given to the next same call.
+        answer_within: seconds that a caller waits who does not say how long.
         output_bytes: of a result and its text together.
     """
 
@@ -101,9 +116,14 @@ class Pipeline:
         concurrency: int,
         queue: int,
         idempotency_ttl: float,
+        adopt_within: float,
+        answer_within: float,
         output_bytes: int,
     ) -> None:
         self._policy = policy
+        self._adopt_within = adopt_within
+        self._answer_within = answer_within
+        self.earlier_calls = EarlierCalls(records)
         self._records = records
         self._results = results
         self._read_timeout = read_timeout
@@ -137,12 +157,14 @@ class Pipeline:
             case DeniedCall():
                 return report_denial(stopped.info, stopped.decision)
             case ReplayedCall():
-                return await self._replay(stopped)
+                return await self._replay(stopped, progress)
+            case RunningCall(info, until):
+                return report_running(info, until)
             case _:
                 assert_never(stopped)
 
-    async def _replay(self, stopped: ReplayedCall) -> InvokeResult:
-        """What is known of the first call with this key. That it was told is recorded before it is."""
+    async def _replay(self, stopped: ReplayedCall, progress: Progress) -> InvokeResult:
+        """What is known of an earlier call that is the same. That it was told is recorded before it is."""
         info, first = stopped.info, stopped.first
         body: dict[str, Field] = {
             **info.caller.fields(),
@@ -151,17 +173,19 @@ class Pipeline:
             "first": first.invocation_id,
             "state": first.state,
         }
-        try:
-            await anyio.to_thread.run_sync(self._records.append, "replay", info.invocation_id, body)
-        except RecordError as error:
-            logger.error("%s: %s", info.invocation_id, error)
-            reason = "that an earlier result is given again could not be recorded"
-            return report_denial(info, denied("record", reason))
-        if first.state == "unreadable":
-            return report_unreadable(info, first.invocation_id, first.outcome)
-        ended = None if first.result is None else InvokeResult.model_validate_json(first.result)
-        way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
-        return report_first(info, first.invocation_id, ended, in_progress=first.state == "in_progress", way=way)
+        async with self.earlier_calls.heard(first):
+            try:
+                await anyio.to_thread.run_sync(self._records.append, "replay", info.invocation_id, body)
+            except RecordError as error:
+                logger.error("%s: %s", info.invocation_id, error)
+                reason = "that an earlier result is given again could not be recorded"
+                return report_denial(info, denied("record", reason))
+            if first.state == "left":
+                wait = self._answer_within if stopped.wait_seconds is None else stopped.wait_seconds
+                ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress)
+                first = first if ended is None else replace(ended, adopted=first.adopted)
+            way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
+            return report_earlier(info, first, way)
 
     def _way_to_lost(self, stopped: ReplayedCall) -> str:
         """How to find the log of a call whose server ended before it; empty if its record can't be read."""
@@ -221,12 +245,12 @@ class Pipeline:
         if isinstance(resolved, DeniedCall):
             return resolved
         if resolved.is_large:  # others must not wait for it
-            return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl)
-        return decide_call(resolved, self._idempotency_ttl)
+            return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl, self._adopt_within)
+        return decide_call(resolved, self._idempotency_ttl, self._adopt_within)
 
     async def _find_key(self, call: AllowedCall) -> AllowedCall | Stopped:
-        """Whether another call has its idempotency key already, before anybody is asked."""
-        if call.claim is None:
+        """Whether an earlier call is the same, before anybody is asked. Else the store looks when it is admitted."""
+        if call.claim is None or (call.claim.key is None and not _needs_approval(call)):
             return call
         first = await anyio.to_thread.run_sync(self._records.claimed_by, call.claim)
         return call if first is None else call.met(first)
@@ -234,10 +258,11 @@ class Pipeline:
     async def _choose_mode(self, call: AllowedCall) -> AllowedCall:
         """How the rule wants it called; and where the function is durable, its key under the name that AWS goes by."""
         request = call.request
-        if call.claim is not None and request.durable_execution_name is None:
+        key = call.claim.key if call.claim is not None else None
+        if key is not None and request.durable_execution_name is None:
             known = await anyio.to_thread.run_sync(call.policy.configurations.get, call.ref)
             if known is not None and known.durable:
-                name = durable_name_of(call.info.caller.principal, call.claim.key)
+                name = durable_name_of(call.info.caller.principal, key)
                 request = replace(request, durable_execution_name=name)
         streams = call.rule.spec.invoke_mode == "RESPONSE_STREAM" and request.invocation_type == "RequestResponse"
         # InvokeWithResponseStream knows no durable executions.
@@ -282,21 +307,25 @@ class Pipeline:
         return await self._check_alias(approved) if isinstance(approved, AllowedCall) else approved
 
     async def _carry_out(self, tool: ToolName, call: AllowedCall, progress: Progress) -> Stopped:
-        """Run a call when it is its turn, and wait no longer than its deadline."""
-        wait = call.request.timeout_seconds
-        handle = InvocationHandle(NEVER if wait is None else call.began + wait)
-        patience = time.monotonic() + CONCURRENT_SECONDS if wait is None else handle.deadline
+        """Run a call when it is its turn, and wait no longer than its caller does. It goes on without that one."""
+        wait = self._answer_within if call.request.wait_seconds is None else call.request.wait_seconds
+        until, handle, delivery = call.began + wait, InvocationHandle(), Delivery()
+        departure = None if call.claim is None else Departure(call, delivery, until, self._records)
+        for_turn = max(wait, _TURN_SECONDS)
+        for_room = call.began + (CONCURRENT_SECONDS if call.request.wait_seconds is None else for_turn)
         try:
-            for pause in _growing_pauses():
+            for pause in growing_pauses():
                 now = time.monotonic()
-                may_wait = now + pause < patience
-                work = partial(self._execution.carry_out, tool, call, handle, may_wait=may_wait)
-                stopped = await self._dispatcher.run(work, handle, _slot_request(call), self._read_timeout, progress)
+                may_wait = now + pause < for_room
+                work = partial(self._execution.carry_out, tool, call, handle, delivery, may_wait=may_wait)
+                stopped = await self._dispatcher.run(work, handle, _slot_request(call), for_turn, progress, departure)
                 if not isinstance(stopped, LimitExceeded):
                     return stopped
-                await progress(now - call.began, patience - call.began, "waiting for another call of it to end")
+                await progress(now - call.began, for_room - call.began, "waiting for another call of it to end")
                 await self._dispatcher.pause(pause)
             raise AssertionError("the pauses have no end")
+        except DetachedError:
+            return RunningCall(call.info, time.time() + min(handle.remaining(), self._read_timeout))
         except (QueueFullError, NoTurnError, StoppingError) as error:
             return await self._without_turn(tool, call, f"busy: {error}")
         except LeftError:
@@ -319,14 +348,6 @@ class Pipeline:
     async def _record_denial(self, tool: ToolName, call: DeniedCall) -> None:
         detectors = self._policy().rules.detectors
         await anyio.to_thread.run_sync(record_denial, self._records, tool, call, detectors)
-
-
-def _growing_pauses() -> Iterator[float]:
-    """Seconds between two looks at a limit of calls at once."""
-    pause = 0.05
-    while True:
-        yield pause
-        pause = min(2 * pause, 1.0)
 
 
 async def _attempt(stage: Stage, call: AllowedCall) -> AllowedCall | Stopped:

@@ -81,7 +81,7 @@ def intent_record(tool: ToolName, call: AllowedCall, *, keep_payload: bool) -> d
         "tenant_id": request.tenant_id,
         "durable_execution_name": request.durable_execution_name,
         "idempotency_key": call.claim.key if call.claim else None,
-        "timeout_seconds": request.timeout_seconds,
+        "after_unknown": call.claim.after_unknown if call.claim else None,
     }
 
 

@@ -37,11 +37,12 @@ class DeniedCall:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCall:
-    """Nothing is sent, since another call has its idempotency key."""
+    """Nothing is sent, since an earlier call is the same: by its idempotency key, or by what it asks for."""
 
     info: CallInfo
     first: IdempotencyHit
     rule: Rule
+    wait_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,15 @@ class CompletedCall:
     result: InvokeResult
 
 
-Stopped = DeniedCall | ReplayedCall | CompletedCall
+@dataclass(frozen=True, slots=True)
+class RunningCall:
+    """It goes on without its caller. `until`: when it has ended at the latest, in seconds since the epoch."""
+
+    info: CallInfo
+    until: float
+
+
+Stopped = DeniedCall | ReplayedCall | CompletedCall | RunningCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class AllowedCall:
         request: what is sent.
         rule: what allows it.
         policy: what it was decided by.
-        claim: the idempotency key that it wants, if any.
+        claim: what makes another call the same as this one; None for a DryRun, which starts nothing.
         query: what the caller wants to see of the answer, if not all of it.
         began: when it was asked for, or approved, on the clock of `time.monotonic`.
     """
@@ -89,11 +98,17 @@ class AllowedCall:
         return self.denied(decision)
 
     def met(self, first: IdempotencyHit) -> ReplayedCall | DeniedCall:
-        """The end of this call by another one that has its idempotency key."""
-        if first.state == "another_request":
-            reason = "this idempotency_key belongs to a call with other arguments"
-            return self.denied(self.decision.with_check(Check(name="idempotency", passed=False, reason=reason)))
-        return ReplayedCall(self.info, first, self.rule)
+        """The end of this call by an earlier one that is the same, or has its idempotency key."""
+        match first.state:
+            case "another_request":
+                reason = "this idempotency_key belongs to a call with other arguments"
+                check = Check(name="idempotency", passed=False, reason=reason)
+            case "may_have_run":
+                reason = f"the same call {first.invocation_id} may have run: nobody knows how it ended"
+                check = Check(name="after_unknown", passed=False, reason=reason)
+            case _:
+                return ReplayedCall(self.info, first, self.rule, self.request.wait_seconds)
+        return self.denied(self.decision.with_check(check))
 
     def denied(self, decision: Decision) -> DeniedCall:
         """The end of this call by another decision."""

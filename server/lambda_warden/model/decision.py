@@ -23,6 +23,7 @@ CheckName = Literal[
     "stop_after_failures",
     "limits",
     "idempotency",
+    "after_unknown",
     "busy",
     "logs",
     "log_group",

@@ -89,14 +89,15 @@ class InvokeArguments(_Arguments):
             description="For durable functions: AWS runs one execution a name.",
         ),
     ] = None
-    timeout_seconds: Annotated[
+    wait_seconds: Annotated[
         int | None,
         Field(
-            ge=1,
+            ge=0,
             le=WAIT_LIMIT,
-            description="How long to wait. A function that takes longer runs on: its outcome is then unknown.",
+            description="How long to wait (45); 0: not at all. Then the call goes on, and read_result has its answer.",
         ),
     ] = None
+    timeout_seconds: Annotated[int | None, Field(ge=1, le=WAIT_LIMIT, description="The same.")] = None
     query: Annotated[
         str | None,
         Field(
@@ -114,6 +115,13 @@ class InvokeArguments(_Arguments):
             pattern=r"^[A-Za-z0-9._:/=+@-]+$",
             description="Your name for this call, such as an order number. The same key and arguments again start "
             "nothing and give the first call's result.",
+        ),
+    ] = None
+    after_unknown: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{32}$",
+            description="To run it again although an earlier same call may have run: that one's invocation_id.",
         ),
     ] = None
 
@@ -202,7 +210,7 @@ class EncodedRequest:
     log_tail: bool
     tenant_id: str | None
     durable_execution_name: str | None
-    timeout_seconds: int | None
+    wait_seconds: int | None
     response_stream: bool = False
     payload_text: bytes | None = None
 
@@ -211,6 +219,9 @@ class ReadResultArguments(_Arguments):
     """The arguments of `read_result`."""
 
     invocation_id: Annotated[str, Field(min_length=1, description="Of the call, as its result gave it.")]
+    wait_seconds: Annotated[
+        int, Field(ge=0, le=WAIT_LIMIT, description="How long to wait for the end of a running call (30).")
+    ] = 30
     part: Annotated[
         Literal["payload", "log"],
         Field(description="payload (default): what the function returned. log: the end of its log, up to 4 KB."),
@@ -228,3 +239,8 @@ class ReadResultArguments(_Arguments):
     max_bytes: Annotated[
         int, Field(ge=256, le=1024 * 1024, description="Of a page, or of what is shown of `value` (16384).")
     ] = 16384
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole result of the call is wanted, if it has none yet, rather than a page of it."""
+        return self.model_fields_set.isdisjoint(("part", "query", "cursor"))

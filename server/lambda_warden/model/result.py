@@ -10,7 +10,7 @@ from lambda_warden.model.decision import Check
 from lambda_warden.model.manifest import Effect, InvocationType, Limits
 from lambda_warden.model.request import RequestedInvocationType
 
-Outcome = Literal["succeeded", "function_error", "accepted", "denied", "refused", "unknown", "in_progress"]
+Outcome = Literal["succeeded", "function_error", "accepted", "denied", "refused", "unknown", "running", "in_progress"]
 
 ReportStatus = Literal["success", "failure", "error", "timeout"]
 
@@ -172,7 +172,8 @@ class InvokeResult(ToolResult):
     outcome: Outcome = Field(
         description="succeeded: ran and returned. function_error: ran and failed. accepted: queued (Event), or "
         "permitted (DryRun). denied: lambda-warden did not send it. refused: AWS did not run it. unknown: it may "
-        "have run; do not repeat it blindly. in_progress: the first call with this idempotency_key has not ended."
+        "have run; do not repeat it blindly. running: it goes on; read_result has its answer when it ends. "
+        "in_progress: nothing was started, since the same call is under way."
     )
     next_step: str = Field(description="What is sensible now.")
     invocation_id: str = Field(description="Names this call in lambda-warden's records.")
@@ -222,8 +223,11 @@ class InvokeResult(ToolResult):
     checks: list[Check] = Field(default=[], description="Given when denied: each check, with its reason.")
     attempts: int = Field(default=1, description="How many were made; only the last one can have started anything.")
     replayed: bool = Field(
-        default=False, description="True: nothing was started now. This is the first call with this idempotency_key."
+        default=False,
+        description="True: nothing was started now. This is the first call with this idempotency_key, or the same call "
+        "before, whose answer had not reached you.",
     )
+    running_until: str | None = Field(default=None, description="When it has ended, at the latest (UTC).")
     duration_ms: int | None = Field(default=None, description="Time from sending to AWS's answer.")
 
 
@@ -358,13 +362,19 @@ class LogsResult(ToolResult):
 class ReadResult(ToolResult):
     """A page of what a call returned or logged, or what a query found in it."""
 
-    outcome: Literal["found", "not_found", "denied", "refused"] = Field(
-        default="found", description="Of others than found, `error` or `checks` says why."
+    outcome: Literal["found", "running", "not_found", "denied", "refused"] = Field(
+        default="found",
+        description="running: the call has not ended yet. Of others than found, `error` or `checks` says why.",
     )
     next_step: str
     error: Failure | None = None
     checks: list[Check] = Field(default=[], description="Given when denied: what is wrong.")
     invocation_id: str = ""
+    invocation: dict[str, Any] | None = Field(
+        default=None,
+        description="Of a call that went on without its caller: its whole result, as of invoke_function. Its parts "
+        "are read by part, query and cursor.",
+    )
     function: str = Field(default="", description="ARN of the function that was called, with its qualifier.")
     part: Literal["payload", "log"] | None = None
     format: PayloadFormat | None = Field(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypedDict, get_args
+from datetime import UTC, datetime
+from typing import Literal, TypedDict, get_args
 
 from lambda_warden.answers.error_chain import without_stacks
 from lambda_warden.answers.gate import DecodedAnswer, RedactedOutcome
@@ -30,6 +31,11 @@ from lambda_warden.report.payload_view import BINARY_SHOWN, PayloadView, preview
 from lambda_warden.report.said_failure import said_failure
 from lambda_warden.report.whole import PAGED_BYTES, whole_to_a_file
 
+FirstState = Literal["left", "in_progress", "lost"]
+"""left: it is under way, and nobody waited for it. in_progress: somebody does. lost: nobody knows how it ended."""
+
+_SAME = "the same call of yours from before"
+_FIRST = "the first call with this idempotency_key"
 _MESSAGE_LIMIT = 1000
 _HTTP_ERROR = 400
 
@@ -50,6 +56,8 @@ _NEXT_AFTER_DENIAL = {
     "stop_after_failures": "Nothing was sent. Tell the user that it keeps failing; calling sooner is denied again.",
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
     "idempotency": "Nothing was sent. Use another idempotency_key for another call.",
+    "after_unknown": "Nothing was sent. See what became of that call: read_result or read_logs with its invocation_id. "
+    "Only if it should run again, call with that id as after_unknown.",
     "busy": "Nothing was sent. Wait some seconds, then call again.",
     "logs": "Nothing was read. What the reason says may be read; only the operator can allow more.",
     "log_group": "Nothing was read. Tell the operator where the function logs to.",
@@ -144,34 +152,67 @@ def without_details(result: InvokeResult) -> InvokeResult:
 
 
 def report_first(
-    call: CallInfo, invocation_id: str, result: InvokeResult | None, *, in_progress: bool, way: str = ""
+    call: CallInfo, invocation_id: str, state: FirstState, *, adopted: bool, until: float | None = None, way: str = ""
 ) -> InvokeResult:
-    """A call that started nothing, since another call has its idempotency key: what is known of that one.
+    """A call that started nothing, since an earlier one is the same, which has no result yet.
 
     Args:
         call: the one that was made now.
-        invocation_id: of the first one.
-        result: what the first one ended with, if that is known.
-        in_progress: whether the first one can still be under way.
+        invocation_id: of the earlier one.
+        state: how far that one is.
+        adopted: whether it is the same by what it asks for; else it has the same idempotency key.
+        until: when it has ended at the latest, in seconds since the epoch.
         way: how to find its log, if its end is not known.
     """
-    if result is not None:
-        again = "Nothing was started now: this is the result of the first call with this idempotency_key."
-        return result.model_copy(update={"replayed": True, "next_step": f"{again} {result.next_step}"})
-    if in_progress:
-        outcome: Outcome = "in_progress"
-        next_step = (
-            "Nothing was started now: the first call with this idempotency_key has not ended yet. Make the same call "
-            "again with the same key to get its result."
-        )
-    else:
-        outcome = "unknown"
-        next_step = (
-            "Nothing was started now. The first call with this idempotency_key may have run; the server stopped before "
-            f"it knew. Check its effects or logs, and use another key only if it did not run. {way}".rstrip()
-        )
-    first = replace(call, invocation_id=invocation_id)
-    return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, **_of(first))
+    which = _SAME if adopted else _FIRST
+    earlier = replace(call, invocation_id=invocation_id)
+    match state:
+        case "left":
+            return report_running(earlier, until, replayed=True)
+        case "in_progress":
+            outcome: Outcome = "in_progress"
+            next_step = (
+                f"Nothing was started now: {which} has not ended yet. read_result with this invocation_id waits for "
+                "its answer."
+            )
+            if adopted:
+                next_step += " Two calls need two idempotency_keys."
+        case _:
+            outcome = "unknown"
+            next_step = (
+                f"Nothing was started now. {which[0].upper()}{which[1:]} may have run; the server stopped before it "
+                "knew. Check its effects or logs, and call it again only if it did not run"
+                f"{'' if adopted else ', with another key'}. {way}".rstrip()
+            )
+    return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, running_until=_utc(until), **_of(earlier))
+
+
+def report_again(result: InvokeResult, *, adopted: bool) -> InvokeResult:
+    """The result of an earlier call, given to a call that is the same and started nothing."""
+    unheard = ", whose answer had not reached you" if adopted else ""
+    again = f"Nothing was started now: this is the result of {_SAME if adopted else _FIRST}{unheard}."
+    return result.model_copy(update={"replayed": True, "next_step": f"{again} {result.next_step}"})
+
+
+def report_running(call: CallInfo, until: float | None, *, replayed: bool = False) -> InvokeResult:
+    """A call that goes on without its caller.
+
+    Args:
+        call: which one.
+        until: when it has ended at the latest, in seconds since the epoch.
+        replayed: whether it was started by an earlier call.
+    """
+    next_step = (
+        "It goes on. read_result with this invocation_id waits for it and has all of its answer; the same call again "
+        "waits for it, too, and starts nothing."
+    )
+    return InvokeResult(
+        outcome="running", next_step=next_step, replayed=replayed, running_until=_utc(until), **_of(call)
+    )
+
+
+def _utc(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def report_unreadable(call: CallInfo, invocation_id: str, outcome: str | None) -> InvokeResult:

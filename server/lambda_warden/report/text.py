@@ -109,6 +109,10 @@ def _invocation_lines(result: InvokeResult) -> Iterator[str]:
 
 
 def _read_result_lines(result: ReadResult) -> Iterator[str]:
+    if result.invocation is not None:
+        whole = InvokeResult.model_validate(result.invocation)
+        yield from _invocation_lines(whole.model_copy(update={"hidden_characters": result.hidden_characters}))
+        return
     if result.part is None:
         yield f"{result.outcome}: nothing was read."
         if result.error:

@@ -25,14 +25,13 @@ from lambda_warden.answers.decode_body import decode_body
 from lambda_warden.answers.log import RedactedLog
 from lambda_warden.answers.payload import Payload
 from lambda_warden.errors import ArgumentError
-from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.jsontools.query import QUERY_BYTES, QueryError, apply, compile_query
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.memory import turn_for
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.request import ReadResultArguments
-from lambda_warden.model.result import OUTSIDE_DATA, Failure, PayloadFormat, ReadResult
+from lambda_warden.model.result import OUTSIDE_DATA, Failure, InvokeResult, PayloadFormat, ReadResult
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import next_after_denial
 from lambda_warden.report.payload_view import preview
@@ -121,14 +120,13 @@ class KeptResults:
         expires_at = self._store.keep(invocation_id, Owner(caller.principal, function), parts)
         return None if expires_at is None else utc(expires_at)
 
-    async def read(self, arguments: Mapping[str, Any], caller: Caller) -> ReadResult:
+    async def read(self, wanted: ReadResultArguments, caller: Caller) -> ReadResult:
         """A page of a kept result, or what a query finds in it.
 
         Raises:
-            ArgumentError: for an argument that is unknown or of the wrong form, and for a query that can't be applied.
+            ArgumentError: for a query that can't be applied, and for a cursor that is not one.
             ResultError: if there is no such result for this caller, or it can't be read.
         """
-        wanted = parse_arguments(ReadResultArguments, arguments)
         return await anyio.to_thread.run_sync(self._read, wanted, caller)
 
     async def contents(self, invocation_id: str, name: PartName, limit: int, caller: Caller) -> Contents:
@@ -182,6 +180,18 @@ class UnknownResultError(ResultError):
 def report_denied_read(decision: Decision) -> ReadResult:
     """A read that was not made."""
     return ReadResult(outcome="denied", next_step=next_after_denial(decision), checks=list(decision.checks))
+
+
+def report_whole(told: InvokeResult) -> ReadResult:
+    """The whole result of a call that went on without its caller."""
+    return ReadResult(
+        outcome="running" if told.outcome == "running" else "found",
+        next_step=told.next_step,
+        invocation_id=told.invocation_id,
+        function=f"{told.function}:{told.qualifier}" if told.function else "",
+        invocation=told.model_dump(mode="json", exclude_defaults=True),
+        outside_data=told.outside_data,
+    )
 
 
 def report_failed_read(error: ResultError) -> ReadResult:

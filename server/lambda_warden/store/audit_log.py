@@ -5,8 +5,8 @@ Limits, idempotency keys and open approvals are kept with it, since they are tak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
@@ -39,10 +39,11 @@ Field = str | int | float | bool | None
 
 LimitName = Literal["per_minute", "per_day", "concurrent"]
 
-HitState = Literal["ended", "unreadable", "in_progress", "lost", "another_request"]
+HitState = Literal["ended", "unreadable", "in_progress", "left", "lost", "may_have_run", "another_request"]
 """ended: it has a result. unreadable: it has one, sealed with a key that is not given here. in_progress: it is under
-way. lost: it is under way no longer, and nobody knows how it ended. another_request: it was a call of something
-else."""
+way, and its caller waits. left: it is under way, and its caller waits no more: whoever asked does, from now on. lost:
+it is under way no longer, and nobody knows how it ended. may_have_run: nor of this one, and only a call that names it
+may follow. another_request: it was a call of something else."""
 
 ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
 
@@ -166,36 +167,46 @@ class FailureRun:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """An idempotency key that a call wants.
+    """What makes a call the same as another, so that it starts nothing: its idempotency key, or what it asks for.
 
     Attributes:
-        principal: who asks; each has keys of its own.
-        key: as the caller named it.
-        request_digest: of the request; the same key is good for nothing else.
-        kept_seconds: how long the key belongs to the call.
+        principal: who asks; each has calls and keys of its own.
+        key: as the caller named it; None if it did not.
+        request_digest: of the request. The same key is good for nothing else.
+        kept_seconds: how long the key belongs to the call, and a call whose end is not known stands against the same.
+        repeatable: whether two of them may run at once, since they only read.
+        adopt_seconds: how long an answer that reached nobody is given to the next same call.
+        after_unknown: the call whose end is not known, and which the caller says may be followed by this one.
     """
 
     principal: str
-    key: str
+    key: str | None
     request_digest: str
     kept_seconds: float
+    repeatable: bool = False
+    adopt_seconds: float = 600.0
+    after_unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyHit:
-    """The call that has a key already.
+    """The call that stands against a same one.
 
     Attributes:
         invocation_id: of that call.
         state: how far it is.
         result: what was kept of it, if it ended and can be read.
         outcome: how it ended, also where its result can't be read.
+        adopted: whether it is the same call by what it asked for, and not by an idempotency key.
+        until: of a call that is under way, when it has ended at the latest, in seconds since the epoch.
     """
 
     invocation_id: str
     state: HitState
     result: str | None = None
     outcome: str | None = None
+    adopted: bool = False
+    until: float | None = field(default=None, compare=False)
 
 
 NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen
@@ -307,16 +318,29 @@ class AuditLog(AuditReader, Protocol):
             limits: what the call counts in. All of them must have room.
             lease_seconds: how long the call can be under way at the most. Its concurrent slots come back when it is
                 finished, or after this time: a call goes on when the server that made it is killed.
-            claim: the key that it wants, if any.
+            claim: what makes another one the same; None if it may be repeated at will.
             breaker: what its failures count for, if any.
 
         Returns:
-            None if admitted, else who has the key, what keeps calls from being admitted, or what had no room: then
+            None if admitted, else the same call, what keeps calls from being admitted, or what had no room: then
             nothing was taken, and no intent written.
         """
 
     def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
-        """The call that has a key, if there is one."""
+        """The same call, if there is one that stands against another.
+
+        If it has ended, its answer counts as delivered; if it is under way and was left, its caller is who asked. Who
+        goes away before that is true says so by `leave`.
+        """
+
+    def fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+        """A call, for who waits for its end, as with `claimed_by`. None if nothing of it is kept for this principal."""
+
+    def leave(self, invocation_id: str) -> None:
+        """Nobody waits for the answer of a call any more, nor got it. The next same call adopts it."""
+
+    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
+        """Keep the answer of a call that had ended as delivered, and did not reach its caller after all."""
 
     def finish(
         self,
@@ -325,9 +349,10 @@ class AuditLog(AuditReader, Protocol):
         *,
         ran: bool,
         ended: bool = True,
-        result: str | None = None,
+        result: Callable[[], str] | None = None,
+        delivered: bool = True,
     ) -> None:
-        """Write the outcome, free the concurrent slots and keep the result under the call's key: all or nothing.
+        """Write the outcome, free the concurrent slots and keep the result, if it is needed: all or nothing.
 
         Args:
             invocation_id: of a call that was admitted.
@@ -335,7 +360,9 @@ class AuditLog(AuditReader, Protocol):
             ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
                 back too, and so is the key.
             ended: False if it may still be running: then its slots stay taken until the end of its lease.
-            result: what the next call with the same key gets. Encrypted, where the store has a seal.
+            result: gives what the next same call gets, where it has the key or `delivered` is false. Encrypted, where
+                the store has a seal.
+            delivered: whether its caller is still there to get the answer.
         """
 
     def pause(self, by: str, reason: str | None = None) -> Pause | None:

@@ -11,13 +11,13 @@ from mcp.types import InputRequiredResult, ToolAnnotations
 
 from lambda_warden.approvals.client import ApprovalInputRequired
 from lambda_warden.guard.rules import Rules
-from lambda_warden.invocation.dispatcher import Progress
 from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.report.invocation import CallInfo, report_denial
 from lambda_warden.report.text import invocation_text
+from lambda_warden.tools.progress import progress_to
 from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclar
         arguments: Mapping[str, Any], caller: Caller, context: Context[Any, Any]
     ) -> InvokeResult | InputRequiredResult:
         try:
-            return await pipeline.invoke(arguments, caller, approver(context), _progress_to(context))
+            return await pipeline.invoke(arguments, caller, approver(context), progress_to(context))
         except ApprovalInputRequired as pending:
             return pending.result
 
@@ -50,23 +50,10 @@ def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclar
         arguments=InvokeArguments,
         result=InvokeResult,
         text=invocation_text,
-        is_error=lambda result: result.outcome not in ("succeeded", "accepted"),
+        is_error=lambda result: result.outcome not in ("succeeded", "accepted", "running"),
         denied=lambda invocation_id, decision: report_denial(CallInfo(invocation_id), decision),
         handler=handle,
     )
-
-
-def _progress_to(context: Context[Any, Any]) -> Progress:
-    """Tells the client how a call gets on, if it asked for that (a progressToken in the request's _meta)."""
-
-    async def progress(elapsed: float, total: float | None, message: str) -> None:
-        limit = "" if total is None else f" of at most {total:.0f} s"
-        try:
-            await context.report_progress(round(elapsed, 1), total, f"{message}: {elapsed:.0f} s{limit}")
-        except Exception as error:  # noqa: BLE001 - whether the client hears of it must not decide how a call ends
-            logger.debug("no progress was reported: %s", type(error).__name__)
-
-    return progress
 
 
 def annotations_for(rules: Rules) -> ToolAnnotations:

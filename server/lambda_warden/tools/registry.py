@@ -33,5 +33,5 @@ def declared_tools(
         dry_run_tool(pipeline, approver),
         invoke_function_tool(pipeline, approver),
         read_logs_tool(logs),
-        *([read_result_tool(results)] if results else []),
+        read_result_tool(results, pipeline.earlier_calls),
     ]

@@ -46,8 +46,8 @@ def kinds(store: Store) -> list[tuple[str, str]]:
 def test_the_first_call_gets_the_key_and_the_next_its_result(records: AuditLog, store: Store) -> None:
     assert records.claimed_by(wants()) is None
     assert admit(records, "one", wants()) is None
-    records.finish("one", {}, ran=True, result='{"outcome":"succeeded"}')
-    first = IdempotencyHit("one", "ended", '{"outcome":"succeeded"}')
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: '{"outcome":"succeeded"}')
+    first = IdempotencyHit("one", "ended", '{"outcome":"succeeded"}', "succeeded")
     assert records.claimed_by(wants()) == first
     assert admit(records, "two", wants()) == first
     assert kinds(store) == [("intent", "one"), ("outcome", "one")], "the second has no intent"
@@ -69,15 +69,15 @@ def test_a_call_that_can_be_under_way_no_longer_is_lost(records: AuditLog, clock
 def test_a_result_that_comes_after_its_lease_is_kept_all_the_same(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants())
     clock.now += LEASE + 1
-    records.finish("one", {}, ran=True, result="{}")
-    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", "{}")
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", "{}", "succeeded")
 
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_another_request_does_not_get_the_result(ended: bool, records: AuditLog) -> None:
     admit(records, "one", wants())
     if ended:
-        records.finish("one", {}, ran=True, result='{"payload":"private"}')
+        records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: '{"payload":"private"}')
     other = wants(request_digest="refund A-2")
     assert admit(records, "two", other) == IdempotencyHit("one", "another_request", None)
     assert records.claimed_by(other) == IdempotencyHit("one", "another_request", None)
@@ -85,7 +85,7 @@ def test_another_request_does_not_get_the_result(ended: bool, records: AuditLog)
 
 def test_a_key_is_free_when_its_time_is_over(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants(kept=1000))
-    records.finish("one", {}, ran=True, result="{}")
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
     clock.now += 999.999
     assert isinstance(admit(records, "two", wants(kept=1000)), IdempotencyHit)
     clock.now += 0.001
@@ -95,7 +95,7 @@ def test_a_key_is_free_when_its_time_is_over(records: AuditLog, clock: Clock) ->
 
 def test_a_replay_does_not_keep_the_key_any_longer(records: AuditLog, clock: Clock) -> None:
     admit(records, "one", wants(kept=1000))
-    records.finish("one", {}, ran=True, result="{}")
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
     clock.now += 600
     assert isinstance(admit(records, "two", wants(kept=1000)), IdempotencyHit)
     clock.now += 400
@@ -105,28 +105,28 @@ def test_a_replay_does_not_keep_the_key_any_longer(records: AuditLog, clock: Clo
 @pytest.mark.parametrize("ran", [True, False])
 def test_only_a_call_that_did_not_run_frees_its_key(ran: bool, records: AuditLog) -> None:
     admit(records, "one", wants())
-    records.finish("one", {}, ran=ran, result='{"outcome":"whatever"}')
+    records.finish("one", {"outcome": "succeeded"}, ran=ran, result=lambda: '{"outcome":"whatever"}')
     again = admit(records, "two", wants(request_digest="other arguments" if not ran else "refund A-1"))
-    assert again == (IdempotencyHit("one", "ended", '{"outcome":"whatever"}') if ran else None)
+    assert again == (IdempotencyHit("one", "ended", '{"outcome":"whatever"}', "succeeded") if ran else None)
 
 
 def test_an_end_that_is_not_known_keeps_the_key(records: AuditLog) -> None:
     admit(records, "one", wants())
-    records.finish("one", {}, ran=True, ended=False, result='{"outcome":"unknown"}')
-    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", '{"outcome":"unknown"}')
+    records.finish("one", {"outcome": "unknown"}, ran=True, ended=False, result=lambda: '{"outcome":"unknown"}')
+    assert admit(records, "two", wants()) == IdempotencyHit("one", "ended", '{"outcome":"unknown"}', "unknown")
 
 
 def test_the_end_of_another_call_frees_no_key(records: AuditLog) -> None:
     admit(records, "one", wants("a"))
     admit(records, "two", wants("b"))
-    records.finish("two", {}, ran=False)
+    records.finish("two", {"outcome": "succeeded"}, ran=False)
     assert admit(records, "three", wants("a")) == IdempotencyHit("one", "in_progress")
     assert admit(records, "four", wants("b")) is None
 
 
 def test_each_principal_has_keys_of_its_own(records: AuditLog) -> None:
     admit(records, "one", wants(principal="local"))
-    records.finish("one", {}, ran=True, result="{}")
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
     assert records.claimed_by(wants(principal="chat-ops")) is None
     assert admit(records, "two", wants(principal="chat-ops")) is None
 
@@ -165,11 +165,11 @@ def test_what_can_not_be_written_takes_no_key(records: AuditLog) -> None:
 def test_keys_survive_the_end_of_the_process(lasting: Store, clock: Clock) -> None:
     with closing(lasting.audit_log(clock=clock)) as records:
         admit(records, "one", wants("ended"))
-        records.finish("one", {}, ran=True, result="{}")
+        records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
         admit(records, "two", wants("under way"))
     clock.now += LEASE
     with closing(lasting.audit_log(clock=clock)) as records:
-        assert admit(records, "four", wants("ended")) == IdempotencyHit("one", "ended", "{}")
+        assert admit(records, "four", wants("ended")) == IdempotencyHit("one", "ended", "{}", "succeeded")
         assert admit(records, "five", wants("under way")) == IdempotencyHit("two", "lost")
 
 
@@ -177,7 +177,7 @@ def test_a_sealed_result_is_unreadable_without_its_seal_and_nothing_starts_again
     seal = Seal(bytes(range(32)))
     with closing(store.audit_log(seal=seal)) as records:
         admit(records, "one", wants())
-        records.finish("one", {"outcome": "succeeded"}, ran=True, result="{}")
+        records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
         assert records.claimed_by(wants()) == IdempotencyHit("one", "ended", "{}", "succeeded")
         for other in (None, Seal(bytes(32))):
             with closing(store.audit_log(seal=other)) as without:
@@ -190,8 +190,8 @@ def test_two_stores_on_one_file_know_the_same_keys(store: Store, clock: Clock) -
     with closing(store.audit_log(clock=clock)) as one, closing(store.audit_log(clock=clock)) as other:
         assert admit(one, "one", wants()) is None
         assert admit(other, "two", wants()) == IdempotencyHit("one", "in_progress")
-        one.finish("one", {}, ran=True, result="{}")
-        assert admit(other, "two", wants()) == IdempotencyHit("one", "ended", "{}")
+        one.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
+        assert admit(other, "two", wants()) == IdempotencyHit("one", "ended", "{}", "succeeded")
 
 
 @pytest.mark.usefixtures("race")
@@ -238,7 +238,7 @@ class Keys(RuleBasedStateMachine):
     def want(self, key: str, request_digest: str, principal: str, kept: float) -> None:
         self.calls += 1
         call = f"call-{self.calls}"
-        wanted = IdempotencyClaim(principal, key, request_digest, kept)
+        wanted = IdempotencyClaim(principal, key, request_digest, kept, repeatable=True)
         expected = self.expected(wanted)
         assert self.records.claimed_by(wanted) == expected
         assert admit(self.records, call, wanted) == expected
@@ -247,6 +247,7 @@ class Keys(RuleBasedStateMachine):
             self.under_way[call] = self.clock.now
 
     def expected(self, wanted: IdempotencyClaim) -> IdempotencyHit | None:
+        assert wanted.key is not None
         owner = self.owners.get((wanted.principal, wanted.key))
         if owner is None or owner[2] <= self.clock.now:
             return None
@@ -254,14 +255,14 @@ class Keys(RuleBasedStateMachine):
         if request_digest != wanted.request_digest:
             return IdempotencyHit(call, "another_request")
         if call in self.results:
-            return IdempotencyHit(call, "ended", self.results[call])
+            return IdempotencyHit(call, "ended", self.results[call], "succeeded")
         return IdempotencyHit(call, "in_progress" if self.clock.now < self.under_way[call] + LEASE else "lost")
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), ran=st.booleans())
     def end(self, data: st.DataObject, ran: bool) -> None:
         call = data.draw(st.sampled_from(sorted(set(self.under_way) - set(self.results)) or ["nobody"]))
-        self.records.finish(call, {}, ran=ran, result=f"result of {call}")
+        self.records.finish(call, {"outcome": "succeeded"}, ran=ran, result=lambda: f"result of {call}")
         if ran:
             self.results[call] = f"result of {call}"
         else:

@@ -65,7 +65,7 @@ def test_a_pause_outlives_servers_and_starts_of_the_machine(lasting: Store) -> N
 def test_a_key_that_a_call_has_gives_its_result_while_calls_are_paused(records: AuditLog) -> None:
     claim = IdempotencyClaim("local", "order-1", "digest", 3600)
     assert records.admit("call-1", {}, [], 60, claim) is None
-    records.finish("call-1", {"outcome": "succeeded"}, ran=True, result="{}")
+    records.finish("call-1", {"outcome": "succeeded"}, ran=True, result=lambda: "{}")
     records.pause("ann")
     met = records.admit("call-2", {}, [], 60, claim)
     assert getattr(met, "invocation_id", None) == "call-1"

@@ -33,7 +33,7 @@ from lambda_warden.store.audit_log import (
 )
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
-from lambda_warden.store.sqlite import approvals, idempotency, layout, limits, stops, writers
+from lambda_warden.store.sqlite import approvals, calls, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
 from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
@@ -121,8 +121,24 @@ class SqliteAuditLog:
         return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker))
 
     def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
-        """The call that has a key; see `AuditLog.claimed_by`."""
-        return self._run(lambda: self._find(claim))
+        """The same call; see `AuditLog.claimed_by`."""
+        return self._run(lambda: self._find(claim), durable=False)
+
+    def fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+        """A call; see `AuditLog.fetch`."""
+        return self._run(lambda: self._fetch(invocation_id, principal), durable=False)
+
+    def leave(self, invocation_id: str) -> None:
+        """Nobody waits for it; see `AuditLog.leave`."""
+        self._run(lambda: calls.leave(self._db, self._now(), invocation_id), durable=False)
+
+    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
+        """Keep an answer after all; see `AuditLog.bring_back`."""
+
+        def work() -> None:
+            calls.bring_back(self._db, self._now(), self._writer, invocation_id, claim, outcome, result, self._seal)
+
+        self._run(work, durable=False)
 
     def finish(
         self,
@@ -131,7 +147,8 @@ class SqliteAuditLog:
         *,
         ran: bool,
         ended: bool = True,
-        result: str | None = None,
+        result: Callable[[], str] | None = None,
+        delivered: bool = True,
     ) -> None:
         """Write the outcome, free the slots and keep the result; see `AuditLog.finish`."""
         text, outcome = _text(body), body.get("outcome")
@@ -140,8 +157,8 @@ class SqliteAuditLog:
             if ended:
                 limits.release(self._db, invocation_id, ran=ran)
             word = outcome if isinstance(outcome, str) else None
-            idempotency.end(self._db, invocation_id, word, result, self._seal, ran=ran)
-            self._end_call(invocation_id, outcome)
+            self._count(invocation_id, outcome)
+            calls.end(self._db, self._now(), invocation_id, word, result, self._seal, ran=ran, delivered=delivered)
             self._append("outcome", invocation_id, text)
 
         self._run(work, durable=False)
@@ -235,14 +252,14 @@ class SqliteAuditLog:
         now = self._now()
         limits.prune(self._db, _microseconds(now))
         approvals.prune(self._db, now)
-        idempotency.prune(self._db, now)
+        calls.prune(self._db, now)
         follows = writers.add(self._db, self._writer, locked=locked)
         self._append("start", self._writer, _text({**about, "follows": follows or None}))
         self._bury_the_dead()
 
     def _end(self) -> None:
         # What it leaves under way is found by whoever comes next.
-        if next(writers.calls_of(self._db, self._writer), None) is None:
+        if next(calls.under_way(self._db, self._writer), None) is None:
             writers.end(self._db, self._writer)
 
     def _admit(
@@ -263,21 +280,36 @@ class SqliteAuditLog:
         exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if exceeded is not None:
             return exceeded
-        if claim is not None:
-            idempotency.keep(self._db, now, invocation_id, claim, lease)
-        writers.begin_call(self._db, self._writer, invocation_id, breaker.function if breaker else None)
+        calls.add(self._db, now, self._writer, invocation_id, lease, claim, breaker.function if breaker else None)
         self._append("intent", invocation_id, text)
         return None
 
-    def _end_call(self, invocation_id: str, outcome: Field) -> None:
-        if circuit := writers.end_call(self._db, invocation_id):
+    def _count(self, invocation_id: str, outcome: Field) -> None:
+        """Count how a call ended, before that is noted."""
+        if circuit := calls.circuit_of(self._db, invocation_id):
             stops.count(self._db, self._now(), self._time_of_day(), circuit, outcome)
 
     def _find(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
-        hit = idempotency.find(self._db, self._now(), claim, self._seal)
-        if hit is not None and hit.state == "in_progress" and self._bury_the_dead():
-            hit = idempotency.find(self._db, self._now(), claim, self._seal)
+        def look() -> IdempotencyHit | None:
+            return calls.find(self._db, self._now(), claim, self._writer, self._waits, self._seal)
+
+        hit = look()
+        if hit is not None and hit.state in ("in_progress", "left") and self._bury_the_dead():
+            hit = look()
         return hit
+
+    def _fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+        def look() -> IdempotencyHit | None:
+            return calls.fetch(self._db, self._now(), invocation_id, principal, self._writer, self._seal)
+
+        hit = look()
+        if hit is not None and hit.state == "in_progress" and self._bury_the_dead():
+            hit = look()
+        return hit
+
+    def _waits(self, writer: str) -> bool:
+        """Whether a server lives, so that its client can wait for an answer."""
+        return writer == self._writer or self._locks is None or self._locks.is_held(writer)
 
     def _bury_the_dead(self) -> bool:
         """Write an outcome for each call whose server has ended without one. Its slot stays taken until its lease ends.
@@ -289,10 +321,10 @@ class SqliteAuditLog:
             return False
         found = False
         for writer in writers.dead(self._db, self._locks, self._writer):
-            for invocation_id in writers.calls_of(self._db, writer):
+            for invocation_id in calls.under_way(self._db, writer):
                 found = True
-                idempotency.lose(self._db, invocation_id)
-                self._end_call(invocation_id, "unknown")
+                self._count(invocation_id, "unknown")
+                calls.lose(self._db, self._now(), invocation_id)
                 body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
                 self._append("outcome", invocation_id, _text(body))
             writers.end(self._db, writer)

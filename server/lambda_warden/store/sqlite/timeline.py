@@ -17,7 +17,7 @@ SCHEMA: Final = (
 
 _LATEST: Final = """SELECT max(
     coalesce((SELECT max(at) FROM admissions), 0) / 1e6,
-    coalesce((SELECT max(claimed_at) FROM idempotency), 0),
+    coalesce((SELECT max(began_at) FROM calls), 0),
     coalesce((SELECT max(failed_at) FROM failure_runs), 0),
     coalesce((SELECT max(asked_at) FROM approvals), 0))"""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -38,12 +37,6 @@ SCHEMA: Final = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS writers_living ON writers (writer) WHERE ended = 0",
     "CREATE INDEX IF NOT EXISTS writers_unsettled ON writers (writer) WHERE settled = 0",
-    """CREATE TABLE IF NOT EXISTS under_way (
-        invocation_id TEXT NOT NULL PRIMARY KEY,
-        writer TEXT NOT NULL,
-        circuit TEXT
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS under_way_by_writer ON under_way (writer)",
 )
 
 
@@ -126,21 +119,3 @@ def dead(db: sqlite3.Connection, locks: WriterLocks, own: str) -> list[str]:
 def end(db: sqlite3.Connection, writer: str) -> None:
     """Note that a writer writes no more."""
     db.execute("UPDATE writers SET ended = 1 WHERE writer = ?", (writer,))
-
-
-def calls_of(db: sqlite3.Connection, writer: str) -> Iterator[str]:
-    """The calls of a writer that have no outcome."""
-    for (invocation_id,) in db.execute("SELECT invocation_id FROM under_way WHERE writer = ?", (writer,)).fetchall():
-        yield invocation_id
-
-
-def begin_call(db: sqlite3.Connection, writer: str, invocation_id: str, circuit: str | None) -> None:
-    """Note that a call of a writer is under way."""
-    row = (invocation_id, writer, circuit)
-    db.execute("INSERT INTO under_way (invocation_id, writer, circuit) VALUES (?, ?, ?)", row)
-
-
-def end_call(db: sqlite3.Connection, invocation_id: str) -> str | None:
-    """Note that a call has an outcome. Returns its circuit, and None if it had none or has ended before."""
-    gone = db.execute("DELETE FROM under_way WHERE invocation_id = ? RETURNING circuit", (invocation_id,)).fetchall()
-    return gone[0][0] if gone else None

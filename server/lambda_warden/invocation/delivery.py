@@ -1,0 +1,48 @@
+"""Who gets the answer of a call: its caller, as long as that one waits for it; else whoever asks for it later."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+Left = Literal["queued", "under_way", "answered"]
+"""How far a call is that its caller leaves. queued: it never starts. under_way: it goes on without its caller.
+answered: its answer counts as delivered already, and is there in a moment."""
+
+
+class Delivery:
+    """Decides, for the thread of a call and for its caller, which of the two came first. Safe to use from any thread.
+
+    >>> delivery = Delivery()
+    >>> delivery.begin(), delivery.leave(), delivery.answer()
+    (True, 'under_way', False)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = self._begun = self._answered = False
+        self.admitted = False
+        """Whether the call stands in the store, so that others find it."""
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its caller waits no more."""
+        return self._left
+
+    def begin(self) -> bool:
+        """The call is about to be admitted. Gives whether it still may."""
+        with self._lock:
+            self._begun = not self._left
+            return self._begun
+
+    def answer(self) -> bool:
+        """The answer is about to be recorded. Gives whether its caller will get it."""
+        with self._lock:
+            self._answered = not self._left
+            return self._answered
+
+    def leave(self) -> Left:
+        """Its caller waits no more. Gives what becomes of the call."""
+        with self._lock:
+            self._left = True
+            return "answered" if self._answered else "under_way" if self._begun else "queued"

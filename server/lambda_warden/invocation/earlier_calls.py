@@ -1,0 +1,124 @@
+"""Earlier calls: how their ends are waited for and told, by whoever asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from lambda_warden.invocation.departure import give_back, in_records
+from lambda_warden.invocation.dispatcher import Progress
+from lambda_warden.model.caller import Caller
+from lambda_warden.model.result import InvokeResult
+from lambda_warden.report.invocation import CallInfo, report_again, report_first, report_unreadable
+from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyHit
+
+_WAY: Final = "read_logs with this invocation_id says how to find its log."
+
+
+class EarlierCalls:
+    """The calls in the store, of this server and of others on it.
+
+    Args:
+        records: where they are.
+    """
+
+    def __init__(self, records: AuditLog) -> None:
+        self._records = records
+
+    async def wait(
+        self, invocation_id: str, caller: Caller, seconds: float, progress: Progress
+    ) -> IdempotencyHit | None:
+        """Wait for the end of a call, for so long at the most.
+
+        The store is asked again and again, since another server may be the one that carries the call out.
+
+        Returns:
+            How far it is then; None if nothing of it is kept for this caller.
+
+        Raises:
+            RecordError: if the store can't tell.
+        """
+        began = time.monotonic()
+        for pause in growing_pauses():
+            found = await anyio.to_thread.run_sync(self._records.fetch, invocation_id, caller.principal)
+            waited = time.monotonic() - began
+            if found is None or found.state != "in_progress":
+                return found
+            if waited >= seconds:
+                await in_records(partial(self._records.leave, invocation_id))
+                return IdempotencyHit(invocation_id, "left", adopted=True, until=found.until)
+            if waited >= 1:
+                await progress(waited, seconds, "running")
+            await anyio.sleep(min(pause, seconds - waited))
+        raise AssertionError("the pauses have no end")
+
+    async def told(self, invocation_id: str, caller: Caller, seconds: float, progress: Progress) -> InvokeResult | None:
+        """The result of a call that went on without its caller, as that one would have got it.
+
+        Args:
+            invocation_id: of the call.
+            caller: who asks. Nobody gets the result of another one's call.
+            seconds: how long to wait for its end.
+            progress: is told of the waiting.
+
+        Returns:
+            None if nothing of it is kept: its answer was given to its caller.
+
+        Raises:
+            RecordError: if the store can't tell, or the read can't be recorded; then nothing is shown.
+        """
+        found = await self.wait(invocation_id, caller, seconds, progress)
+        if found is None:
+            return None
+        async with self.heard(found):
+            events = await anyio.to_thread.run_sync(self._records.find_invocation, invocation_id)
+            function = next((str(event.fields().get("function")) for event in events if event.kind == "intent"), None)
+            body: dict[str, Field] = {**caller.fields(), "function": function, "part": "result"}
+            await anyio.to_thread.run_sync(self._records.append, "read_result", invocation_id, body)
+            if found.state == "ended" and found.result is not None:
+                return InvokeResult.model_validate_json(found.result)
+            told = report_earlier(CallInfo(invocation_id, caller=caller), found, _WAY)
+            arn, _, qualifier = (function or "").rpartition(":")
+            return told.model_copy(update={"replayed": False, "function": arn or None, "qualifier": qualifier or None})
+
+    @asynccontextmanager
+    async def heard(self, first: IdempotencyHit) -> AsyncIterator[None]:
+        """While a caller is told of a call: if that one leaves meanwhile, it was not told."""
+        try:
+            yield
+        except BaseException:
+            await give_back(self._records, first)
+            raise
+
+
+def report_earlier(info: CallInfo, first: IdempotencyHit, way: str = "") -> InvokeResult:
+    """What a call gets that started nothing, since an earlier one is the same.
+
+    Args:
+        info: of the call that was made now.
+        first: the earlier one.
+        way: how to find its log, if its end is not known.
+    """
+    match first.state:
+        case "ended" if first.result is not None:
+            return report_again(InvokeResult.model_validate_json(first.result), adopted=first.adopted)
+        case "left" | "in_progress" | "lost":
+            return report_first(
+                info, first.invocation_id, first.state, adopted=first.adopted, until=first.until, way=way
+            )
+        case _:
+            return report_unreadable(info, first.invocation_id, first.outcome)
+
+
+def growing_pauses() -> Iterator[float]:
+    """Seconds between two looks at what another call or server changes."""
+    pause = 0.05
+    while True:
+        yield pause
+        pause = min(2 * pause, 1.0)

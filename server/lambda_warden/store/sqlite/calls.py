@@ -1,0 +1,331 @@
+"""Calls that were admitted: how far each is, who has its idempotency key, and whether its answer reached anybody.
+
+A call is deleted once its answer has reached its caller, unless a later one has to know of it: for its key, or because
+it may have run without anybody knowing how it ended. Every function runs inside the caller's write transaction. Times
+are seconds of the store's timeline.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lambda_warden.store.audit_log import HitState, IdempotencyClaim, IdempotencyHit
+from lambda_warden.store.results import ResultError
+
+if TYPE_CHECKING:
+    from lambda_warden.store.seal import Seal
+
+_PURPOSE: Final = "lambda-warden idempotency 1"
+
+SILENT_SECONDS: Final = 3.0
+"""A call that only reads and comes this long after the same one began is taken for that one, sent again: some clients
+give up without a word, the first of them after 5 s."""
+
+# under_way_until: when a call without an outcome can be under way no longer, so that nobody knows how it ended.
+# waiter: the writer whose client waits for the answer. asked_again: the same call came meanwhile, so that nobody knows
+# which of the two clients still listens. adopt_until: when an answer that reached nobody is no longer given to the next
+# same call. settled: a later call has named this one, whose outcome is unknown. key_id: of the key that the result is
+# sealed with, if it is.
+SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS calls (
+        invocation_id TEXT NOT NULL PRIMARY KEY,
+        writer TEXT NOT NULL,
+        circuit TEXT,
+        principal TEXT,
+        request_digest TEXT,
+        key TEXT,
+        began_at REAL NOT NULL,
+        under_way_until REAL NOT NULL,
+        adopt_seconds REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        waiter TEXT,
+        asked_again INTEGER NOT NULL DEFAULT 0,
+        delivered INTEGER NOT NULL DEFAULT 0,
+        adopt_until REAL,
+        settled INTEGER NOT NULL DEFAULT 0,
+        outcome TEXT,
+        result BLOB,
+        key_id TEXT
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS calls_by_request ON calls (principal, request_digest)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS calls_by_key ON calls (principal, key) WHERE key IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS calls_by_writer ON calls (writer) WHERE outcome IS NULL",
+    "CREATE INDEX IF NOT EXISTS calls_by_expiry ON calls (expires_at)",
+)
+
+_SELECT: Final = """SELECT invocation_id, request_digest, key, began_at, under_way_until, adopt_seconds, waiter,
+    asked_again, delivered, adopt_until, settled, outcome, result, key_id FROM calls
+    WHERE principal = ? AND expires_at > ? AND """
+_SAME: Final = _SELECT + "(request_digest = ? OR key = ?) ORDER BY key IS NOT ?, began_at DESC"
+_BY_ID: Final = _SELECT + "invocation_id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A row."""
+
+    invocation_id: str
+    request_digest: str | None
+    key: str | None
+    began_at: float
+    under_way_until: float
+    adopt_seconds: float
+    waiter: str | None
+    asked_again: int
+    delivered: int
+    adopt_until: float | None
+    settled: int
+    outcome: str | None
+    result: bytes | None
+    key_id: str | None
+
+    def is_under_way(self, now: float) -> bool:
+        """Whether its end may still come."""
+        return self.outcome is None and now < self.under_way_until
+
+    def is_adoptable(self, now: float) -> bool:
+        """Whether it has ended, and nobody was told."""
+        until = self.adopt_until if self.adopt_until is not None else self.under_way_until + self.adopt_seconds
+        return not self.delivered and now < until
+
+
+Waits = Callable[[str], bool]
+"""Whether a writer is still there, so that its client may wait for an answer."""
+
+
+def add(
+    db: sqlite3.Connection,
+    now: float,
+    writer: str,
+    invocation_id: str,
+    lease: float,
+    claim: IdempotencyClaim | None,
+    circuit: str | None = None,
+) -> None:
+    """Note a call that is admitted; `find` found no other that stands against it.
+
+    Args:
+        db: to write to.
+        now: the time.
+        writer: the server that carries it out.
+        invocation_id: of the call.
+        lease: seconds that it can be under way at the most.
+        claim: what makes another one the same, if anything does.
+        circuit: what a failure of it counts for, if it counts.
+    """
+    prune(db, now)
+    same: tuple[str | float | None, ...] = (None, None, None, 0, now + lease)
+    if claim is not None:
+        same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + claim.kept_seconds
+        if claim.after_unknown is not None:
+            db.execute(
+                "UPDATE calls SET settled = 1 WHERE invocation_id = ? AND principal = ? AND request_digest = ?",
+                (claim.after_unknown, claim.principal, claim.request_digest),
+            )
+    db.execute(
+        "INSERT INTO calls (invocation_id, writer, waiter, circuit, began_at, under_way_until, principal,"
+        " request_digest, key, adopt_seconds, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (invocation_id, writer, writer, circuit, now, now + lease, *same),
+    )
+
+
+def find(
+    db: sqlite3.Connection, now: float, claim: IdempotencyClaim, writer: str, waits: Waits, seal: Seal | None
+) -> IdempotencyHit | None:
+    """The earlier call that stands against a new one; whoever asks has its answer, or waits for it, from now on."""
+    values = (claim.principal, now, claim.request_digest, claim.key, claim.key)
+    for row in db.execute(_SAME, values).fetchall():
+        call = _Call(*row)
+        state = _stands_against(call, claim, now, waits)
+        if state is None:
+            continue
+        _take(db, call, state, writer, key=claim.key)
+        return _hit(call, state, seal, adopted=claim.key is None or call.key != claim.key)
+    return None
+
+
+def fetch(
+    db: sqlite3.Connection, now: float, invocation_id: str, principal: str, writer: str, seal: Seal | None
+) -> IdempotencyHit | None:
+    """One call, for who waits for its end; None where nothing of it is kept."""
+    row = db.execute(_BY_ID, (principal, now, invocation_id)).fetchone()
+    if row is None:
+        return None
+    call = _Call(*row)
+    if call.outcome is not None and call.result is None:
+        return None
+    state: HitState = "left" if call.is_under_way(now) else "lost" if call.outcome is None else "ended"
+    _take(db, call, state, writer)
+    return _hit(call, "in_progress" if state == "left" else state, seal, adopted=False)
+
+
+def end(
+    db: sqlite3.Connection,
+    now: float,
+    invocation_id: str,
+    outcome: str | None,
+    result: Callable[[], str] | None,
+    seal: Seal | None,
+    *,
+    ran: bool,
+    delivered: bool,
+) -> None:
+    """Keep what came of a call, as far as a later one may want it.
+
+    Args:
+        db: to write to.
+        now: the time.
+        invocation_id: of the call.
+        outcome: in one word.
+        result: gives what is kept, if it has to be.
+        seal: encrypts it.
+        ran: False only if it certainly did not run. Then it stands against no other call.
+        delivered: whether its caller gets the answer.
+    """
+    row = db.execute("SELECT key, asked_again FROM calls WHERE invocation_id = ?", (invocation_id,)).fetchone()
+    if row is None:
+        return
+    key, asked_again = row
+    delivered = delivered and not asked_again
+    if delivered and (not ran or (key is None and outcome != "unknown")):
+        db.execute("DELETE FROM calls WHERE invocation_id = ?", (invocation_id,))
+        return
+    if not ran:
+        db.execute("UPDATE calls SET key = NULL, request_digest = NULL WHERE invocation_id = ?", (invocation_id,))
+    kept = None
+    if result is not None and (key is not None or not delivered):
+        kept = _sealed(result(), invocation_id, seal)
+    db.execute(
+        "UPDATE calls SET outcome = ?, result = ?, key_id = ?, delivered = ?, adopt_until = ? + adopt_seconds"
+        " WHERE invocation_id = ?",
+        (outcome or "unknown", kept, seal.key_id if seal else None, delivered, now, invocation_id),
+    )
+
+
+def leave(db: sqlite3.Connection, now: float, invocation_id: str) -> None:
+    """Nobody waits for its answer any more; and if it was about to be given, it was not."""
+    db.execute(
+        "UPDATE calls SET waiter = NULL, delivered = 0, adopt_until = ? + adopt_seconds WHERE invocation_id = ?",
+        (now, invocation_id),
+    )
+
+
+def bring_back(
+    db: sqlite3.Connection,
+    now: float,
+    writer: str,
+    invocation_id: str,
+    claim: IdempotencyClaim,
+    outcome: str,
+    result: str,
+    seal: Seal | None,
+) -> None:
+    """Keep an answer that did not reach its caller although it was ready: who calls again gets it."""
+    db.execute("DELETE FROM calls WHERE invocation_id = ?", (invocation_id,))
+    add(db, now, writer, invocation_id, 0, claim)
+    end(db, now, invocation_id, outcome, lambda: result, seal, ran=True, delivered=False)
+    leave(db, now, invocation_id)
+
+
+def lose(db: sqlite3.Connection, now: float, invocation_id: str) -> None:
+    """The server that made a call has ended without a word of how the call did."""
+    db.execute(
+        "UPDATE calls SET under_way_until = 0, waiter = NULL, adopt_until = ? + adopt_seconds, writer = ''"
+        " WHERE invocation_id = ?",
+        (now, invocation_id),
+    )
+
+
+def circuit_of(db: sqlite3.Connection, invocation_id: str) -> str | None:
+    """What the end of a call counts for, if it counts and has not come yet."""
+    row = db.execute(
+        "SELECT circuit FROM calls WHERE invocation_id = ? AND outcome IS NULL AND writer != ''", (invocation_id,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def under_way(db: sqlite3.Connection, writer: str) -> Iterator[str]:
+    """The calls of a writer that have no outcome."""
+    found = db.execute("SELECT invocation_id FROM calls WHERE writer = ? AND outcome IS NULL", (writer,)).fetchall()
+    return (invocation_id for (invocation_id,) in found)
+
+
+def prune(db: sqlite3.Connection, now: float) -> None:
+    """Forget the calls whose time is over, and which can't be under way."""
+    over = "DELETE FROM calls WHERE expires_at <= ? AND (outcome IS NOT NULL OR under_way_until <= ?)"
+    db.execute(over, (now, now))
+
+
+def _stands_against(call: _Call, claim: IdempotencyClaim, now: float, waits: Waits) -> HitState | None:
+    """What a call means for the same one that comes now; None if both may run. Pure."""
+    has_key = claim.key is not None and call.key == claim.key
+    if has_key and call.request_digest != claim.request_digest:
+        return "another_request"
+    other_key = not has_key and call.key is not None and claim.key is not None
+    if call.is_under_way(now):
+        if other_key:
+            return None
+        if call.waiter is None or not waits(call.waiter):
+            return "left"
+        if claim.repeatable and not has_key:
+            return "left" if now - call.began_at >= SILENT_SECONDS else None
+        return "in_progress"
+    if has_key:
+        return "lost" if call.outcome is None else "ended"
+    if call.outcome is not None and call.result is not None and not other_key and call.is_adoptable(now):
+        return "ended"
+    if call.outcome not in (None, "unknown"):
+        return None
+    if claim.repeatable:
+        return "lost" if call.outcome is None and not other_key and call.is_adoptable(now) else None
+    return None if call.settled or call.invocation_id == claim.after_unknown else "may_have_run"
+
+
+def _take(db: sqlite3.Connection, call: _Call, state: HitState, writer: str, key: str | None = None) -> None:
+    """Note what becomes of a call by somebody's asking for it."""
+    of_call = (call.invocation_id,)
+    match state:
+        case "left":
+            waits = "UPDATE calls SET waiter = ?, asked_again = 1 WHERE invocation_id = ?"
+            if call.waiter != writer or not call.asked_again:
+                db.execute(waits, (writer, *of_call))
+        case "ended" | "lost" if not call.delivered:
+            db.execute("UPDATE calls SET delivered = 1 WHERE invocation_id = ?", of_call)
+        case "in_progress":
+            db.execute("UPDATE calls SET asked_again = 1 WHERE invocation_id = ?", of_call)
+    if state in ("left", "ended", "lost") and key is not None and call.key is None:
+        db.execute("UPDATE calls SET key = ? WHERE invocation_id = ?", (key, *of_call))
+
+
+def _hit(call: _Call, state: HitState, seal: Seal | None, *, adopted: bool) -> IdempotencyHit:
+    if state != "ended":
+        until = call.under_way_until if state in ("left", "in_progress") else None
+        return IdempotencyHit(call.invocation_id, state, adopted=adopted, until=until)
+    result = None if call.result is None else _unsealed(call.result, call.key_id, call.invocation_id, seal)
+    return IdempotencyHit(
+        call.invocation_id, "unreadable" if result is None else "ended", result, call.outcome, adopted=adopted
+    )
+
+
+def _sealed(result: str, invocation_id: str, seal: Seal | None) -> bytes:
+    data = result.encode()
+    return seal.close(data, _place(invocation_id)) if seal is not None else data
+
+
+def _unsealed(kept: bytes, key_id: str | None, invocation_id: str, seal: Seal | None) -> str | None:
+    """A result, or None if it can't be read: it was sealed with another key, with none, or is not as it was written."""
+    if key_id != (seal.key_id if seal else None):
+        return None
+    try:
+        return (seal.open(kept, _place(invocation_id)) if seal else kept).decode()
+    except (ResultError, UnicodeDecodeError):
+        return None
+
+
+def _place(invocation_id: str) -> bytes:
+    """Where a sealed result belongs."""
+    return json.dumps([_PURPOSE, invocation_id]).encode()
