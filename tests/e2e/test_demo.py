@@ -41,6 +41,8 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
         "denied: ",
         "part of 101,019 bytes",
         "/rows: 14 of 1,344 items shown",
+        "running: ",
+        '{"exported":1280,"seconds":2}',
     ):
         assert expected in done.stdout
     assert _left_in(tmp_path) == []

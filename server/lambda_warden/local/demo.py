@@ -105,6 +105,11 @@ async def _walk(client: Client, stage: Stage) -> None:
         "invoke_function",
         {"function": "sales-report:live", "payload": {"year": 2025}},
     )
+    export = {"function": "nightly-export:live", "payload": {"seconds": 2}}
+    slow = await call("A slow call, which outlives the wait", "invoke_function", {**export, "wait_seconds": 0})
+    invocation_id = (slow.structured_content or {}).get("invocation_id")
+    await call("The same call, made again by a host that gave up", "invoke_function", {**export, "wait_seconds": 0})
+    await call("Its answer, when it has ended", "read_result", {"invocation_id": invocation_id})
 
 
 def _write_manifest(folder: Path, url: str) -> Path:

@@ -203,11 +203,12 @@ def report_running(call: CallInfo, until: float | None, *, replayed: bool = Fals
         replayed: whether it was started by an earlier call.
     """
     next_step = (
-        "It goes on. read_result with this invocation_id waits for it and has all of its answer; the same call again "
-        "waits for it, too, and starts nothing."
+        "read_result with this invocation_id waits for its end and has all of its answer; the same call again waits "
+        "for it, too, and starts nothing."
     )
+    begin = "Nothing was started now: the same call of yours from before goes on." if replayed else "It goes on."
     return InvokeResult(
-        outcome="running", next_step=next_step, replayed=replayed, running_until=_utc(until), **_of(call)
+        outcome="running", next_step=f"{begin} {next_step}", replayed=replayed, running_until=_utc(until), **_of(call)
     )
 
 

@@ -76,6 +76,8 @@ def read_result_text(result: ReadResult) -> str:
 def _invocation_lines(result: InvokeResult) -> Iterator[str]:
     yield f"{result.outcome}: {_headline(result)}"
     yield f"invocation_id: {inline(result.invocation_id)}{_kept(result)}"
+    if result.running_until:
+        yield f"Has ended by {result.running_until}, at the latest."
     if result.violation:
         yield f"Violation: {inline(result.violation)}"
     if result.error:
