@@ -93,8 +93,8 @@ def environment(url: str, home: Path) -> dict[str, str]:
 
 
 def write_manifest(folder: Path, url: str, functions: Sequence[str], **keys: object) -> Path:
-    """A manifest that allows some functions. JSON is YAML, too."""
-    rules = [{"arn": PREFIX + name, "qualifiers": ["live"], **keys} for name in functions]
+    """A manifest that allows some functions, which only read: the same calls may run at once. JSON is YAML, too."""
+    rules = [{"arn": PREFIX + name, "qualifiers": ["live"], "effect": "read", **keys} for name in functions]
     target = {"account": "123456789012", "regions": ["us-east-1"], "endpoint_url": url}
     path = folder / "manifest.yaml"
     path.write_text(json.dumps({"version": 1, "targets": [target], "functions": rules}))

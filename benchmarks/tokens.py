@@ -35,7 +35,7 @@ def main() -> None:
 
 
 async def _measure(folder: Path, url: str, peer: Peer | None) -> None:
-    manifest = write_manifest(folder, url, [f"answer-{name}" for name in ANSWERS], effect="read")
+    manifest = write_manifest(folder, url, [f"answer-{name}" for name in ANSWERS])
     boto = boto_client(url)
     print(f"{'bytes a model reads':<16}{'aws cli':>12}{'structured':>12}{'text':>10}{'peer':>12}")
     async with Client(warden_server(folder, url, manifest)) as client:
