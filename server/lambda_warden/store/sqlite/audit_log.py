@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_PRUNE_SECONDS: Final = 60.0
 _LOST: Final = "the server that made the call ended before it knew how the call did"
 _INSERT: Final = """INSERT INTO events (position, writer, seq, at, kind, invocation_id, body, hash)
     VALUES ((SELECT coalesce(max(position), 0) + 1 FROM events), ?, ?, ?, ?, ?, ?, ?)"""
@@ -86,6 +87,7 @@ class SqliteAuditLog:
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
         self._closed = False
+        self._pruned_at = 0.0
         try:
             if isinstance(where, Path):
                 refuse_cut(where)
@@ -157,8 +159,9 @@ class SqliteAuditLog:
             if ended:
                 limits.release(self._db, invocation_id, ran=ran)
             word = outcome if isinstance(outcome, str) else None
-            self._count(invocation_id, outcome)
-            calls.end(self._db, self._now(), invocation_id, word, result, self._seal, ran=ran, delivered=delivered)
+            now = self._now()
+            circuit = calls.end(self._db, now, invocation_id, word, result, self._seal, ran=ran, delivered=delivered)
+            self._count(circuit, outcome)
             self._append("outcome", invocation_id, text)
 
         self._run(work, durable=False)
@@ -280,13 +283,15 @@ class SqliteAuditLog:
         exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if exceeded is not None:
             return exceeded
+        if now > self._pruned_at + _PRUNE_SECONDS:
+            self._pruned_at = now
+            calls.prune(self._db, now)
         calls.add(self._db, now, self._writer, invocation_id, lease, claim, breaker.function if breaker else None)
         self._append("intent", invocation_id, text)
         return None
 
-    def _count(self, invocation_id: str, outcome: Field) -> None:
-        """Count how a call ended, before that is noted."""
-        if circuit := calls.circuit_of(self._db, invocation_id):
+    def _count(self, circuit: str | None, outcome: Field) -> None:
+        if circuit is not None:
             stops.count(self._db, self._now(), self._time_of_day(), circuit, outcome)
 
     def _find(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
@@ -323,8 +328,7 @@ class SqliteAuditLog:
         for writer in writers.dead(self._db, self._locks, self._writer):
             for invocation_id in calls.under_way(self._db, writer):
                 found = True
-                self._count(invocation_id, "unknown")
-                calls.lose(self._db, self._now(), invocation_id)
+                self._count(calls.lose(self._db, self._now(), invocation_id), "unknown")
                 body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
                 self._append("outcome", invocation_id, _text(body))
             writers.end(self._db, writer)

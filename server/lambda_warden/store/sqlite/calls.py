@@ -53,15 +53,18 @@ SCHEMA: Final = (
     ) STRICT""",
     "CREATE INDEX IF NOT EXISTS calls_by_request ON calls (principal, request_digest)",
     "CREATE UNIQUE INDEX IF NOT EXISTS calls_by_key ON calls (principal, key) WHERE key IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS calls_by_writer ON calls (writer) WHERE outcome IS NULL",
     "CREATE INDEX IF NOT EXISTS calls_by_expiry ON calls (expires_at)",
 )
 
 _SELECT: Final = """SELECT invocation_id, request_digest, key, began_at, under_way_until, adopt_seconds, waiter,
     asked_again, delivered, adopt_until, settled, outcome, result, key_id FROM calls
     WHERE principal = ? AND expires_at > ? AND """
-_SAME: Final = _SELECT + "(request_digest = ? OR key = ?) ORDER BY key IS NOT ?, began_at DESC"
+_SAME: Final = _SELECT + "request_digest = ? ORDER BY began_at DESC"
+_SAME_OR_KEY: Final = _SELECT + "(request_digest = ? OR key = ?) ORDER BY key IS NOT ?, began_at DESC"
 _BY_ID: Final = _SELECT + "invocation_id = ?"
+# What is said for a call that was lost, or has ended, does not count again.
+_END: Final = """SELECT key, asked_again, iif(outcome IS NULL AND writer != '', circuit, NULL) FROM calls
+    WHERE invocation_id = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,6 @@ def add(
         claim: what makes another one the same, if anything does.
         circuit: what a failure of it counts for, if it counts.
     """
-    prune(db, now)
     same: tuple[str | float | None, ...] = (None, None, None, 0, now + lease)
     if claim is not None:
         same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + claim.kept_seconds
@@ -137,8 +139,12 @@ def find(
     db: sqlite3.Connection, now: float, claim: IdempotencyClaim, writer: str, waits: Waits, seal: Seal | None
 ) -> IdempotencyHit | None:
     """The earlier call that stands against a new one; whoever asks has its answer, or waits for it, from now on."""
-    values = (claim.principal, now, claim.request_digest, claim.key, claim.key)
-    for row in db.execute(_SAME, values).fetchall():
+    values = (claim.principal, now, claim.request_digest)
+    if claim.key is None:
+        rows = db.execute(_SAME, values).fetchall()
+    else:
+        rows = db.execute(_SAME_OR_KEY, (*values, claim.key, claim.key)).fetchall()
+    for row in rows:
         call = _Call(*row)
         state = _stands_against(call, claim, now, waits)
         if state is None:
@@ -173,7 +179,7 @@ def end(
     *,
     ran: bool,
     delivered: bool,
-) -> None:
+) -> str | None:
     """Keep what came of a call, as far as a later one may want it.
 
     Args:
@@ -185,15 +191,19 @@ def end(
         seal: encrypts it.
         ran: False only if it certainly did not run. Then it stands against no other call.
         delivered: whether its caller gets the answer.
+
+    Returns:
+        What its end counts for; None if it does not count, or has come before.
     """
-    row = db.execute("SELECT key, asked_again FROM calls WHERE invocation_id = ?", (invocation_id,)).fetchone()
+    row = db.execute(_END, (invocation_id,)).fetchone()
     if row is None:
-        return
-    key, asked_again = row
+        return None
+    key, asked_again = row[:2]
+    circuit: str | None = row[2]
     delivered = delivered and not asked_again
     if delivered and (not ran or (key is None and outcome != "unknown")):
         db.execute("DELETE FROM calls WHERE invocation_id = ?", (invocation_id,))
-        return
+        return circuit
     if not ran:
         db.execute("UPDATE calls SET key = NULL, request_digest = NULL WHERE invocation_id = ?", (invocation_id,))
     kept = None
@@ -204,6 +214,7 @@ def end(
         " WHERE invocation_id = ?",
         (outcome or "unknown", kept, seal.key_id if seal else None, delivered, now, invocation_id),
     )
+    return circuit
 
 
 def leave(db: sqlite3.Connection, now: float, invocation_id: str) -> None:
@@ -231,21 +242,16 @@ def bring_back(
     leave(db, now, invocation_id)
 
 
-def lose(db: sqlite3.Connection, now: float, invocation_id: str) -> None:
-    """The server that made a call has ended without a word of how the call did."""
+def lose(db: sqlite3.Connection, now: float, invocation_id: str) -> str | None:
+    """The server that made a call has ended without a word of how the call did. Returns what `end` does."""
+    row = db.execute(_END, (invocation_id,)).fetchone()
+    circuit: str | None = row[2] if row else None
     db.execute(
         "UPDATE calls SET under_way_until = 0, waiter = NULL, adopt_until = ? + adopt_seconds, writer = ''"
         " WHERE invocation_id = ?",
         (now, invocation_id),
     )
-
-
-def circuit_of(db: sqlite3.Connection, invocation_id: str) -> str | None:
-    """What the end of a call counts for, if it counts and has not come yet."""
-    row = db.execute(
-        "SELECT circuit FROM calls WHERE invocation_id = ? AND outcome IS NULL AND writer != ''", (invocation_id,)
-    ).fetchone()
-    return row[0] if row else None
+    return circuit
 
 
 def under_way(db: sqlite3.Connection, writer: str) -> Iterator[str]:
