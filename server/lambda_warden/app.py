@@ -35,6 +35,7 @@ from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
+from lambda_warden.tools.tasks import Tasks
 from lambda_warden.tools.tool import ToolDeclaration, answer, served
 
 INSTRUCTIONS = """\
@@ -180,6 +181,7 @@ class Warden:
             instructions=INSTRUCTIONS,
             version=__version__,
             tools=[tool for _, tool in self._tools],
+            extensions=[self._make_tasks()],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
             cache_hints={
@@ -188,6 +190,10 @@ class Warden:
             },
             subscriptions=False,
         )
+
+    def _make_tasks(self) -> Tasks:
+        invoke = next(declared for declared, _ in self._tools if declared.name == "invoke_function")
+        return Tasks(invoke, self._pipeline.earlier_calls, self._settings.principal, self._settings.idempotency_ttl)
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:

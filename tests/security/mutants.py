@@ -1165,6 +1165,27 @@ MUTANTS = [
         "tests/security/test_logs.py",
     ),
     Mutant(
+        "tasks of other principals",
+        "store/sqlite/calls.py",
+        "principal = ? AND expires_at > ? AND ",
+        "(principal = ? OR 1) AND expires_at > ? AND ",
+        "tests/tools/test_tasks.py",
+    ),
+    Mutant(
+        "a task for a client that does not know tasks",
+        "tools/tasks.py",
+        "and Tasks.identifier in declared",
+        "",
+        "tests/tools/test_tasks.py",
+    ),
+    Mutant(
+        "a cancel of a task counts as its answer",
+        "tools/tasks.py",
+        "self._earlier_calls.keeps(params.task_id, caller_of(ctx, self._principal))",
+        "self._told(params.task_id, ctx)",
+        "tests/tools/test_tasks.py",
+    ),
+    Mutant(
         "logs of other principals' calls",
         "logs/reader.py",
         'intent.get("principal") != caller.principal',

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import yaml
 from mcp import Client, StdioServerParameters
+from mcp.client.extension import ClientExtension
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
@@ -108,6 +109,7 @@ async def warden(
     *rules: Rule,
     regions: Sequence[str] = (REGION,),
     person: ElicitationFnT | None = None,
+    extensions: Sequence[ClientExtension] = (),
     mode: str = "auto",
     keys: Mapping[str, Any] | None = None,
     target: Mapping[str, Any] | None = None,
@@ -115,13 +117,13 @@ async def warden(
 ) -> AsyncIterator[Warden]:
     """A server in this process, and a client connected to it without a transport between them.
 
-    `person` answers what the server asks; without one the client can't ask anybody. `keys` are further keys of the
-    manifest, and `target` of its target.
+    `person` answers what the server asks; without one the client can't ask anybody. `extensions` are those that the
+    client declares. `keys` are further keys of the manifest, and `target` of its target.
     """
     loaded = load_manifests([write_manifest(folder, url, rules, regions, target=target or {}, **(keys or {}))])
     records = folder / "records.sqlite3"
     inside = app.Warden(Settings(**{"records": records, "sign_requests": False, **settings}), loaded)
-    async with Client(inside.server, elicitation_callback=person, mode=mode) as client:
+    async with Client(inside.server, elicitation_callback=person, extensions=extensions, mode=mode) as client:
         yield Warden(client, records, inside)
 
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-_META = {
+_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+_META: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "wire", "version": "0"},
-    "io.modelcontextprotocol/clientCapabilities": {},
+    _CAPABILITIES: {},
 }
 
 
-def request(number: int, method: str, params: dict[str, Any], *, legacy: bool = False) -> bytes:
+def request(
+    number: int, method: str, params: dict[str, Any], *, legacy: bool = False, extensions: Sequence[str] = ()
+) -> bytes:
     """One request of revision 2026-07-28, self-contained; or of the era of handshakes, after `handshake`."""
-    meta = {} if legacy else {"_meta": _META}
+    declared: dict[str, Any] = {_CAPABILITIES: {"extensions": {name: {} for name in extensions}}} if extensions else {}
+    meta = {} if legacy else {"_meta": {**_META, **declared}}
     return _line({"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, **meta}})
 
 
-def invoke(number: int, *, legacy: bool = False, **arguments: Any) -> bytes:
+def invoke(number: int, *, legacy: bool = False, extensions: Sequence[str] = (), **arguments: Any) -> bytes:
     """A call of `invoke_function`."""
-    return request(number, "tools/call", {"name": "invoke_function", "arguments": arguments}, legacy=legacy)
+    params = {"name": "invoke_function", "arguments": arguments}
+    return request(number, "tools/call", params, legacy=legacy, extensions=extensions)
 
 
 def cancel(number: int, *, legacy: bool = False) -> bytes:

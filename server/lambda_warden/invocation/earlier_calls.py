@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -19,6 +20,21 @@ from lambda_warden.report.invocation import CallInfo, report_again, report_first
 from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyHit
 
 _WAY: Final = "read_logs with this invocation_id says how to find its log."
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCall:
+    """What is told of a call that went on without its caller.
+
+    Attributes:
+        result: as that one would have got it; `running` while it goes on.
+        began_at: when it was admitted, in ISO 8601 and UTC.
+        changed_at: when its outcome was recorded; while there is none, when it was admitted.
+    """
+
+    result: InvokeResult
+    began_at: str
+    changed_at: str
 
 
 class EarlierCalls:
@@ -58,8 +74,16 @@ class EarlierCalls:
             await anyio.sleep(min(pause, seconds - waited))
         raise AssertionError("the pauses have no end")
 
-    async def told(self, invocation_id: str, caller: Caller, seconds: float, progress: Progress) -> InvokeResult | None:
-        """The result of a call that went on without its caller, as that one would have got it.
+    async def keeps(self, invocation_id: str, caller: Caller) -> bool:
+        """Whether `told` would tell a caller of a call. Changes nothing.
+
+        Raises:
+            RecordError: if the store can't tell.
+        """
+        return await anyio.to_thread.run_sync(self._records.keeps, invocation_id, caller.principal)
+
+    async def told(self, invocation_id: str, caller: Caller, seconds: float, progress: Progress) -> EarlierCall | None:
+        """A call that went on without its caller. That its result is read is recorded before it is shown.
 
         Args:
             invocation_id: of the call.
@@ -78,14 +102,20 @@ class EarlierCalls:
             return None
         async with self.heard(found):
             events = await anyio.to_thread.run_sync(self._records.find_invocation, invocation_id)
-            function = next((str(event.fields().get("function")) for event in events if event.kind == "intent"), None)
-            body: dict[str, Field] = {**caller.fields(), "function": function, "part": "result"}
-            await anyio.to_thread.run_sync(self._records.append, "read_result", invocation_id, body)
+            of_kind = {event.kind: event for event in events}
+            intent = of_kind["intent"]
+            function = str(intent.fields().get("function"))
+            if found.state != "left":
+                body: dict[str, Field] = {**caller.fields(), "function": function, "part": "result"}
+                await anyio.to_thread.run_sync(self._records.append, "read_result", invocation_id, body)
             if found.state == "ended" and found.result is not None:
-                return InvokeResult.model_validate_json(found.result)
-            told = report_earlier(CallInfo(invocation_id, caller=caller), found, _WAY)
-            arn, _, qualifier = (function or "").rpartition(":")
-            return told.model_copy(update={"replayed": False, "function": arn or None, "qualifier": qualifier or None})
+                result = InvokeResult.model_validate_json(found.result)
+            else:
+                arn, _, qualifier = function.rpartition(":")
+                result = report_earlier(CallInfo(invocation_id, caller=caller), found, _WAY).model_copy(
+                    update={"replayed": False, "function": arn or None, "qualifier": qualifier or None}
+                )
+            return EarlierCall(result, intent.at, of_kind.get("outcome", intent).at)
 
     @asynccontextmanager
     async def heard(self, first: IdempotencyHit) -> AsyncIterator[None]:

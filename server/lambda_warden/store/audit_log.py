@@ -336,6 +336,9 @@ class AuditLog(AuditReader, Protocol):
     def fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
         """A call, for who waits for its end, as with `claimed_by`. None if nothing of it is kept for this principal."""
 
+    def keeps(self, invocation_id: str, principal: str) -> bool:
+        """Whether `fetch` would give a call. Changes nothing."""
+
     def leave(self, invocation_id: str) -> None:
         """Nobody waits for the answer of a call any more, nor got it. The next same call adopts it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from opentelemetry.trace import format_trace_id, get_current_span
 
@@ -13,7 +14,7 @@ _SHOWN: Final = 100
 """Characters that are taken of what a client says of itself."""
 
 
-def caller_of(context: Context[Any, Any], principal: str) -> Caller:
+def caller_of(context: Context[Any, Any] | ServerRequestContext[Any, Any], principal: str) -> Caller:
     """The caller of one request. Clients name themselves in the handshake, or from 2026-07-28 on in each request.
 
     Args:

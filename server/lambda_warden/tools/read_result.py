@@ -51,7 +51,7 @@ def read_result_tool(results: KeptResults | None, earlier_calls: EarlierCalls) -
             if wanted.is_whole:
                 told = await earlier_calls.told(wanted.invocation_id, caller, wanted.wait_seconds, progress_to(context))
                 if told is not None:
-                    return report_whole(told)
+                    return report_whole(told.result)
             if results is None:
                 raise UnknownResultError(UNKNOWN)
             return await results.read(wanted, caller)

@@ -130,6 +130,10 @@ class SqliteAuditLog:
         """A call; see `AuditLog.fetch`."""
         return self._run(lambda: self._fetch(invocation_id, principal), durable=False)
 
+    def keeps(self, invocation_id: str, principal: str) -> bool:
+        """Whether there is a call; see `AuditLog.keeps`."""
+        return self._run(lambda: calls.keeps(self._db, self._now(), invocation_id, principal), durable=False)
+
     def leave(self, invocation_id: str) -> None:
         """Nobody waits for it; see `AuditLog.leave`."""
         self._run(lambda: calls.leave(self._db, self._now(), invocation_id), durable=False)

@@ -61,7 +61,7 @@ _SELECT: Final = """SELECT invocation_id, request_digest, key, began_at, under_w
     WHERE principal = ? AND expires_at > ? AND """
 _SAME: Final = _SELECT + "request_digest = ? ORDER BY began_at DESC"
 _SAME_OR_KEY: Final = _SELECT + "(request_digest = ? OR key = ?) ORDER BY key IS NOT ?, began_at DESC"
-_BY_ID: Final = _SELECT + "invocation_id = ?"
+_BY_ID: Final = _SELECT + "invocation_id = ? AND (outcome IS NULL OR result IS NOT NULL)"
 # What is said for a call that was lost, or has ended, does not count again.
 _END: Final = """SELECT key, asked_again, iif(outcome IS NULL AND writer != '', circuit, NULL) FROM calls
     WHERE invocation_id = ?"""
@@ -162,11 +162,14 @@ def fetch(
     if row is None:
         return None
     call = _Call(*row)
-    if call.outcome is not None and call.result is None:
-        return None
     state: HitState = "left" if call.is_under_way(now) else "lost" if call.outcome is None else "ended"
     _take(db, call, state, writer)
     return _hit(call, "in_progress" if state == "left" else state, seal, adopted=False)
+
+
+def keeps(db: sqlite3.Connection, now: float, invocation_id: str, principal: str) -> bool:
+    """Whether `fetch` would give a call."""
+    return db.execute(_BY_ID, (principal, now, invocation_id)).fetchone() is not None
 
 
 def end(
