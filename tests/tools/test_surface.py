@@ -74,19 +74,15 @@ async def test_an_argument_that_is_not_declared_is_an_error_all_the_same(tmp_pat
             assert "no_such_argument" in json.dumps([block.model_dump() for block in result.content])
 
 
-async def test_only_what_there_is_is_announced(tmp_path: Path) -> None:
-    async with _client(tmp_path, "write") as client:
-        announced = client.server_capabilities
-        assert (announced.prompts, announced.resources is None) == (None, False)
-        assert (await client.list_prompts()).prompts == []
+async def test_where_no_results_are_kept_none_are_offered(tmp_path: Path) -> None:
     async with _client(tmp_path, "write", results_ttl=0) as client:
-        assert client.server_capabilities.resources is None
+        assert (await client.list_resource_templates()).resource_templates == []
 
 
 async def test_where_no_results_can_be_kept_calls_go_on_and_none_are_offered(tmp_path: Path) -> None:
     (tmp_path / "results.sqlite3").mkdir()
     async with _client(tmp_path, "write") as client:
-        assert client.server_capabilities.resources is None
+        assert (await client.list_resource_templates()).resource_templates == []
     with pytest.raises(SettingsError):
         _server(tmp_path, "write", results=tmp_path / "results.sqlite3")
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp.types import InputRequiredResult, ResourceTemplate, ServerCapabilities
+from mcp.types import InputRequiredResult, ResourceTemplate
 from pydantic import AnyUrl
 
 from lambda_warden.model.caller import Caller
@@ -47,22 +47,10 @@ class ServerWithResults(MCPServer[None]):
 
     def __init__(self, name: str, *, results: KeptResults | None, principal: str, **options: Any) -> None:
         super().__init__(name, **options)
-        self._announce_what_there_is(results is not None)
         # No argument of a tool is also a header, so that no schema has to be searched for one at each call.
         self._lowlevel_server.get_tool_input_schema = lambda _: None
         self._results = results
         self._principal = principal
-
-    def _announce_what_there_is(self, resources: bool) -> None:
-        """The SDK announces prompts and resources of every server, since it can answer for any number of them."""
-        lowlevel = self._lowlevel_server
-        announced = lowlevel.get_capabilities
-
-        def get_capabilities(*args: Any, **options: Any) -> ServerCapabilities:
-            none = {"prompts": None} if resources else {"prompts": None, "resources": None}
-            return announced(*args, **options).model_copy(update=none)
-
-        lowlevel.get_capabilities = get_capabilities  # type: ignore[method-assign]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """One template for each part of a result."""
