@@ -39,6 +39,31 @@ class Mutant:
 
 MUTANTS = [
     *(
+        Mutant(name, file, old, new, "tests/store/contract/test_departures.py")
+        for name, file, old, new in (
+            (
+                "a client that comes back overtakes its own leaving",
+                "store/sqlite/audit_log.py",
+                "takes: Takes) -> IdempotencyHit | None:\n        self._note_leaving()\n\n        def look() -> "
+                "IdempotencyHit | None:\n            return calls.find(",
+                "takes: Takes) -> IdempotencyHit | None:\n        def look() -> IdempotencyHit | None:\n"
+                "            return calls.find(",
+            ),
+            (
+                "a call whose client has left before it was admitted is waited for",
+                "store/sqlite/audit_log.py",
+                "        if not takes(invocation_id):\n",
+                "        if False:\n",
+            ),
+            (
+                "a client that has left takes an answer",
+                "store/sqlite/calls.py",
+                'if state in ("left", "ended", "lost") and not takes(',
+                "if False and not takes(",
+            ),
+        )
+    ),
+    *(
         Mutant(name, file, old, new, "tests/store/contract/test_stops.py tests/security/test_stops.py")
         for name, file, old, new in (
             (
@@ -957,7 +982,7 @@ MUTANTS = [
     Mutant(
         "a key is taken twice",
         "store/sqlite/audit_log.py",
-        "        if claim is not None and (hit := self._find(claim)):\n",
+        "        if claim is not None and (hit := self._find(claim, takes)):\n",
         "        if False:\n",
         "tests/store/contract/test_idempotency.py",
     ),

@@ -23,6 +23,8 @@ class Delivery:
         self._left = self._begun = self._answered = False
         self.admitted = False
         """Whether the call stands in the store, so that others find it."""
+        self.taken: str | None = None
+        """Whose answer its caller waits for: its own, or that of an earlier one that is the same."""
 
     @property
     def has_left(self) -> bool:
@@ -34,6 +36,13 @@ class Delivery:
         with self._lock:
             self._begun = not self._left
             return self._begun
+
+    def takes(self, invocation_id: str) -> bool:
+        """The answer of this call is about to count as its caller's. Gives whether that one still waits."""
+        with self._lock:
+            if not self._left:
+                self.taken = invocation_id
+            return not self._left
 
     def answer(self) -> bool:
         """The answer is about to be recorded. Gives whether its caller will get it."""

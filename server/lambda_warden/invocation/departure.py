@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 
 from lambda_warden.invocation.delivery import Delivery
-from lambda_warden.invocation.stages import AllowedCall, CompletedCall, ReplayedCall, Stopped
-from lambda_warden.store.audit_log import AuditLog, IdempotencyHit, LimitExceeded, RecordError
+from lambda_warden.invocation.stages import AllowedCall, CompletedCall, Stopped
+from lambda_warden.store.audit_log import AuditLog, LimitExceeded, RecordError
 
 logger = logging.getLogger(__name__)
 
@@ -44,33 +44,24 @@ class Departure:
 
     def leave(self) -> bool:
         """Its caller waits no longer. False if its answer is there, in a moment."""
-        self._was_answered = self._delivery.leave() == "answered"
+        left = self._delivery.leave()
+        self._was_answered = left == "answered"
+        if not self._was_answered and self._delivery.taken is not None:
+            self._records.leaving(self._delivery.taken)
         return not self._was_answered
 
     async def left(self) -> None:
         """Have others know that its caller has left. Raises nothing."""
         if not self._was_answered and not self._is_noted:
             self._is_noted = True
-            await in_records(partial(self._records.leave, self._call.info.invocation_id))
+            await in_records(self._records.note_leaving)
 
     async def ended(self, result: Stopped | LimitExceeded) -> None:
-        """It has ended without its caller: what was taken for that one is given back."""
-        match result:
-            case ReplayedCall(first=first):
-                await give_back(self._records, first)
-            case CompletedCall(result=told) if self._was_answered and self._call.claim is not None:
-                of_call = self._call.info.invocation_id, self._call.claim, told.outcome
-                kept = told.model_dump_json(exclude_defaults=True)
-                await in_records(partial(self._records.bring_back, *of_call, kept))
-
-
-async def give_back(records: AuditLog, first: IdempotencyHit) -> None:
-    """An earlier call was found for a caller who left: its answer goes to the next one who asks. It can't be cancelled.
-
-    One that is in progress has a caller of its own.
-    """
-    if first.state != "in_progress":
-        await in_records(partial(records.leave, first.invocation_id))
+        """It has ended without its caller: an answer that was ready for that one is kept."""
+        if isinstance(result, CompletedCall) and self._was_answered and self._call.claim is not None:
+            of_call = self._call.info.invocation_id, self._call.claim, result.result.outcome
+            kept = result.result.model_dump_json(exclude_defaults=True)
+            await in_records(partial(self._records.bring_back, *of_call, kept))
 
 
 async def in_records(write: Callable[[], Any]) -> None:

@@ -6,13 +6,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import anyio
 import anyio.to_thread
 
-from lambda_warden.invocation.departure import give_back, in_records
+from lambda_warden.invocation.delivery import Delivery
+from lambda_warden.invocation.departure import in_records
 from lambda_warden.invocation.dispatcher import Progress
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import InvokeResult
@@ -48,7 +48,7 @@ class EarlierCalls:
         self._records = records
 
     async def wait(
-        self, invocation_id: str, caller: Caller, seconds: float, progress: Progress
+        self, invocation_id: str, caller: Caller, seconds: float, progress: Progress, delivery: Delivery
     ) -> IdempotencyHit | None:
         """Wait for the end of a call, for so long at the most.
 
@@ -62,12 +62,14 @@ class EarlierCalls:
         """
         began = time.monotonic()
         for pause in growing_pauses():
-            found = await anyio.to_thread.run_sync(self._records.fetch, invocation_id, caller.principal)
+            found = await anyio.to_thread.run_sync(
+                self._records.fetch, invocation_id, caller.principal, delivery.takes, abandon_on_cancel=True
+            )
             waited = time.monotonic() - began
             if found is None or found.state != "in_progress":
                 return found
             if waited >= seconds:
-                await in_records(partial(self._records.leave, invocation_id))
+                await self._leave(delivery)
                 return IdempotencyHit(invocation_id, "left", adopted=True, until=found.until)
             if waited >= 1:
                 await progress(waited, seconds, "running")
@@ -97,17 +99,21 @@ class EarlierCalls:
         Raises:
             RecordError: if the store can't tell, or the read can't be recorded; then nothing is shown.
         """
-        found = await self.wait(invocation_id, caller, seconds, progress)
-        if found is None:
-            return None
-        async with self.heard(found):
-            events = await anyio.to_thread.run_sync(self._records.find_invocation, invocation_id)
+        async with self.heard() as delivery:
+            found = await self.wait(invocation_id, caller, seconds, progress, delivery)
+            if found is None:
+                return None
+            events = await anyio.to_thread.run_sync(
+                self._records.find_invocation, invocation_id, abandon_on_cancel=True
+            )
             of_kind = {event.kind: event for event in events}
             intent = of_kind["intent"]
             function = str(intent.fields().get("function"))
             if found.state != "left":
                 body: dict[str, Field] = {**caller.fields(), "function": function, "part": "result"}
-                await anyio.to_thread.run_sync(self._records.append, "read_result", invocation_id, body)
+                await anyio.to_thread.run_sync(
+                    self._records.append, "read_result", invocation_id, body, abandon_on_cancel=True
+                )
             if found.state == "ended" and found.result is not None:
                 result = InvokeResult.model_validate_json(found.result)
             else:
@@ -118,13 +124,25 @@ class EarlierCalls:
             return EarlierCall(result, intent.at, of_kind.get("outcome", intent).at)
 
     @asynccontextmanager
-    async def heard(self, first: IdempotencyHit) -> AsyncIterator[None]:
-        """While a caller is told of a call: if that one leaves meanwhile, it was not told."""
+    async def heard(self, taken: str | None = None) -> AsyncIterator[Delivery]:
+        """While a caller is told of a call: if that one leaves meanwhile, it was not told.
+
+        What blocks is abandoned then, since a client that comes back does not wait for it.
+        """
+        delivery = Delivery()
+        if taken is not None:
+            delivery.takes(taken)
         try:
-            yield
+            yield delivery
         except BaseException:
-            await give_back(self._records, first)
+            await self._leave(delivery)
             raise
+
+    async def _leave(self, delivery: Delivery) -> None:
+        delivery.leave()
+        if delivery.taken is not None:
+            self._records.leaving(delivery.taken)
+            await in_records(self._records.note_leaving)
 
 
 def report_earlier(info: CallInfo, first: IdempotencyHit, way: str = "") -> InvokeResult:

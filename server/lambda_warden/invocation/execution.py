@@ -166,6 +166,7 @@ class Execution:
                 _lease_seconds(current),
                 current.claim,
                 breaker_of(current.rule.spec, current.ref, current.request.invocation_type),
+                delivery.takes,
             )
         except RecordError as error:
             logger.error("%s not sent: %s", call.info.invocation_id, error)
@@ -176,8 +177,6 @@ class Execution:
         match met:
             case None:
                 delivery.admitted = True
-                if delivery.has_left:  # before there was anything to leave
-                    self._records.leave(current.info.invocation_id)
                 return current
             case IdempotencyHit():
                 return current.met(met)

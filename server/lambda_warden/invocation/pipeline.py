@@ -173,16 +173,19 @@ class Pipeline:
             "first": first.invocation_id,
             "state": first.state,
         }
-        async with self.earlier_calls.heard(first):
+        taken = first.invocation_id if first.state in ("left", "ended", "lost") else None
+        async with self.earlier_calls.heard(taken) as delivery:
             try:
-                await anyio.to_thread.run_sync(self._records.append, "replay", info.invocation_id, body)
+                await anyio.to_thread.run_sync(
+                    self._records.append, "replay", info.invocation_id, body, abandon_on_cancel=True
+                )
             except RecordError as error:
                 logger.error("%s: %s", info.invocation_id, error)
                 reason = "that an earlier result is given again could not be recorded"
                 return report_denial(info, denied("record", reason))
             if first.state == "left":
                 wait = self._answer_within if stopped.wait_seconds is None else stopped.wait_seconds
-                ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress)
+                ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress, delivery)
                 first = first if ended is None else replace(ended, adopted=first.adopted)
             way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
             return report_earlier(info, first, way)
@@ -252,7 +255,10 @@ class Pipeline:
         """Whether an earlier call is the same, before anybody is asked. Else the store looks when it is admitted."""
         if call.claim is None or (call.claim.key is None and not _needs_approval(call)):
             return call
-        first = await anyio.to_thread.run_sync(self._records.claimed_by, call.claim)
+        async with self.earlier_calls.heard() as delivery:
+            first = await anyio.to_thread.run_sync(
+                self._records.claimed_by, call.claim, delivery.takes, abandon_on_cancel=True
+            )
         return call if first is None else call.met(first)
 
     async def _choose_mode(self, call: AllowedCall) -> AllowedCall:

@@ -288,6 +288,15 @@ class AuditReader(Protocol):
         """Release the store. It may be closed twice."""
 
 
+Takes = Callable[[str], bool]
+"""Asked with the id of a call whose answer is about to count as its caller's: false if that one waits no more."""
+
+
+def always(_: str) -> bool:
+    """The caller waits."""
+    return True
+
+
 class AuditLog(AuditReader, Protocol):
     """An append-only list of events, with the limits and approvals that go with it. Safe to use from any thread.
 
@@ -307,6 +316,7 @@ class AuditLog(AuditReader, Protocol):
         lease_seconds: float,
         claim: IdempotencyClaim | None = None,
         breaker: CircuitBreaker | None = None,
+        takes: Takes = always,
     ) -> NotAdmitted | None:
         """Take a unit of every limit and the idempotency key, and write the intent: all of it or nothing.
 
@@ -320,27 +330,34 @@ class AuditLog(AuditReader, Protocol):
                 finished, or after this time: a call goes on when the server that made it is killed.
             claim: what makes another one the same; None if it may be repeated at will.
             breaker: what its failures count for, if any.
+            takes: whether its caller still waits, and takes the answer of this call, or of the same one.
 
         Returns:
             None if admitted, else the same call, what keeps calls from being admitted, or what had no room: then
             nothing was taken, and no intent written.
         """
 
-    def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+    def claimed_by(self, claim: IdempotencyClaim, takes: Takes = always) -> IdempotencyHit | None:
         """The same call, if there is one that stands against another.
 
-        If it has ended, its answer counts as delivered; if it is under way and was left, its caller is who asked. Who
-        goes away before that is true says so by `leave`.
+        If it has ended, its answer counts as delivered; if it is under way and was left, its caller is who asked: but
+        only if `takes` is true of it. Who goes away after that says so by `leaving`.
         """
 
-    def fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+    def fetch(self, invocation_id: str, principal: str, takes: Takes = always) -> IdempotencyHit | None:
         """A call, for who waits for its end, as with `claimed_by`. None if nothing of it is kept for this principal."""
 
     def keeps(self, invocation_id: str, principal: str) -> bool:
         """Whether `fetch` would give a call. Changes nothing."""
 
-    def leave(self, invocation_id: str) -> None:
-        """Nobody waits for the answer of a call any more, nor got it. The next same call adopts it."""
+    def leaving(self, invocation_id: str) -> None:
+        """Nobody waits for the answer of a call any more, nor got it. The next same call adopts it.
+
+        It does not block: this server's calls know of it at once, and all others after `note_leaving`.
+        """
+
+    def note_leaving(self) -> None:
+        """Write down which calls nobody waits for any more."""
 
     def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
         """Keep the answer of a call that had ended as delivered, and did not reach its caller after all."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from lambda_warden.store.audit_log import (
     NotAdmitted,
     Pause,
     RecordError,
+    Takes,
+    always,
 )
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
@@ -86,6 +89,7 @@ class SqliteAuditLog:
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
+        self._leaving: deque[str] = deque()
         self._closed = False
         self._pruned_at = 0.0
         try:
@@ -117,26 +121,31 @@ class SqliteAuditLog:
         lease_seconds: float,
         claim: IdempotencyClaim | None = None,
         breaker: CircuitBreaker | None = None,
+        takes: Takes = always,
     ) -> NotAdmitted | None:
         """Take a unit of every limit and the key, and write the intent; see `AuditLog.admit`."""
         text = _text({**body, "lease_seconds": lease_seconds})
-        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker))
+        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker, takes))
 
-    def claimed_by(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+    def claimed_by(self, claim: IdempotencyClaim, takes: Takes = always) -> IdempotencyHit | None:
         """The same call; see `AuditLog.claimed_by`."""
-        return self._run(lambda: self._find(claim), durable=False)
+        return self._run(lambda: self._find(claim, takes), durable=False)
 
-    def fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+    def fetch(self, invocation_id: str, principal: str, takes: Takes = always) -> IdempotencyHit | None:
         """A call; see `AuditLog.fetch`."""
-        return self._run(lambda: self._fetch(invocation_id, principal), durable=False)
+        return self._run(lambda: self._fetch(invocation_id, principal, takes), durable=False)
 
     def keeps(self, invocation_id: str, principal: str) -> bool:
         """Whether there is a call; see `AuditLog.keeps`."""
         return self._run(lambda: calls.keeps(self._db, self._now(), invocation_id, principal), durable=False)
 
-    def leave(self, invocation_id: str) -> None:
-        """Nobody waits for it; see `AuditLog.leave`."""
-        self._run(lambda: calls.leave(self._db, self._now(), invocation_id), durable=False)
+    def leaving(self, invocation_id: str) -> None:
+        """Nobody waits for it; see `AuditLog.leaving`."""
+        self._leaving.append(invocation_id)
+
+    def note_leaving(self) -> None:
+        """Write who leaves; see `AuditLog.note_leaving`."""
+        self._run(self._note_leaving, durable=False)
 
     def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
         """Keep an answer after all; see `AuditLog.bring_back`."""
@@ -277,10 +286,11 @@ class SqliteAuditLog:
         lease: float,
         claim: IdempotencyClaim | None,
         breaker: CircuitBreaker | None,
+        takes: Takes,
     ) -> NotAdmitted | None:
         # The clock is read under the lock, so that times are in the order of the events.
         now = self._now()
-        if claim is not None and (hit := self._find(claim)):
+        if claim is not None and (hit := self._find(claim, takes)):
             return hit
         if refused := stops.stopped_by(self._db, now, breaker):
             return refused
@@ -291,6 +301,8 @@ class SqliteAuditLog:
             self._pruned_at = now
             calls.prune(self._db, now)
         calls.add(self._db, now, self._writer, invocation_id, lease, claim, breaker.function if breaker else None)
+        if not takes(invocation_id):
+            calls.leave(self._db, now, invocation_id)
         self._append("intent", invocation_id, text)
         return None
 
@@ -298,18 +310,27 @@ class SqliteAuditLog:
         if circuit is not None:
             stops.count(self._db, self._now(), self._time_of_day(), circuit, outcome)
 
-    def _find(self, claim: IdempotencyClaim) -> IdempotencyHit | None:
+    def _note_leaving(self) -> None:
+        """Whoever looks for a call does this first, so that a client that comes back does not overtake its leaving."""
+        while self._leaving:
+            calls.leave(self._db, self._now(), self._leaving.popleft())
+
+    def _find(self, claim: IdempotencyClaim, takes: Takes) -> IdempotencyHit | None:
+        self._note_leaving()
+
         def look() -> IdempotencyHit | None:
-            return calls.find(self._db, self._now(), claim, self._writer, self._waits, self._seal)
+            return calls.find(self._db, self._now(), claim, self._writer, self._waits, takes, self._seal)
 
         hit = look()
         if hit is not None and hit.state in ("in_progress", "left") and self._bury_the_dead():
             hit = look()
         return hit
 
-    def _fetch(self, invocation_id: str, principal: str) -> IdempotencyHit | None:
+    def _fetch(self, invocation_id: str, principal: str, takes: Takes) -> IdempotencyHit | None:
+        self._note_leaving()
+
         def look() -> IdempotencyHit | None:
-            return calls.fetch(self._db, self._now(), invocation_id, principal, self._writer, self._seal)
+            return calls.fetch(self._db, self._now(), invocation_id, principal, self._writer, takes, self._seal)
 
         hit = look()
         if hit is not None and hit.state == "in_progress" and self._bury_the_dead():

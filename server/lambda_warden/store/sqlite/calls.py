@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lambda_warden.store.audit_log import HitState, IdempotencyClaim, IdempotencyHit
+from lambda_warden.store.audit_log import HitState, IdempotencyClaim, IdempotencyHit, Takes
 from lambda_warden.store.results import ResultError
 
 if TYPE_CHECKING:
@@ -136,7 +136,13 @@ def add(
 
 
 def find(
-    db: sqlite3.Connection, now: float, claim: IdempotencyClaim, writer: str, waits: Waits, seal: Seal | None
+    db: sqlite3.Connection,
+    now: float,
+    claim: IdempotencyClaim,
+    writer: str,
+    waits: Waits,
+    takes: Takes,
+    seal: Seal | None,
 ) -> IdempotencyHit | None:
     """The earlier call that stands against a new one; whoever asks has its answer, or waits for it, from now on."""
     values = (claim.principal, now, claim.request_digest)
@@ -149,13 +155,19 @@ def find(
         state = _stands_against(call, claim, now, waits)
         if state is None:
             continue
-        _take(db, call, state, writer, key=claim.key)
+        _take(db, call, state, writer, takes, key=claim.key)
         return _hit(call, state, seal, adopted=claim.key is None or call.key != claim.key)
     return None
 
 
 def fetch(
-    db: sqlite3.Connection, now: float, invocation_id: str, principal: str, writer: str, seal: Seal | None
+    db: sqlite3.Connection,
+    now: float,
+    invocation_id: str,
+    principal: str,
+    writer: str,
+    takes: Takes,
+    seal: Seal | None,
 ) -> IdempotencyHit | None:
     """One call, for who waits for its end; None where nothing of it is kept."""
     row = db.execute(_BY_ID, (principal, now, invocation_id)).fetchone()
@@ -163,7 +175,7 @@ def fetch(
         return None
     call = _Call(*row)
     state: HitState = "left" if call.is_under_way(now) else "lost" if call.outcome is None else "ended"
-    _take(db, call, state, writer)
+    _take(db, call, state, writer, takes)
     return _hit(call, "in_progress" if state == "left" else state, seal, adopted=False)
 
 
@@ -294,8 +306,12 @@ def _stands_against(call: _Call, claim: IdempotencyClaim, now: float, waits: Wai
     return None if call.settled or call.invocation_id == claim.after_unknown else "may_have_run"
 
 
-def _take(db: sqlite3.Connection, call: _Call, state: HitState, writer: str, key: str | None = None) -> None:
+def _take(
+    db: sqlite3.Connection, call: _Call, state: HitState, writer: str, takes: Takes, key: str | None = None
+) -> None:
     """Note what becomes of a call by somebody's asking for it."""
+    if state in ("left", "ended", "lost") and not takes(call.invocation_id):
+        return
     of_call = (call.invocation_id,)
     match state:
         case "left":

@@ -1,0 +1,53 @@
+"""Who leaves and comes back does not overtake its own leaving, in whatever order the store hears of the two."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, NotAdmitted, Takes, always
+
+READS = IdempotencyClaim("local", None, "look at A-1", 86_400.0, repeatable=True)
+WRITES = IdempotencyClaim("local", None, "refund A-1", 86_400.0)
+CLAIMS = pytest.mark.parametrize("claim", [READS, WRITES], ids=["read", "write"])
+
+
+def admit(records: AuditLog, call: str, claim: IdempotencyClaim, takes: Takes = always) -> NotAdmitted | None:
+    return records.admit(call, {}, [], 915.0, claim, takes=takes)
+
+
+def gone(_: str) -> bool:
+    return False
+
+
+def found(result: object) -> tuple[object, object]:
+    return getattr(result, "invocation_id", None), getattr(result, "state", None)
+
+
+@CLAIMS
+def test_who_has_left_is_known_before_it_is_written(claim: IdempotencyClaim, records: AuditLog) -> None:
+    admit(records, "one", claim)
+    records.leaving("one")
+    assert found(admit(records, "two", claim)) == ("one", "left")
+    records.note_leaving()
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=False)
+    assert found(admit(records, "three", claim)) == ("one", "ended")
+
+
+@CLAIMS
+def test_who_left_before_it_was_admitted_is_not_waited_for(claim: IdempotencyClaim, records: AuditLog) -> None:
+    admit(records, "one", claim, gone)
+    assert found(admit(records, "two", claim)) == ("one", "left")
+
+
+@CLAIMS
+def test_who_has_left_takes_no_answer(claim: IdempotencyClaim, records: AuditLog) -> None:
+    """Neither while the call is under way nor when it has ended, however it was looked for."""
+    admit(records, "one", claim, gone)
+    for state in ("left", "ended"):
+        assert found(admit(records, "two", claim, gone)) == ("one", state)
+        assert found(records.claimed_by(claim, gone)) == ("one", state)
+        assert records.fetch("one", "local", gone) is not None
+        if state == "left":
+            records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=False)
+    assert found(admit(records, "three", claim)) == ("one", "ended"), "it reached nobody before"
+    assert admit(records, "four", claim) is None, "it has reached somebody"
