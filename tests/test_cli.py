@@ -69,9 +69,9 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
         (["--demo", "--log-level", "LOUD"], "'debug', 'info', 'warning', 'error'"),
         (["--demo", "--concurrency", "0"], "1<=x<=1024"),
         (["--demo", "--queue", "-1"], "x>=0"),
-        (["--demo", "--shutdown-grace", "-1"], "0<=x<=960"),
-        (["--demo", "--shutdown-grace", "961"], "0<=x<=960"),
-        (["--demo", "--idempotency-ttl", "959"], "x>=960"),
+        (["--demo", "--shutdown-grace", "-1"], "0<=x<=5460"),
+        (["--demo", "--shutdown-grace", "5461"], "0<=x<=5460"),
+        (["--demo", "--idempotency-ttl", "5459"], "x>=5460"),
     ],
 )
 def test_bad_options_are_one_clear_error(options: list[str], expected: str) -> None:
@@ -95,7 +95,7 @@ def _settings_of(monkeypatch: pytest.MonkeyPatch, *options: str, env: Mapping[st
         ("queue", "0", 0),
         ("shutdown-grace", "0", 0.0),
         ("shutdown-grace", "2.5", 2.5),
-        ("idempotency-ttl", "960", 960.0),
+        ("idempotency-ttl", "5460", 5460.0),
         ("concurrency", "1024", 1024),
         ("read-timeout", "5", 5.0),
     ],

@@ -16,7 +16,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambda_warden.model.caller import LOCAL
-from lambda_warden.model.manifest import PRINCIPAL, WAIT_LIMIT
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, PRINCIPAL, WAIT_LIMIT
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -67,9 +67,12 @@ class Settings(BaseModel):
     )
     verify_ssl: bool = Field(default=True, description="check certificates")
     connect_timeout: float = Field(default=10, gt=0, description="seconds to wait for a connection")
-    # Above the 900 s that a function may run at the most: a shorter wait could not tell slow from lost.
+    # Above what a function may run at the most: a shorter wait could not tell slow from lost.
     read_timeout: float = Field(
-        default=960, gt=0, description="seconds to wait for an answer; nothing waits longer, and Lambda takes up to 900"
+        default=WAIT_LIMIT,
+        gt=0,
+        description="seconds to wait for an answer; nothing waits longer, and a function may run for up to "
+        f"{FUNCTION_TIMEOUT_LIMIT}, on Managed Instances for up to {MANAGED_TIMEOUT_LIMIT}",
     )
     sign_requests: Annotated[bool, Option(flag="sign-request")] = Field(
         default=True, description="sign requests; emulators need none"
@@ -95,7 +98,7 @@ class Settings(BaseModel):
     shutdown_grace: float = Field(
         default=10,
         ge=0,
-        le=960,
+        le=WAIT_LIMIT,
         description="seconds that calls under way may still take when stdin closes or a signal stops the server; then "
         "they are given up, and that is on record",
     )
@@ -113,8 +116,9 @@ class Settings(BaseModel):
     )
     idempotency_ttl: float = Field(
         default=86_400,
-        ge=960,
-        description="seconds that an idempotency_key belongs to the call that had it first, 960 or more",
+        # A key must not be free again while its first call can still be under way.
+        ge=WAIT_LIMIT,
+        description=f"seconds that an idempotency_key belongs to the call that had it first, {WAIT_LIMIT} or more",
     )
     records: Annotated[Path | str, Option(default="records.sqlite3 in the user's state folder")] = Field(
         default_factory=lambda: state_file("records.sqlite3"),

@@ -86,7 +86,7 @@ def test_the_settings_reach_the_client() -> None:
 
 
 def test_a_wait_is_long_enough_for_the_longest_function_unless_set_otherwise() -> None:
-    assert config(clients().for_invoking(ACCOUNT, "us-east-1")).read_timeout > 900
+    assert config(clients().for_invoking(ACCOUNT, "us-east-1")).read_timeout > 5400
 
 
 def test_what_only_reads_is_asked_again_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,18 @@ async def test_without_a_word_of_anybody_it_is_the_functions_own_timeout(
     assert await limit_of(endpoint, tmp_path, sendings, dict(allow("f"))) == 5 + execution.MARGIN_SECONDS
 
 
+async def test_a_function_on_managed_instances_is_waited_for_to_its_end(
+    endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
+) -> None:
+    told(endpoint, "f", 5400)
+    async with warden(tmp_path, endpoint.url, allow("f")) as running:
+        await running.invoke("f:live")
+        await _until_kept(running, 1)
+        await running.invoke("f:live")
+    assert sendings[-1]._limit == 5400 + execution.MARGIN_SECONDS
+    assert sendings[0]._limit >= 5400 + execution.MARGIN_SECONDS
+
+
 async def test_what_the_rule_says_wins_and_nobody_is_asked(
     endpoint: ScriptedEndpoint, tmp_path: Path, sendings: list[InvocationHandle]
 ) -> None:

@@ -43,7 +43,7 @@ def test_every_argument_is_taken_as_it_stands() -> None:
         "client_context": {"client": {"id": 1}},
         "tenant_id": "a b.c_d:e/f=g+h-i@j",
         "durable_execution_name": "order_7-a",
-        "timeout_seconds": 960,
+        "timeout_seconds": 5460,
         "idempotency_key": "order-7/a:b@c",
         "query": "refund.id",
     }
@@ -211,8 +211,8 @@ def test_a_payload_nested_beyond_all_reason_is_refused() -> None:
 LIMITS: dict[str, tuple[str, Any, Any, str]] = {
     "shortest function": ("function", "f", "", "at least 1 character"),
     "shortest timeout": ("timeout_seconds", 1, 0, "greater than or equal to 1"),
-    "longest timeout": ("timeout_seconds", 960, 961, "less than or equal to 960"),
-    "timeout of any size": ("timeout_seconds", 960, 10**400, "less than or equal to 960"),
+    "longest timeout": ("timeout_seconds", 5460, 5461, "less than or equal to 5460"),
+    "timeout of any size": ("timeout_seconds", 5460, 10**400, "less than or equal to 5460"),
     "longest tenant": ("tenant_id", "t" * 256, "t" * 257, "at most 256 characters"),
     "longest durable execution name": ("durable_execution_name", "d" * 64, "d" * 65, "at most 64 characters"),
     "longest idempotency key": ("idempotency_key", "k" * 128, "k" * 129, "at most 128 characters"),

@@ -434,7 +434,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "unknown effect": (edited("destructive", "deletes"), "FILE:8: functions[0].effect: ", "not 'deletes'"),
     "effect that YAML reads as false": (edited("destructive", "no"), "FILE:8: functions[0].effect: ", "not False"),
-    "timeout over 16 minutes": (GOOD + "    timeout_seconds: 961\n", "FILE:9: functions[0].timeout_seconds: ", "960"),
+    "timeout over 91 minutes": (GOOD + "    timeout_seconds: 5461\n", "FILE:9: functions[0].timeout_seconds: ", "5460"),
     "account without target": (
         edited("us-east-1:123456789012", "us-east-1:210987654321"),
         "FILE:6: functions[0].arn: ",

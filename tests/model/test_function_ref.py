@@ -184,8 +184,43 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "ARN with a part too many": (f"{ARN}:live:7", "is not the ARN of a function", ":function:NAME[:QUALIFIER]"),
     "ARN of a layer": (
         "arn:aws:lambda:us-east-1:123456789012:layer:f",
-        "is not the ARN of a function",
-        ":function:NAME[:QUALIFIER]",
+        "is the ARN of a layer",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of a web function": (
+        "arn:aws:lambda:us-east-1:123456789012:web-function/orders",
+        "is the ARN of a web function, which answers HTTP requests at its own endpoint",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of a web function's revision": (
+        "arn:aws:lambda:us-east-1:123456789012:web-function/orders/revision/7",
+        "is the ARN of a web function",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of a MicroVM": (
+        "arn:aws:lambda:us-east-1:123456789012:microvm:mvm-1",
+        "is the ARN of a MicroVM, which is run",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of an image of MicroVMs": (
+        "arn:aws:lambda:us-east-1:123456789012:microvm-image:orders:1",
+        "is the ARN of an image of MicroVMs",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of AWS's own image of MicroVMs": (
+        "arn:aws:lambda:us-east-1:aws:microvm-image:al2023-1",
+        "is the ARN of an image of MicroVMs",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of a capacity provider": (
+        "arn:aws:lambda:us-east-1:123456789012:capacity-provider:f",
+        "is the ARN of a capacity provider",
+        "function:NAME[:QUALIFIER]",
+    ),
+    "ARN of a durable execution": (
+        "arn:aws:lambda:us-east-1:123456789012:function:f:7/durable-execution/order-1/0192f",
+        "is the ARN of a durable execution, which read_result follows",
+        "function:NAME[:QUALIFIER]",
     ),
     "ARN with a slash for a colon": (
         "arn:aws:lambda:us-east-1:123456789012:function/f",

@@ -104,7 +104,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "timeout_seconds",
         "greater than or equal to 1",
     ),
-    "timeout over 16 minutes": ({"function": "f:live", "timeout_seconds": 961}, "timeout_seconds", "960"),
+    "timeout over 91 minutes": ({"function": "f:live", "timeout_seconds": 5461}, "timeout_seconds", "5460"),
     "timeout as text": ({"function": "f:live", "timeout_seconds": "5"}, "timeout_seconds", "an integer"),
     "tenant over 256": ({"function": "f:live", "tenant_id": "t" * 257}, "tenant_id", "at most 256"),
     "durable execution name over 64": (

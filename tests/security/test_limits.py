@@ -160,6 +160,26 @@ async def test_a_caller_that_waits_less_gets_no_slot_sooner(endpoint: ScriptedEn
     assert json.loads(intent)["lease_seconds"] >= 900
 
 
+@pytest.mark.parametrize(
+    ("configuration", "lease"),
+    [
+        ({"Timeout": 30}, 45),
+        ({"Timeout": 5400, "CapacityProviderConfig": {}}, 5415),
+        ({"Timeout": 30, "DurableConfig": {"ExecutionTimeout": 3600}}, 5415),
+        ({}, 5415),
+    ],
+    ids=["ordinary", "managed", "durable", "not told"],
+)
+async def test_a_slot_is_held_for_as_long_as_the_function_may_run(
+    configuration: dict[str, Any], lease: float, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.configurations["f"] = configured(**configuration)
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        await running.invoke("f:live")
+        (intent,) = running.bodies("intent")
+    assert intent["lease_seconds"] == lease
+
+
 async def test_who_leaves_while_it_waits_for_room_is_on_record(
     held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:

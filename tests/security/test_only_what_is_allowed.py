@@ -69,7 +69,7 @@ ANY: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "qualifier": st.sampled_from([*QUALIFIERS, "*", "", " live", "live:1"]),
         "invocation_type": st.sampled_from(["RequestResponse", "Event", "DryRun", "event"]),
         "payload": st.sampled_from([None, {}, [1], "text", 0, "123456789"]),
-        "timeout_seconds": st.sampled_from([0, 1, 960, 961]),
+        "timeout_seconds": st.sampled_from([0, 1, 5460, 5461]),
         "log_type": st.sampled_from(["Tail", "None", "All"]),
     },
 )

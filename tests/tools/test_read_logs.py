@@ -14,7 +14,7 @@ from lambda_warden.aws import logs as aws_logs
 from lambda_warden.logs import reader as orchestration
 from security.test_logs import ANY, OWN, answering, invoked, now_ms, reading, run, stream
 from support.logs_endpoint import Logged, LogsEndpoint
-from support.scripted_endpoint import Reply, ScriptedEndpoint
+from support.scripted_endpoint import Reply, ScriptedEndpoint, configured
 from support.warden import allow, arn, check_of, text_of
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +134,18 @@ async def test_the_search_begins_shortly_before_the_call(
             (asked,) = logs.received
             assert now_ms() - 301_000 < asked.body["startTime"] < now_ms()
             assert hours * 3600 <= (asked.body["endTime"] - now_ms()) / 1000 - 900 < hours * 3600 + 700
+
+
+async def test_the_search_goes_on_for_as_long_as_a_function_on_managed_instances_may_run(
+    endpoint: ScriptedEndpoint, logs: LogsEndpoint, tmp_path: Path
+) -> None:
+    logs.groups[GROUP] = []
+    endpoint.configurations["f"] = configured(Timeout=5400, CapacityProviderConfig={})
+    async with reading(tmp_path, endpoint, logs, allow("f", **ASYNC)) as running:
+        invocation_id = await invoked(running, endpoint, "f", str(uuid.uuid4()))
+        await running.read_logs(invocation_id=invocation_id, wait_seconds=0)
+    (asked,) = logs.received
+    assert 5400 <= (asked.body["endTime"] - now_ms()) / 1000 < 5400 + 700
 
 
 async def test_side_by_side_invocations_are_told_by_the_configuration(

@@ -25,7 +25,7 @@ class Configuration:
     """One function's configuration behind one qualifier.
 
     Attributes:
-        timeout_seconds: how long AWS lets it run, 1 to 900.
+        timeout_seconds: how long AWS lets it run: up to 900, or up to 5,400 on Lambda Managed Instances.
         durable: whether it runs as a durable execution, so that AWS runs one for each DurableExecutionName.
         log_group: the CloudWatch Logs group that it logs to.
         concurrent: whether one environment runs several invocations at a time (Lambda Managed Instances).

@@ -35,7 +35,7 @@ from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCa
 from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.memory import turn_for
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, Limits
+from lambda_warden.model.manifest import MANAGED_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
@@ -292,7 +292,7 @@ def _lease_seconds(call: AllowedCall) -> float:
     if holds and call.request.invocation_type != "Event":
         known = call.policy.configurations.get(call.ref)
     if known is None or known.timeout_seconds is None or known.durable:
-        return FUNCTION_TIMEOUT_LIMIT + _LEASE_MARGIN_SECONDS
+        return MANAGED_TIMEOUT_LIMIT + _LEASE_MARGIN_SECONDS
     return known.timeout_seconds + _LEASE_MARGIN_SECONDS
 
 

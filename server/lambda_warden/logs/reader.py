@@ -31,7 +31,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, LogsRule
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, LogsRule
 from lambda_warden.model.outcome import Refused
 from lambda_warden.model.request import ReadLogsArguments, RequestedInvocationType, is_request_id
 from lambda_warden.model.result import Log, LogsResult
@@ -182,6 +182,8 @@ class Logs:
         source = _FunctionLog(policy, ref, group, configuration.concurrent)
         if wanted.request_id is None:
             return await self._failures(source, read, Span(wanted.span.first, begin.last), begin, max_bytes)
+        if configuration.concurrent:
+            wanted = replace(wanted, span=_of_managed(wanted.span))
         look = partial(self._look, source, wanted)
         found = await _until_complete(look, 0 if asked.cursor else asked.wait_seconds)
         if isinstance(found, Refused):
@@ -367,6 +369,12 @@ def _span_of(named: Sequence[LogEvent], ended: bool, asked: Span) -> Span:
     """When a stream has lines of an invocation: from the first event that names it, to the last if that is its end."""
     times = [event.timestamp for event in named]
     return Span(min(times), max(times) if ended else asked.last)
+
+
+def _of_managed(span: Span) -> Span:
+    """When an invocation on Lambda Managed Instances may have logged: it may run for longer than others."""
+    longer = 1000 * (MANAGED_TIMEOUT_LIMIT - FUNCTION_TIMEOUT_LIMIT)
+    return span if span.last is None else Span(span.first, span.last + longer)
 
 
 def _recorded(records: AuditLog, invocation_id: str, caller: Caller) -> _Wanted:

@@ -42,6 +42,19 @@ FORMS: Final = (
     ":ALIAS or :VERSION"
 )
 _QUALIFIER_FORMS: Final = "an alias (live), a version number (7) or $LATEST"
+_ARN_FORM: Final = "the ARN of a function, which Invoke takes: arn:…:function:NAME[:QUALIFIER]"
+# What else Lambda's ARNs name, by the word that stands where a function's ARN has `function` (botocore's models lambda,
+# lambda-core, lambda-microvms and lambda-web).
+_OTHER_KINDS: Final = {
+    "web-function": "of a web function, which answers HTTP requests at its own endpoint and can't be invoked",
+    "microvm": "of a MicroVM, which is run and reached at its own endpoint and can't be invoked",
+    "microvm-image": "of an image of MicroVMs, which are run and can't be invoked",
+    "layer": "of a layer",
+    "capacity-provider": "of a capacity provider",
+    "network-connector": "of a network connector",
+    "event-source-mapping": "of an event source mapping",
+    "code-signing-config": "of a code signing configuration",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -174,7 +187,23 @@ def parse_arn_prefix(partition: str, service: str, region: str, account: str, ar
     _account(account, argument)
 
 
+def check_arn_kind(text: str, argument: str) -> None:
+    """Refuse an ARN of Lambda that names something other than a function by what it is. Other text passes.
+
+    Raises:
+        ArgumentError: naming the kind, and what would be right.
+    """
+    match text.split(":", 5):
+        case ["arn", _, "lambda", _, _, resource]:
+            kind = _OTHER_KINDS.get(re.split("[:/]", resource, maxsplit=1)[0])
+            if resource.startswith("function:") and "/durable-execution/" in resource:
+                kind = "of a durable execution, which read_result follows by the invocation_id that started it"
+            if kind is not None:
+                raise ArgumentError(argument, f"{shown(text)} is the ARN {kind}", _ARN_FORM)
+
+
 def _parse_arn(text: str, parts: list[str], argument: str) -> FunctionSpelling:
+    check_arn_kind(text, argument)
     match parts:
         case ["arn", partition, service, region, account, resource, *rest]:
             parse_arn_prefix(partition, service, region, account, argument)

@@ -26,6 +26,7 @@ from lambda_warden.jsontools.pointer import Pointer, parse_pointer
 from lambda_warden.model.function_ref import (
     NAME_LIMIT,
     PARTITIONS,
+    check_arn_kind,
     is_account,
     is_name,
     parse_arn_prefix,
@@ -38,8 +39,10 @@ SYNC_PAYLOAD_LIMIT = 6 * 1024 * 1024
 ASYNC_PAYLOAD_LIMIT = 1024 * 1024
 """Bytes of an asynchronous invocation's request (Lambda quotas: 1 MB)."""
 FUNCTION_TIMEOUT_LIMIT = 900
-"""Seconds a function may run (Lambda quotas: 15 minutes)."""
-WAIT_LIMIT = 960
+"""Seconds a function may run (Lambda quotas: 15 minutes), unless it runs on Lambda Managed Instances."""
+MANAGED_TIMEOUT_LIMIT = 5400
+"""Seconds a function on Lambda Managed Instances may run (Lambda API reference, CreateFunction: Timeout)."""
+WAIT_LIMIT = MANAGED_TIMEOUT_LIMIT + 60
 """Seconds that an answer can be asked to be waited for: as long as a function may run, and its start before that."""
 RESULT_BYTES_DEFAULT = 16 * 1024
 RESULT_BYTES_LIMIT = 1024 * 1024
@@ -104,6 +107,7 @@ def parse_rule_arn(text: str) -> RuleArn:
     Raises:
         ArgumentError: if it is not an unqualified function ARN, or has a wildcard outside the function's name.
     """
+    check_arn_kind(text, "arn")
     expected = "arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, with the qualifiers in `qualifiers`"
     match text.split(":"):
         case ["arn", partition, service, region, account, "function", name]:
