@@ -27,6 +27,7 @@ from lambda_warden.logs.reader import Logs
 from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.policy import Policy, make_policy
+from lambda_warden.results.durable import DurableExecutions
 from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
@@ -164,6 +165,7 @@ class Warden:
             self._pipeline,
             Logs(self._current, self._records, settings.output_bytes),
             self.results,
+            DurableExecutions(self._current, self._records, settings.output_bytes),
             self._approver,
         )
         return [(tool, served(tool, settings.principal, self._policy.rules)) for tool in declared]

@@ -22,7 +22,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from lambda_warden.aws.catalog import describe
 from lambda_warden.aws.configuration import read_configuration
 from lambda_warden.guard.decide import decide
-from lambda_warden.guard.iam_policy import INVOKE, policies
+from lambda_warden.guard.iam_policy import INVOKE, READ_EXECUTION, policies
 from lambda_warden.guard.iam_split import MANAGED_POLICY_LIMIT
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.model.function_ref import FunctionRef
@@ -355,7 +355,7 @@ def test_no_statement_speaks_of_a_configuration_without_qualifier(rules: Rules) 
     for _, document in one_by_one(policies(rules)):
         for each in document["Statement"]:
             if "lambda:GetFunctionConfiguration" in each["Action"]:
-                assert each["Action"] == list(OF_QUALIFIERS)
+                assert {*each["Action"]} - {READ_EXECUTION} == {*OF_QUALIFIERS}
                 assert all(re.search(":function:[^:]+:[^:]+$", resource) for resource in each["Resource"])
 
 
@@ -375,6 +375,24 @@ def test_what_the_server_reads_of_a_function_is_allowed(qualifiers: list[str], e
         _, _, _, function, what = received.path.split("/")
         resource = ":".join(filter(None, [unquote(function), received.query.get("Qualifier")]))
         assert evaluator.allows(ACCOUNT, resource, paths[what]), (what, resource)
+
+
+def test_executions_are_read_of_what_may_be_called_and_of_the_version_that_was_asked_for() -> None:
+    specs = [rule("a", qualifiers=["live"]), rule("b-*", qualifiers=["7", "$LATEST"]), rule("c", qualifiers=["live"])]
+    evaluator = Evaluator(made(specs, [deny(function_arn("c")), deny(function_arn("b-no"))]))
+    assert statement(evaluator.documents[ACCOUNT], "ReadDurableExecutions") == [
+        function_arn("a") + ":*/durable-execution/*/*",
+        function_arn("b-*") + ":$LATEST/durable-execution/*/*",
+        function_arn("b-*") + ":7/durable-execution/*/*",
+    ]
+    execution = "/durable-execution/order-1/0192f"
+    for function in ("a:7", "a:$LATEST", "b-1:7", "b-1:$LATEST"):
+        assert evaluator.allows(ACCOUNT, function_arn(function) + execution, READ_EXECUTION)
+        assert not evaluator.allows(ACCOUNT, function_arn(function) + execution, INVOKE)
+    for function in ("aa:7", "b-1:8", "b-no:7", "c:7", "b-1"):
+        assert not evaluator.allows(ACCOUNT, function_arn(function) + execution, READ_EXECUTION)
+    for arn in (function_arn("a") + ":7", "*", function_arn("a:7", account=OTHER_ACCOUNT) + execution):
+        assert not evaluator.allows(ACCOUNT, arn, READ_EXECUTION)
 
 
 def test_functions_may_be_listed_and_nothing_else_is_allowed_on_everything() -> None:

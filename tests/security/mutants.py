@@ -23,6 +23,7 @@ PACKAGE = "server/lambda_warden/"
 _TIMEOUT_SECONDS = 90
 """A guard against endless work is noticed by tests that do not end."""
 
+_EXECUTION_TESTS = "tests/security/test_durable_executions.py"
 _OPERATOR_TESTS = "tests/security/test_operator_redaction.py"
 
 
@@ -331,7 +332,7 @@ MUTANTS = [
     Mutant(
         "results are kept unredacted",
         "results/kept.py",
-        "_encoded(payload) if payload.redacted or payload.streamed else returned",
+        "encoded(payload) if payload.redacted or payload.streamed else returned",
         "returned",
         "tests/security/test_kept_results.py",
     ),
@@ -940,8 +941,8 @@ MUTANTS = [
     Mutant(
         "the policy denies nothing",
         "guard/iam_policy.py",
-        '            _statement("NeverWhatTheManifestDenies", "Deny", _OF_QUALIFIERS, self.denied),\n',
-        "",
+        '"NeverWhatTheManifestDenies", "Deny", (*_OF_QUALIFIERS, READ_EXECUTION), self.denied',
+        '"NeverWhatTheManifestDenies", "Deny", (*_OF_QUALIFIERS, READ_EXECUTION), set()',
         "tests/guard/test_iam_policy.py",
     ),
     Mutant(
@@ -1212,10 +1213,73 @@ MUTANTS = [
     ),
     Mutant(
         "logs of other principals' calls",
-        "logs/reader.py",
-        'intent.get("principal") != caller.principal',
+        "store/own_calls.py",
+        'intent.get("principal") != principal',
         "False",
         "tests/security/test_logs.py",
+    ),
+    Mutant(
+        "durable executions of other principals' calls",
+        "store/own_calls.py",
+        'intent.get("principal") != principal',
+        "False",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "durable executions are read though no rule allows it any more",
+        "results/durable.py",
+        "if decided.rule is None or not decided.decision.allowed:",
+        "if decided.rule is None:",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "durable executions of other functions are asked for",
+        "guard/durable.py",
+        '    if re.fullmatch(f"{re.escape(ref.function_arn)}:{version}{_EXECUTION}", execution_arn, re.ASCII):',
+        "    if version:",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "an answer that tells of another durable execution is taken",
+        "aws/durable.py",
+        'if answer["DurableExecutionArn"] != execution_arn or ref.function_arn not in functions:',
+        "if not functions:",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "what a durable execution returned is shown unredacted",
+        "results/durable.py",
+        "exact = read.error is None and not (payload.redacted or payload.streamed)",
+        "exact = read.error is None",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "the data of a durable execution's error is shown at places that must not be",
+        "answers/durable.py",
+        "data = read_payload(execution.error_data, redact, detectors=detectors)",
+        "data = read_payload(execution.error_data, detectors=detectors)",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "durable executions are read without a record",
+        "results/durable.py",
+        '            self._records.append("read_result", invocation_id, body)',
+        "            str(body)",
+        _EXECUTION_TESTS,
+    ),
+    Mutant(
+        "the policy lets durable executions of denied functions be read",
+        "guard/iam_policy.py",
+        "(*_OF_QUALIFIERS, READ_EXECUTION), self.denied",
+        "_OF_QUALIFIERS, self.denied",
+        "tests/guard/test_iam_policy.py",
+    ),
+    Mutant(
+        "a key is free again while its first call may be under way",
+        "settings.py",
+        "        ge=WAIT_LIMIT,",
+        "        ge=1,",
+        "tests/test_cli.py",
     ),
     Mutant(
         "logs from wherever the function was pointed",

@@ -28,6 +28,7 @@ _INVOCATION = re.compile(
     r"/(?:2015-03-31|2021-11-15)/functions/(?P<function>[^/]+)/(?:response-streaming-)?invocations"
 )
 _CONFIGURATION = re.compile(r"/2015-03-31/functions/(?P<function>[^/]+)/configuration")
+_EXECUTION = re.compile(r"/2025-12-01/durable-executions/(?P<arn>[^/]+)")
 _FUNCTIONS = re.compile(r"/2015-03-31/functions/?")
 _ANSWER = re.compile(r"(?:^|:function:)answer-(?P<name>[a-z0-9-]+)$")
 _SLEEP = re.compile(r"(?:^|:function:)sleep-(?P<milliseconds>\d+)$")
@@ -54,6 +55,12 @@ class Received:
         """What stands for FunctionName in a GetFunctionConfiguration request; None for any other request."""
         match = _CONFIGURATION.fullmatch(self.path)
         return unquote(match["function"]) if match else None
+
+    @property
+    def execution(self) -> str | None:
+        """What stands for DurableExecutionArn in a GetDurableExecution request; None for any other request."""
+        match = _EXECUTION.fullmatch(self.path)
+        return unquote(match["arn"]) if match else None
 
     @property
     def qualifier(self) -> str | None:
@@ -149,12 +156,13 @@ def echo(received: Received) -> Reply:
 
 class ScriptedEndpoint:
     """A running endpoint. Behaviours are set by function name, and so are configurations, which replace what `catalog`
-    tells: that is what ListFunctions tells, or a refusal."""
+    tells: that is what ListFunctions tells, or a refusal. Executions are set by their ARN."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.behaviours: dict[str, Behaviour] = {}
         self.catalog: list[dict[str, object]] | Reply = refused(403, "AccessDeniedException", "not authorized")
         self.configurations: dict[str, Behaviour] = {}
+        self.executions: dict[str, Behaviour] = {}
         self.received: list[Received] = []
         self.connections = 0
         self._lock = threading.Lock()
@@ -180,9 +188,14 @@ class ScriptedEndpoint:
         """The GetFunctionConfiguration requests that arrived."""
         return [received for received in self.received if received.configuration_of]
 
+    @property
+    def executions_asked(self) -> list[str]:
+        """The executions that GetDurableExecution requests asked for."""
+        return [received.execution for received in self.received if received.execution]
+
     def reset(self) -> None:
         """Forget what was received and told."""
-        self.__dict__.update(behaviours={}, configurations={}, received=[], connections=0)
+        self.__dict__.update(behaviours={}, configurations={}, executions={}, received=[], connections=0)
         self.catalog = refused(403, "AccessDeniedException", "not authorized")
 
     def close(self) -> None:
@@ -204,6 +217,10 @@ class ScriptedEndpoint:
             name = unquote(match["function"]).rsplit(":", 1)[-1]
             if name in self.configurations:
                 return self.configurations[name](received)
+        if received.execution:
+            if received.execution in self.executions:
+                return self.executions[received.execution](received)
+            return refused(404, "ResourceNotFoundException", "no such execution")
         return self._answer_catalog(received)
 
     def _answer_catalog(self, received: Received) -> Reply:

@@ -10,12 +10,13 @@ from botocore.exceptions import ClientError
 from lambda_warden.aws.advice import advice_for
 from lambda_warden.model.outcome import Refused
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9$._:/-]{1,256}", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9$._:/-]+", re.ASCII)
+_LIMIT: Final = 256
 
 
-def token(value: object) -> str | None:
+def token(value: object, limit: int = _LIMIT) -> str | None:
     """A request id, version, ARN or code as it stands, or None for anything that does not look like one."""
-    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+    return value if isinstance(value, str) and len(value) <= limit and _TOKEN.fullmatch(value) else None
 
 
 def text(value: object) -> str:

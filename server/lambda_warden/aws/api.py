@@ -11,9 +11,11 @@ from lambda_warden.aws.alias import read_alias
 from lambda_warden.aws.catalog import describe, list_functions
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.configuration import Configuration, read_configuration
+from lambda_warden.aws.durable import read_execution
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
 from lambda_warden.aws.logs import Events, find_failures, find_request, read_stream
+from lambda_warden.model.durable_execution import DurableExecution
 from lambda_warden.model.function_info import FunctionDetails, FunctionList
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import Span
@@ -46,6 +48,10 @@ class Aws:
     def read_configuration(self, ref: FunctionRef) -> Configuration | Refused:
         """How a function is configured (GetFunctionConfiguration)."""
         return read_configuration(self.clients, ref)
+
+    def read_execution(self, ref: FunctionRef, execution_arn: str) -> DurableExecution | Refused:
+        """How a durable execution is doing (GetDurableExecution)."""
+        return read_execution(self.clients, ref, execution_arn)
 
     def list_functions(self, account: str, region: str) -> FunctionList:
         """The functions that there are (ListFunctions)."""

@@ -37,6 +37,8 @@ HELD_BYTES: Final = 16 * 1024 * 1024
 START_BYTES: Final = 8 * 1024 * 1024
 """Bytes that are held of a larger one: its start."""
 _CHUNK: Final = 64 * 1024
+_EXECUTION_ARN_LIMIT: Final = 1024
+"""Lambda API reference, GetDurableExecution: DurableExecutionArn."""
 _DONE: Final = 200
 _STATUS: Final = {"Event": 202, "DryRun": 204}
 """What Lambda answers with, if not 200 (Lambda API Reference, Invoke)."""
@@ -207,7 +209,7 @@ def _returned(response: InvocationResponseTypeDef, answer: _ArrivedAnswer) -> Re
         function_error=_function_error(response.get("FunctionError")),
         log_tail=_decoded(response.get("LogResult")),
         executed_version=token(response.get("ExecutedVersion")),
-        durable_execution_arn=token(response.get("DurableExecutionArn")),
+        durable_execution_arn=token(response.get("DurableExecutionArn"), _EXECUTION_ARN_LIMIT),
         request_id=token(response["ResponseMetadata"].get("RequestId")),
     )
 

@@ -11,6 +11,10 @@ User Guide).
 # has exactly one `:` after the function's name: neither names nor qualifiers have any. A resource
 # `…:function:PATTERN:QUALIFIER` has one there, too, and it is literal. So it matches at that place, and the `*` of the
 # pattern can't reach beyond the name. GetFunctionConfiguration is sent with the same qualifiers, and stands beside it.
+# GetDurableExecution is checked against the execution's ARN, `…:function:NAME:VERSION/durable-execution/NAME/ID`, which
+# names the version that runs, also where an alias was called: there `*` stands for it. So an alias, and a
+# pattern that fits a function which rules name, give away what executions of other versions returned: which of them a
+# call started is beyond IAM. A denial of a whole function holds for its executions, as its `*` reaches into their ARNs.
 # The lists of aliases and versions take no qualifier: there `*` may match too much, and gives away nothing but names.
 #
 # `?` stands in no name or qualifier. `$` starts a variable only before `{`, so `$LATEST` is plain text.
@@ -38,6 +42,8 @@ _READ_CONFIGURATION: Final = "lambda:GetFunctionConfiguration"
 """Read of each qualifier that may be invoked: how long it may run, its log group, its state."""
 _DESCRIBE: Final = ("lambda:ListAliases", "lambda:ListVersionsByFunction")
 _OF_QUALIFIERS: Final = (INVOKE, _READ_CONFIGURATION)
+READ_EXECUTION: Final = "lambda:GetDurableExecution"
+"""What following a durable execution that a call started takes."""
 
 
 def policies(rules: Rules, max_characters: int = MANAGED_POLICY_LIMIT) -> dict[str, list[dict[str, Any]]]:
@@ -45,9 +51,9 @@ def policies(rules: Rules, max_characters: int = MANAGED_POLICY_LIMIT) -> dict[s
 
     On ARNs of functions with qualifier, a policy allows `lambda:InvokeFunction` and `lambda:GetFunctionConfiguration`
     exactly where the guard allows a call by its rules and denials. Who asks, payloads, tenants, limits and stops are
-    beyond IAM. Beside it stand the reads that list_functions makes, those of aliases where a rule expects certain
-    versions, and those of log groups where a rule allows logs to be read. Which invocation's log that is, is beyond
-    IAM.
+    beyond IAM. Beside it stand the reads that list_functions makes, those of durable executions, those of aliases where
+    a rule expects certain versions, and those of log groups where a rule allows logs to be read. Which invocation's log
+    or execution that is, is beyond IAM.
 
     Args:
         rules: the manifests' rules.
@@ -81,6 +87,7 @@ class _Draft:
     shadowed: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     described: set[str] = field(default_factory=set)
+    executions: set[str] = field(default_factory=set)
     aliases: set[str] = field(default_factory=set)
     logs: set[str] = field(default_factory=set)
     shadowed_logs: set[str] = field(default_factory=set)
@@ -92,24 +99,23 @@ class _Draft:
         self.described.add(str(arn))
         if rule.spec.expect_version is not None and any(map(is_alias, rule.spec.qualifiers)):
             self.aliases.add(str(arn))
+        refs = [FunctionRef(arn.partition, arn.region, arn.account, arn.name, each) for each in rule.spec.qualifiers]
+        if not arn.is_pattern:
+            refs = [ref for ref in refs if rules.denial_of(ref) is None]
+        self.executions.update(_executions(refs))
         self.logs.update(_log_resources(rule, rules))
+        self.invoked.update(ref.qualified_arn for ref in refs)
         if not arn.is_pattern:
             self.shadowed_logs.update(_shadowed_logs(arn, rules))
-        if arn.is_pattern:
-            self.invoked.update(f"{arn}:{qualifier}" for qualifier in rule.spec.qualifiers)
-            return
-        for qualifier in rule.spec.qualifiers:
-            ref = FunctionRef(arn.partition, arn.region, arn.account, arn.name, qualifier)
-            if rules.denial_of(ref) is None:
-                self.invoked.add(ref.qualified_arn)
-        self.shadowed.update(_shadowed_resources(arn, rules))
+            self.shadowed.update(_shadowed_resources(arn, rules))
 
     def statements(self) -> list[dict[str, Any]]:
         statements = [
             _statement("NoPatternWhereARuleNamesTheFunction", "Deny", _OF_QUALIFIERS, self.shadowed),
-            _statement("NeverWhatTheManifestDenies", "Deny", _OF_QUALIFIERS, self.denied),
+            _statement("NeverWhatTheManifestDenies", "Deny", (*_OF_QUALIFIERS, READ_EXECUTION), self.denied),
             _statement("ReadNoOtherLogs", "Deny", READ_LOGS, self.denied_logs | (self.shadowed_logs - self.logs)),
             _statement("InvokeWhatTheManifestAllows", "Allow", _OF_QUALIFIERS, self.invoked),
+            _statement("ReadDurableExecutions", "Allow", [READ_EXECUTION], self.executions),
             _statement("ListFunctions", "Allow", ["lambda:ListFunctions"], ["*"]),
             _statement("DescribeFunctions", "Allow", _DESCRIBE, self.described),
             _statement("ReadAliases", "Allow", ["lambda:GetAlias"], self.aliases),
@@ -128,6 +134,13 @@ def _shadowed_resources(arn: RuleArn, rules: Rules) -> Iterator[str]:
     own = {qualifier for rule in rules.for_function(ref) for qualifier in rule.spec.qualifiers}
     for pattern in rules.patterns_for(ref):
         yield from (f"{arn}:{qualifier}" for qualifier in pattern.spec.qualifiers if qualifier not in own)
+
+
+def _executions(refs: Iterable[FunctionRef]) -> Iterator[str]:
+    """The durable executions that calls of some qualifiers start; those of an alias may be of any version."""
+    for ref in refs:
+        version = "*" if is_alias(ref.qualifier) else ref.qualifier
+        yield f"{ref.function_arn}:{version}/durable-execution/*/*"
 
 
 def _denied_resources(deny: Deny, account: str, places: Iterable[tuple[str, str]]) -> Iterator[str]:

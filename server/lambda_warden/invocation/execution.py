@@ -39,6 +39,7 @@ from lambda_warden.model.manifest import MANAGED_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
+from lambda_warden.report.durable import with_way_to_its_execution
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import (
     report_outcome,
@@ -223,7 +224,7 @@ class Execution:
             log_defect("reporting", error)
             result = report_unshown(call.info, raw, duration_ms)
         violation = unexpected_version(call.rule.spec, raw.executed_version) if isinstance(raw, Returned) else None
-        result = with_way_to_its_log(result, call.rule.spec.logs, datetime.now(UTC))
+        result = with_way_to_its_execution(with_way_to_its_log(result, call.rule.spec.logs, datetime.now(UTC)))
         return result.model_copy(update={"violation": violation, "attempts": attempts})
 
     def _shown(self, call: AllowedCall, raw: RawOutcome, duration_ms: int) -> InvokeResult:

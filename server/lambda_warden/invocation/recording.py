@@ -115,6 +115,7 @@ def outcome_record(
     return common | {
         "function_error": raw.function_error,
         "executed_version": raw.executed_version,
+        "durable_execution_arn": raw.durable_execution_arn,
         "answer": _kept(raw.payload, call.rule.spec.result.pointers, detectors) if keep_payload else None,
         "answer_bytes": raw.payload_bytes if raw.payload_bytes is not None else len(raw.payload),
         "answer_sha256": raw.payload_sha256 if raw.payload else None,

@@ -54,6 +54,7 @@ from lambda_warden.report.request_log import Selection, ended_after, naming, req
 from lambda_warden.report.text import logs_text
 from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, Kind, RecordError
+from lambda_warden.store.own_calls import own_call
 
 logger = logging.getLogger(__name__)
 
@@ -384,21 +385,19 @@ def _recorded(records: AuditLog, invocation_id: str, caller: Caller) -> _Wanted:
         ArgumentError: if there is none, or it is another principal's: which of these is not told.
         RecordError: if the records can't be read.
     """
-    events = records.find_invocation(invocation_id)
-    begun = next((event for event in events if event.kind == "intent"), None)
-    ending = next((event for event in reversed(events) if event.kind == "outcome"), None)
-    intent = begun.fields() if begun else {}
-    if begun is None or intent.get("principal") != caller.principal or intent.get("tool") != "invoke_function":
+    call = own_call(records, invocation_id, caller.principal)
+    if call is None:
         raise ArgumentError(
             "invocation_id",
             "is not that of a call made here",
             "the invocation_id that invoke_function gave, or a request_id with its function",
         )
+    intent = call.intent
     if intent.get("invocation_type") == "DryRun":
         raise ArgumentError("invocation_id", "is that of a DryRun, which runs nothing", "that of another call")
-    request_id = ending.fields().get("request_id") if ending else None
+    request_id = call.outcome.get("request_id")
     queued = intent.get("invocation_type") == "Event"
-    began = datetime.fromisoformat(begun.at)
+    began = datetime.fromisoformat(call.began)
     longest = timedelta(seconds=FUNCTION_TIMEOUT_LIMIT) + (_EVENT_AGE if queued else timedelta())
     return _Wanted(
         function=str(intent.get("function")),

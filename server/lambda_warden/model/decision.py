@@ -27,6 +27,7 @@ CheckName = Literal[
     "busy",
     "logs",
     "log_group",
+    "durable_execution",
     "record",
     "internal",
     "aws_dry_run",

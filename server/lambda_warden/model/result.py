@@ -165,6 +165,17 @@ class Failure(_Result):
 
 PayloadFormat = Literal["json", "text", "base64"]
 
+ExecutionStatus = Literal["running", "succeeded", "failed", "timed_out", "stopped"]
+
+
+class ExecutionState(_Result):
+    """A durable execution."""
+
+    status: ExecutionStatus
+    started_at: str
+    ended_at: str | None = None
+    version: str | None = Field(default=None, description="Of the function.")
+
 
 class InvokeResult(ToolResult):
     """How an invocation ended."""
@@ -364,7 +375,8 @@ class ReadResult(ToolResult):
 
     outcome: Literal["found", "running", "not_found", "denied", "refused"] = Field(
         default="found",
-        description="running: the call has not ended yet. Of others than found, `error` or `checks` says why.",
+        description="running: the call, or its durable execution, has not ended yet. Of others than found, `error` or "
+        "`checks` says why.",
     )
     next_step: str
     error: Failure | None = None
@@ -375,6 +387,10 @@ class ReadResult(ToolResult):
         description="Of a call that went on without its caller: its whole result, as of invoke_function. Its parts "
         "are read by part, query and cursor.",
     )
+    execution: ExecutionState | None = Field(
+        default=None, description="The durable execution that the call started; `content` is its result, or its error."
+    )
+    function_error: FunctionError | None = Field(default=None, description="How that failed.")
     function: str = Field(default="", description="ARN of the function that was called, with its qualifier.")
     part: Literal["payload", "log"] | None = None
     format: PayloadFormat | None = Field(

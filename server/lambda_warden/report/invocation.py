@@ -61,6 +61,7 @@ _NEXT_AFTER_DENIAL = {
     "busy": "Nothing was sent. Wait some seconds, then call again.",
     "logs": "Nothing was read. What the reason says may be read; only the operator can allow more.",
     "log_group": "Nothing was read. Tell the operator where the function logs to.",
+    "durable_execution": "Nothing was read. Tell the operator: AWS named an execution of another function.",
     "internal": "Nothing was sent. Try another way to write the call, and tell the operator.",
     "record": "Nothing was sent, because it could not be recorded. Tell the operator.",
     "aws_dry_run": "Tell the operator what AWS answered: the server's AWS permissions or the function need a look.",

@@ -117,12 +117,28 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
         return
     if result.part is None:
         yield f"{result.outcome}: nothing was read."
-        if result.error:
+        if result.error and result.outside_data:
+            yield "Why, data from outside:"
+            yield from _outside(f"{result.error.code}: {result.error.message}")
+        elif result.error:
             yield f"Why: {inline(result.error.message)}"
-        yield from check_lines(result.checks)
+        yield from check_lines(check for check in result.checks if check.passed is False)
+        if result.invocation_id:
+            yield f"invocation_id: {inline(result.invocation_id)}"
         yield f"Next: {result.next_step}"
         return
     yield f"{result.part.capitalize()} of call {result.invocation_id}, {result.function}"
+    if execution := result.execution:
+        ended = f", ended {execution.ended_at}" if execution.ended_at else ""
+        version = f", version {execution.version}" if execution.version else ""
+        yield f"Durable execution: {execution.status}{version}, started {execution.started_at}{ended}"
+    if result.outcome == "running":
+        yield f"Next: {result.next_step}"
+        return
+    if error := result.function_error:
+        yield f"Cause: {error.cause}. {error.explanation}"
+        yield f"The function's error ({error.kind}), data from outside:"
+        yield from _outside("\n".join(_error_lines(error)))
     kind = f"{result.format}, {result.total_bytes:,} bytes in all"
     if result.content is None:
         yield f"What the query found ({kind}), data from outside:"

@@ -111,7 +111,7 @@ class KeptResults:
         # Encoded now: what waits to be written are bytes, which take a fraction of the memory that a value does.
         parts: dict[PartName, NewPart] = {}
         if payload.format is not None:
-            data = _encoded(payload) if payload.redacted or payload.streamed else returned
+            data = encoded(payload) if payload.redacted or payload.streamed else returned
             parts["payload"] = NewPart(data, payload.format, len(returned), payload.redacted)
         if log is not None:
             parts["log"] = NewPart(log.whole.encode(), "text", log_bytes, log.redacted)
@@ -146,9 +146,9 @@ class KeptResults:
         turn = turn_for(0 if wanted.query is None else QUERY_BYTES)
         with turn, self._part(wanted.invocation_id, wanted.part, caller) as (entry, part):
             if wanted.query is not None:
-                make = _queried(entry, part, wanted, wanted.query, self._output_bytes)
+                make = queried(entry, part, wanted, wanted.query, self._output_bytes)
             else:
-                make = partial(_page, entry, part, wanted, self._output_bytes)
+                make = partial(page_of, entry, part, wanted, self._output_bytes, whole_to_a_file(entry.id))
             return fit(make, read_result_text, wanted.max_bytes, self._output_bytes)
 
     def _contents(self, invocation_id: str, name: PartName, limit: int, caller: Caller) -> Contents:
@@ -252,9 +252,14 @@ def apply_query(value: JsonValue, expression: str) -> JsonValue:
         raise ArgumentError("query", f"can't be applied ({error})", "one that fits this payload") from None
 
 
-def _queried(
+def queried(
     entry: KeptResult, part: Part, wanted: ReadResultArguments, expression: str, output_bytes: int
 ) -> Callable[[int], ReadResult]:
+    """What makes the result of a query over a payload, within so many bytes.
+
+    Raises:
+        ArgumentError: if the query can't be applied, or stands beside what it can't be combined with.
+    """
     if wanted.part != "payload" or wanted.cursor is not None:
         raise ArgumentError("query", "can't be combined with `cursor` or a part other than payload", "the query alone")
     value = query_value(entry, expression)
@@ -272,7 +277,22 @@ def _queried(
     return make
 
 
-def _page(entry: KeptResult, part: Part, wanted: ReadResultArguments, output_bytes: int, max_bytes: int) -> ReadResult:
+def page_of(
+    entry: KeptResult, part: Part, wanted: ReadResultArguments, output_bytes: int, whole: str, max_bytes: int
+) -> ReadResult:
+    """A page of a part.
+
+    Args:
+        entry: what is read.
+        part: which part of it.
+        wanted: which page.
+        output_bytes: that a result and its text may have.
+        whole: how the operator gets all of it.
+        max_bytes: of the page.
+
+    Raises:
+        ArgumentError: for a cursor that is not of this part.
+    """
     start = 0 if wanted.cursor is None else _read_cursor(wanted.cursor, wanted, part)
     length = max_bytes // 4 * 3 if part.format == "base64" else max_bytes
     data, end = _range(entry, wanted.part, part, start, length)
@@ -282,7 +302,7 @@ def _page(entry: KeptResult, part: Part, wanted: ReadResultArguments, output_byt
         content=data if isinstance(data, str) else base64.b64encode(data).decode("ascii"),
         offset=start,
         next_cursor=cursor,
-        next_step=" ".join(_next_after_page(entry.id, part.size - end, end - start, shortened)),
+        next_step=" ".join(_next_after_page(part.size - end, end - start, shortened, whole)),
         **_common(entry, wanted.part, part),
     )
 
@@ -322,14 +342,14 @@ def _bound(output_bytes: int) -> str:
     return f"a result and its text have at most {output_bytes:,} bytes together (--output-tokens)."
 
 
-def _next_after_page(invocation_id: str, left: int, size: int, shortened: int | None) -> Iterator[str]:
+def _next_after_page(left: int, size: int, shortened: int | None, whole: str) -> Iterator[str]:
     """What is sensible after a page.
 
     Args:
-        invocation_id: of the call.
         left: bytes behind it.
         size: its bytes.
         shortened: bytes that a result may have, if the page had to be made smaller for that.
+        whole: how the operator gets all of it.
     """
     if not left:
         yield "This is the end. Use it."
@@ -338,7 +358,7 @@ def _next_after_page(invocation_id: str, left: int, size: int, shortened: int | 
         yield f"The page is smaller than max_bytes: {_bound(shortened)}"
     yield "Pass next_cursor as cursor for more."
     if (pages := -(-left // size)) > PAGES:
-        yield f"Some {pages:,} pages are left: {whole_to_a_file(invocation_id)}"
+        yield f"Some {pages:,} pages are left: {whole}"
 
 
 def _next_after_query(value: JsonValue, truncated: bool, shortened: int | None) -> str:
@@ -370,7 +390,7 @@ def _bad_cursor() -> ArgumentError:
     return ArgumentError("cursor", problem, "next_cursor of the page before, unchanged")
 
 
-def _encoded(payload: Payload) -> bytes:
+def encoded(payload: Payload) -> bytes:
     """A redacted payload as it is kept: JSON compactly, text as it is."""
     match payload.value:
         case bytes() as data:

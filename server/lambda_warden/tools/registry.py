@@ -7,6 +7,7 @@ from typing import Any
 from lambda_warden.invocation.pipeline import Pipeline
 from lambda_warden.listing.catalog import Catalog
 from lambda_warden.logs.reader import Logs
+from lambda_warden.results.durable import DurableExecutions
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.tools.dry_run import dry_run_tool
 from lambda_warden.tools.invoke_function import invoke_function_tool
@@ -17,7 +18,12 @@ from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
 
 def declared_tools(
-    catalog: Catalog, pipeline: Pipeline, logs: Logs, results: KeptResults | None, approver: ApproverOf
+    catalog: Catalog,
+    pipeline: Pipeline,
+    logs: Logs,
+    results: KeptResults | None,
+    executions: DurableExecutions,
+    approver: ApproverOf,
 ) -> list[ToolDeclaration[Any]]:
     """The tools of a server.
 
@@ -26,6 +32,7 @@ def declared_tools(
         pipeline: invokes them.
         logs: reads their logs.
         results: kept results, or None if none are kept.
+        executions: follows durable executions.
         approver: gives who asks a person, for one call.
     """
     return [
@@ -33,5 +40,5 @@ def declared_tools(
         dry_run_tool(pipeline, approver),
         invoke_function_tool(pipeline, approver),
         read_logs_tool(logs),
-        read_result_tool(results, pipeline.earlier_calls),
+        read_result_tool(results, pipeline.earlier_calls, executions),
     ]
