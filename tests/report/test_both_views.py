@@ -15,6 +15,7 @@ from lambda_warden.model.result import (
     LOG_OUTSIDE_DATA,
     OUTSIDE_DATA,
     DryRunResult,
+    ExecutionState,
     Failure,
     FunctionEntry,
     FunctionError,
@@ -154,6 +155,26 @@ kept = ReadResult(
     kept_until="2026-11-28T08:00:00Z",
     outside_data=OUTSIDE_DATA,
 )
+execution = ExecutionState(status="running", started_at="2026-11-25T09:46:40", version="7")
+running = ReadResult(
+    outcome="running",
+    next_step="Read it again later.",
+    invocation_id="call-4712",
+    function=FUNCTION,
+    part="payload",
+    execution=execution,
+)
+case("a durable execution", running, read_result_text(running), "call-4712", FUNCTION, "running", "2026-11-25T09:46:40")
+stopped = kept.model_copy(
+    update={
+        "execution": execution.model_copy(update={"status": "stopped", "ended_at": "2026-11-26T01:00"}),
+        "function_error": FunctionError(
+            kind="stopped", cause="unknown", explanation="Nobody knows.", message="by hand"
+        ),
+    }
+)
+told = ("stopped", "2026-11-26T01:00", "unknown", "Nobody knows.", "by hand", "a line", "abc")
+case("a durable execution that was stopped", stopped, read_result_text(stopped), *told)
 case("a kept result", kept, read_result_text(kept), "call-4711", FUNCTION, "a line", "10", "777", "abc")
 
 IN_TEXT: Final = {

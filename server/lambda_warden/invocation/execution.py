@@ -35,7 +35,7 @@ from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCa
 from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.memory import turn_for
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import MANAGED_TIMEOUT_LIMIT, Limits
+from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
@@ -73,6 +73,8 @@ _CHANGING = Check(name="manifest_changed", passed=False, reason="the operator is
 
 MARGIN_SECONDS = 30.0
 """How much longer than its own timeout a function is waited for: its start comes before that, and so may a queue."""
+_UNTOLD_SECONDS = FUNCTION_TIMEOUT_LIMIT + 60.0
+"""Where nobody says how long the function may run: few run on Managed Instances."""
 _PROBE_SECONDS = 30.0
 _QUEUED_SECONDS = 60.0
 """For an Event, which is answered when it is queued."""
@@ -193,12 +195,13 @@ class Execution:
         limit = min(usual, self._read_timeout, *([] if spec.timeout_seconds is None else [spec.timeout_seconds]))
         handle.allow(limit)
         if kind == "RequestResponse" and spec.timeout_seconds is None and handle.reason is None:
+            handle.allow(min(limit, _UNTOLD_SECONDS))
 
-            def shorten(known: Configuration) -> None:
+            def follow(known: Configuration) -> None:
                 if known.timeout_seconds is not None:
                     handle.allow(min(limit, known.timeout_seconds + MARGIN_SECONDS))
 
-            call.policy.configurations.tell(call.ref, shorten)
+            call.policy.configurations.tell(call.ref, follow)
 
     def _attempt(self, call: AllowedCall, handle: InvocationHandle) -> tuple[RawOutcome, int]:
         last: tuple[RawOutcome, int] | None = None

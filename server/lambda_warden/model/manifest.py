@@ -41,7 +41,8 @@ ASYNC_PAYLOAD_LIMIT = 1024 * 1024
 FUNCTION_TIMEOUT_LIMIT = 900
 """Seconds a function may run (Lambda quotas: 15 minutes), unless it runs on Lambda Managed Instances."""
 MANAGED_TIMEOUT_LIMIT = 5400
-"""Seconds a function on Lambda Managed Instances may run (Lambda API reference, CreateFunction: Timeout)."""
+"""Seconds a function on Lambda Managed Instances may run, when it is invoked as an Event (Lambda API reference,
+CreateFunction: Timeout)."""
 WAIT_LIMIT = MANAGED_TIMEOUT_LIMIT + 60
 """Seconds that an answer can be asked to be waited for: as long as a function may run, and its start before that."""
 RESULT_BYTES_DEFAULT = 16 * 1024
