@@ -168,12 +168,10 @@ case("a durable execution", running, read_result_text(running), "call-4712", FUN
 stopped = kept.model_copy(
     update={
         "execution": execution.model_copy(update={"status": "stopped", "ended_at": "2026-11-26T01:00"}),
-        "function_error": FunctionError(
-            kind="stopped", cause="unknown", explanation="Nobody knows.", message="by hand"
-        ),
+        "function_error": FunctionError(kind="stopped", cause="unknown", explanation="Unclear.", message="by hand"),
     }
 )
-told = ("stopped", "2026-11-26T01:00", "unknown", "Nobody knows.", "by hand", "a line", "abc")
+told = ("stopped", "2026-11-26T01:00", "unknown", "Unclear.", "by hand", "a line", "abc")
 case("a durable execution that was stopped", stopped, read_result_text(stopped), *told)
 case("a kept result", kept, read_result_text(kept), "call-4711", FUNCTION, "a line", "10", "777", "abc")
 

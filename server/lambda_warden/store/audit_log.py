@@ -50,7 +50,7 @@ ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
 SERVER_LOST: Final = "ServerLost"
 """The error of an outcome that stands for a server that ended before it could write one."""
 
-_LEASE_SECONDS: Final = 5415.0
+_LEASE_SECONDS: Final = 925.0
 """How long an intent that names no lease is taken to be under way."""
 
 
