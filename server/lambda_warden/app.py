@@ -127,6 +127,10 @@ class Warden:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
         await self._pipeline.drain(grace)
 
+    async def dropped(self, request_id: str | int) -> None:
+        """The client cancels a request that was answered already. Only for a transport with one client."""
+        await self._pipeline.dropped(request_id)
+
     @property
     def log_level(self) -> str:
         """What goes to stderr."""

@@ -209,6 +209,28 @@ def test_only_exactly_its_id_cancels_a_request(
         assert all(answer["result"]["structuredContent"]["outcome"] == "succeeded" for answer in answers)
 
 
+@ERAS
+@pytest.mark.parametrize("crossed", [True, False])
+def test_an_answer_that_crossed_its_cancel_has_reached_nobody(
+    crossed: bool, legacy: bool, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    def invoke(number: int) -> dict[str, Any]:
+        server.send(wire.invoke(number, legacy=legacy, function="f:live", payload=1))
+        result: dict[str, Any] = server.next()["result"]["structuredContent"]
+        return result
+
+    with serving(tmp_path, endpoint.url, legacy=legacy) as server:
+        first = invoke(1)
+        if crossed:
+            server.send(wire.cancel(1, legacy=legacy))
+        again = invoke(2)
+        if crossed:
+            server.send(wire.cancel(2, legacy=legacy))
+            assert invoke(3)["replayed"] is True, "nor has the answer that was given again"
+    assert (again["invocation_id"] == first["invocation_id"], again.get("replayed", False)) == (crossed, crossed)
+    assert len(endpoint.started) == (1 if crossed else 2)
+
+
 def test_over_http_too(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, endpoint.url, [allow("f")])
     accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}

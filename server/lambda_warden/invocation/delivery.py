@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
+from lambda_warden.model.result import InvokeResult
+
 Left = Literal["queued", "under_way", "answered"]
 """How far a call is that its caller leaves. queued: it never starts. under_way: it goes on without its caller.
 answered: its answer counts as delivered already, and is there in a moment."""
@@ -14,13 +16,15 @@ class Delivery:
     """Decides, for the thread of a call and for its caller, which of the two came first. Safe to use from any thread.
 
     >>> delivery = Delivery()
-    >>> delivery.begin(), delivery.leave(), delivery.answer()
-    (True, 'under_way', False)
+    >>> delivery.begin(), delivery.leave()
+    (True, 'under_way')
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left = self._begun = self._answered = False
+        self._left = self._begun = False
+        self.answered_with: InvokeResult | None = None
+        """What its caller is about to get."""
         self.admitted = False
         """Whether the call stands in the store, so that others find it."""
         self.taken: str | None = None
@@ -44,14 +48,15 @@ class Delivery:
                 self.taken = invocation_id
             return not self._left
 
-    def answer(self) -> bool:
-        """The answer is about to be recorded. Gives whether its caller will get it."""
+    def answer(self, result: InvokeResult) -> bool:
+        """This answer is about to be recorded. Gives whether its caller will get it."""
         with self._lock:
-            self._answered = not self._left
-            return self._answered
+            if not self._left:
+                self.answered_with = result
+            return not self._left
 
     def leave(self) -> Left:
         """Its caller waits no more. Gives what becomes of the call."""
         with self._lock:
             self._left = True
-            return "answered" if self._answered else "under_way" if self._begun else "queued"
+            return "answered" if self.answered_with else "under_way" if self._begun else "queued"

@@ -25,7 +25,6 @@ _FIRST_PROGRESS_SECONDS: Final = 1.0
 _PROGRESS_SECONDS: Final = 5.0
 
 _T = TypeVar("_T")
-_T_contra = TypeVar("_T_contra", contravariant=True)
 
 
 class NoTurnError(Exception):
@@ -55,20 +54,20 @@ class Progress(Protocol):
         """Report. `elapsed` and `total` are seconds since the call began; `total` is its deadline, if it has one."""
 
 
-class Leaving(Protocol[_T_contra]):
+class Leaving(Protocol):
     """How a call goes on without its caller."""
 
     def until(self) -> float:
         """When its caller waits no longer, on the clock of `time.monotonic`. It is asked again and again."""
 
     def leave(self) -> bool:
-        """Its caller waits no longer. False: the answer is there in a moment, so that it had better wait."""
+        """Its caller's time is up. False: the answer is there in a moment, so that it had better wait."""
 
-    async def left(self) -> None:
-        """Have others know that its caller has left. May be called twice."""
+    def go(self) -> None:
+        """Its caller has gone."""
 
-    async def ended(self, result: _T_contra) -> None:
-        """It has ended, without its caller."""
+    async def noted(self) -> None:
+        """Have other servers know of either."""
 
 
 class Dispatcher:
@@ -101,7 +100,7 @@ class Dispatcher:
         claim: SlotRequest,
         patience: float,
         progress: Progress,
-        leaving: Leaving[_T] | None = None,
+        leaving: Leaving | None = None,
     ) -> _T:
         """Run a call in a thread as soon as it is its turn, and wait for what it returns.
 
@@ -169,10 +168,10 @@ class Dispatcher:
             if leaving is None or self._stopping:
                 handle.give_up("shutdown" if self._stopping else "cancelled")
             else:
-                leaving.leave()
+                leaving.go()
                 self._go_on(ended, handle, started, leaving)
             raise
-        await leaving.left()
+        await leaving.noted()
         self._go_on(ended, handle, started, leaving)
         raise DetachedError
 
@@ -210,13 +209,13 @@ class Dispatcher:
         if not left:
             self._on_idle()
 
-    def _go_on(self, ended: _Ending[_T], handle: InvocationHandle, started: float, leaving: Leaving[_T]) -> None:
+    def _go_on(self, ended: _Ending[_T], handle: InvocationHandle, started: float, leaving: Leaving) -> None:
         """See to the end of a call that nobody waits for."""
 
         async def to_its_end() -> None:
-            await leaving.left()
+            await leaving.noted()
             with suppress(StuckError):
-                await leaving.ended(await self._end(ended, handle, started, no_progress))
+                await self._end(ended, handle, started, no_progress)
 
         task = asyncio.get_running_loop().create_task(to_its_end())
         self._left.add(task)

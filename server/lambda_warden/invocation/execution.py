@@ -147,7 +147,7 @@ class Execution:
         seconds = time.monotonic() - started
         completed = CompletedCall(raw, self._report(call, raw, seconds, attempts))
         try:
-            self._finish(call, completed, seconds, attempts, delivered=delivery.answer())
+            self._finish(call, completed, seconds, attempts, delivery)
         except RecordError as error:
             logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
         return completed
@@ -255,7 +255,7 @@ class Execution:
         )
 
     def _finish(
-        self, call: AllowedCall, completed: CompletedCall, seconds: float, attempts: int, *, delivered: bool
+        self, call: AllowedCall, completed: CompletedCall, seconds: float, attempts: int, delivery: Delivery
     ) -> None:
         raw, invocation_id = completed.raw, call.info.invocation_id
         self._records.finish(
@@ -264,7 +264,7 @@ class Execution:
             ran=not isinstance(raw, Refused),
             ended=not (isinstance(raw, Unknown) and raw.status_code is None),
             result=None if call.claim is None else partial(completed.result.model_dump_json, exclude_defaults=True),
-            delivered=delivered,
+            delivered=partial(delivery.answer, completed.result),
         )
         if completed.result.violation:
             logger.error("%s: %s", invocation_id, completed.result.violation)

@@ -31,7 +31,7 @@ from lambda_warden.guard.decide import denied
 from lambda_warden.guard.request_digest import durable_name_of
 from lambda_warden.invocation.deciding import COULD_NOT_DECIDE, decide_call, resolve_call
 from lambda_warden.invocation.delivery import Delivery
-from lambda_warden.invocation.departure import Departure
+from lambda_warden.invocation.departure import AnswersOnTheWay, Departure, in_records
 from lambda_warden.invocation.dispatcher import (
     DetachedError,
     Dispatcher,
@@ -124,6 +124,7 @@ class Pipeline:
         self._adopt_within = adopt_within
         self._answer_within = answer_within
         self.earlier_calls = EarlierCalls(records)
+        self._answers = AnswersOnTheWay()
         self._records = records
         self._results = results
         self._read_timeout = read_timeout
@@ -188,6 +189,8 @@ class Pipeline:
                 ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress, delivery)
                 first = first if ended is None else replace(ended, adopted=first.adopted)
             way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
+            if taken is not None:
+                self._answers.on_the_way(info.caller, partial(self._records.leaving, taken))
             return report_earlier(info, first, way)
 
     def _way_to_lost(self, stopped: ReplayedCall) -> str:
@@ -216,6 +219,11 @@ class Pipeline:
             return report_dry_run(call.info, decision, len(call.request.payload or b""))
         assert isinstance(call, DeniedCall), "a dry run has no key"  # noqa: S101
         return report_dry_run(call.info, call.decision, call.payload_bytes)
+
+    async def dropped(self, request_id: str | int) -> None:
+        """A client cancels a request that was answered already: the two have crossed, so the answer reached nobody."""
+        if self._answers.drop(request_id):
+            await in_records(self._records.note_leaving)
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
@@ -316,7 +324,9 @@ class Pipeline:
         """Run a call when it is its turn, and wait no longer than its caller does. It goes on without that one."""
         wait = self._answer_within if call.request.wait_seconds is None else call.request.wait_seconds
         until, handle, delivery = call.began + wait, InvocationHandle(), Delivery()
-        departure = None if call.claim is None else Departure(call, delivery, until, self._records)
+        departure = None
+        if call.claim is not None:
+            departure = Departure(call.info.invocation_id, call.claim, delivery, until, self._records)
         for_turn = max(wait, _TURN_SECONDS)
         for_room = call.began + (CONCURRENT_SECONDS if call.request.wait_seconds is None else for_turn)
         try:
@@ -325,6 +335,8 @@ class Pipeline:
                 may_wait = now + pause < for_room
                 work = partial(self._execution.carry_out, tool, call, handle, delivery, may_wait=may_wait)
                 stopped = await self._dispatcher.run(work, handle, _slot_request(call), for_turn, progress, departure)
+                if isinstance(stopped, CompletedCall) and departure is not None:
+                    self._answers.on_the_way(call.info.caller, departure.go)
                 if not isinstance(stopped, LimitExceeded):
                     return stopped
                 await progress(now - call.began, for_room - call.began, "waiting for another call of it to end")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 LOCAL: Final = "local"
@@ -20,6 +20,7 @@ class Caller:
         client_name: what the MCP client calls itself. It can claim anything: for the records, never for a decision.
         client_version: of that client, as it says.
         trace_id: of the request's trace, if it has one.
+        request_id: of the request, as its client numbers them. It says nothing to others.
     """
 
     principal: str = LOCAL
@@ -28,6 +29,7 @@ class Caller:
     client_name: str | None = None
     client_version: str | None = None
     trace_id: str | None = None
+    request_id: str | int | None = field(default=None, compare=False)
 
     def fields(self) -> dict[str, str | None]:
         """What the records say of the caller."""

@@ -357,10 +357,13 @@ class AuditLog(AuditReader, Protocol):
         """
 
     def note_leaving(self) -> None:
-        """Write down which calls nobody waits for any more."""
+        """Write down whom `leaving` and `bring_back` have named."""
 
     def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
-        """Keep the answer of a call that had ended as delivered, and did not reach its caller after all."""
+        """Keep the answer of a call that had ended as delivered, and did not reach its caller after all.
+
+        As with `leaving`, it does not block.
+        """
 
     def finish(
         self,
@@ -370,7 +373,7 @@ class AuditLog(AuditReader, Protocol):
         ran: bool,
         ended: bool = True,
         result: Callable[[], str] | None = None,
-        delivered: bool = True,
+        delivered: Callable[[], bool] = lambda: True,
     ) -> None:
         """Write the outcome, free the concurrent slots and keep the result, if it is needed: all or nothing.
 
@@ -380,9 +383,9 @@ class AuditLog(AuditReader, Protocol):
             ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
                 back too, and so is the key.
             ended: False if it may still be running: then its slots stay taken until the end of its lease.
-            result: gives what the next same call gets, where it has the key or `delivered` is false. Encrypted, where
-                the store has a seal.
-            delivered: whether its caller is still there to get the answer.
+            result: gives what the next same call gets, where it has the key or `delivered` gives False. Encrypted,
+                where the store has a seal.
+            delivered: whether its caller is still there to get the answer. It is asked in the transaction.
         """
 
     def pause(self, by: str, reason: str | None = None) -> Pause | None:

@@ -28,6 +28,7 @@ def caller_of(context: Context[Any, Any] | ServerRequestContext[Any, Any], princ
         client_name=_printable(parameters.client_info.name) if parameters else None,
         client_version=_printable(parameters.client_info.version) if parameters else None,
         trace_id=format_trace_id(span.trace_id) if span.is_valid else None,
+        request_id=(context.request_context if isinstance(context, Context) else context).request_id,
     )
 
 

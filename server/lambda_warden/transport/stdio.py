@@ -90,12 +90,12 @@ class _Unanswered:
             return None if self._stopped else await anext(reader, None)
         return None
 
-    def was_read(self, message: JSONRPCMessage) -> None:
-        match message:
-            case JSONRPCRequest(id=request_id):
-                self._ids[request_id] += 1
-            case _:
-                self._settle(cancelled_id(message))  # it gets no answer
+    async def was_read(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._ids[message.id] += 1
+        elif (cancelled := cancelled_id(message)) is not None:
+            await self._warden.dropped(cancelled)  # before what is read next
+            self._settle(cancelled)  # it gets no answer
 
     def was_written(self, message: JSONRPCMessage) -> None:
         if isinstance(message, JSONRPCResponse | JSONRPCError):
@@ -145,7 +145,7 @@ class _Incoming:
                 continue
             if self._unanswered.cancels_another(message):
                 continue
-            self._unanswered.was_read(message)
+            await self._unanswered.was_read(message)
             return SessionMessage(message)
         await self._unanswered.wait()
         raise anyio.EndOfStream

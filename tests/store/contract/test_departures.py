@@ -29,7 +29,7 @@ def test_who_has_left_is_known_before_it_is_written(claim: IdempotencyClaim, rec
     records.leaving("one")
     assert found(admit(records, "two", claim)) == ("one", "left")
     records.note_leaving()
-    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=False)
+    records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=lambda: False)
     assert found(admit(records, "three", claim)) == ("one", "ended")
 
 
@@ -48,6 +48,6 @@ def test_who_has_left_takes_no_answer(claim: IdempotencyClaim, records: AuditLog
         assert found(records.claimed_by(claim, gone)) == ("one", state)
         assert records.fetch("one", "local", gone) is not None
         if state == "left":
-            records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=False)
+            records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=lambda: False)
     assert found(admit(records, "three", claim)) == ("one", "ended"), "it reached nobody before"
     assert admit(records, "four", claim) is None, "it has reached somebody"

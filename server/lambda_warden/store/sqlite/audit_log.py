@@ -89,7 +89,7 @@ class SqliteAuditLog:
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
-        self._leaving: deque[str] = deque()
+        self._leaving: deque[Callable[[], None]] = deque()
         self._closed = False
         self._pruned_at = 0.0
         try:
@@ -141,7 +141,7 @@ class SqliteAuditLog:
 
     def leaving(self, invocation_id: str) -> None:
         """Nobody waits for it; see `AuditLog.leaving`."""
-        self._leaving.append(invocation_id)
+        self._leaving.append(lambda: calls.leave(self._db, self._now(), invocation_id))
 
     def note_leaving(self) -> None:
         """Write who leaves; see `AuditLog.note_leaving`."""
@@ -153,7 +153,7 @@ class SqliteAuditLog:
         def work() -> None:
             calls.bring_back(self._db, self._now(), self._writer, invocation_id, claim, outcome, result, self._seal)
 
-        self._run(work, durable=False)
+        self._leaving.append(work)
 
     def finish(
         self,
@@ -163,7 +163,7 @@ class SqliteAuditLog:
         ran: bool,
         ended: bool = True,
         result: Callable[[], str] | None = None,
-        delivered: bool = True,
+        delivered: Callable[[], bool] = lambda: True,
     ) -> None:
         """Write the outcome, free the slots and keep the result; see `AuditLog.finish`."""
         text, outcome = _text(body), body.get("outcome")
@@ -173,7 +173,7 @@ class SqliteAuditLog:
                 limits.release(self._db, invocation_id, ran=ran)
             word = outcome if isinstance(outcome, str) else None
             now = self._now()
-            circuit = calls.end(self._db, now, invocation_id, word, result, self._seal, ran=ran, delivered=delivered)
+            circuit = calls.end(self._db, now, invocation_id, word, result, self._seal, ran=ran, delivered=delivered())
             self._count(circuit, outcome)
             self._append("outcome", invocation_id, text)
 
@@ -313,7 +313,7 @@ class SqliteAuditLog:
     def _note_leaving(self) -> None:
         """Whoever looks for a call does this first, so that a client that comes back does not overtake its leaving."""
         while self._leaving:
-            calls.leave(self._db, self._now(), self._leaving.popleft())
+            self._leaving.popleft()()
 
     def _find(self, claim: IdempotencyClaim, takes: Takes) -> IdempotencyHit | None:
         self._note_leaving()
