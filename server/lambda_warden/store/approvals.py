@@ -1,0 +1,148 @@
+"""Approvals out of band: a request for a person's decision, kept until somebody decides on it elsewhere.
+
+`AuditLog` and `AuditReader` have these methods, too: a request, a decision and its use are events of the records, each
+written in the transaction that makes it true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, Protocol
+
+ApprovalState = Literal["pending", "approved", "denied", "used", "expired", "void"]
+"""pending: nobody has decided. used: a call went through by it. expired: its time is over before it was used. void: the
+same call was asked for again when something else would have run by it."""
+
+ApprovalVerdict = Literal["approved", "denied"]
+
+DecidedHow = Literal["terminal", "page"]
+
+OPEN_LIMIT: Final = 50
+"""Requests of one principal that can be open at once, so that no model buries one among thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsk:
+    """What a person is asked to decide on.
+
+    Attributes:
+        approval_id: the invocation id of the call that asks first.
+        request_digest: of exactly what would be sent, and who asks.
+        principal: who asks.
+        client: what the MCP client calls itself.
+        function: its qualified ARN.
+        rule: FILE:LINE of the rule that allows it.
+        executed_version: the versions that the qualifier leads to, comma-separated.
+        manifest_sha256: of the manifests that it was decided by.
+        question: the text that a person reads. Redacted, and hidden characters are written as escapes.
+        reason: why the model wants it, in its own words: data from outside. Redacted.
+        expires_seconds: how long it can be decided on and used.
+    """
+
+    approval_id: str
+    request_digest: str
+    principal: str
+    client: str | None
+    function: str
+    rule: str
+    executed_version: str
+    manifest_sha256: str
+    question: str
+    reason: str | None
+    expires_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRuling:
+    """What a person decided.
+
+    Attributes:
+        verdict: whether the call may go through.
+        by: who decided, by name.
+        how: where.
+        note: why, in their words.
+        signature: of all of this and of what it was decided on, by the approver's key (`approvals/secret.py`).
+    """
+
+    verdict: ApprovalVerdict
+    by: str
+    how: DecidedHow
+    note: str | None
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """A request for a decision, and what became of it.
+
+    Attributes:
+        ask: what was asked.
+        state: what became of it by now.
+        asked_at: when, in seconds of the store's time, which begins as the time of day.
+        expires_at: until when it can be decided on and used, by the same time.
+        left_seconds: until then; not above 0 if that is over.
+        ruling: what was decided, if anything was.
+        decided_at: when, by the store's time.
+    """
+
+    ask: ApprovalAsk
+    state: ApprovalState
+    asked_at: float
+    expires_at: float
+    left_seconds: float
+    ruling: ApprovalRuling | None = None
+    decided_at: float | None = None
+
+    @property
+    def until(self) -> str:
+        """When it expires, by this machine's time of day: ISO 8601, UTC."""
+        return (datetime.now(UTC) + timedelta(seconds=self.left_seconds)).isoformat(timespec="seconds")
+
+
+class ApprovalReader(Protocol):
+    """Reads requests for approval. Each method raises `RecordError` if it can't."""
+
+    def find_approval(self, approval_id: str) -> PendingApproval | None:
+        """One request, or None if it was never made or is long over."""
+
+    def approvals(self, states: Collection[ApprovalState] = (), limit: int = 50) -> list[PendingApproval]:
+        """The newest requests, the newest first.
+
+        Args:
+            states: which ones; all if none is given.
+            limit: how many at the most.
+        """
+
+
+class ApprovalStore(ApprovalReader, Protocol):
+    """Keeps requests for approval. Each method is one transaction, on disk when it returns, or raises `RecordError`."""
+
+    def request_approval(self, ask: ApprovalAsk) -> PendingApproval | None:
+        """Ask for a decision, or find the open request for the same: pending, approved or denied, and not expired.
+
+        An open one of the same principal for the same request becomes void, if the version or the manifest is another
+        one by now. A new one is recorded (`approval_request`).
+
+        Returns:
+            The open one, or the new one. None if the principal has `OPEN_LIMIT` pending ones: nothing is kept then.
+        """
+
+    def decide_approval(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
+        """Decide on a request that is pending, and record it (`approval`). The first decision counts.
+
+        Returns:
+            The request as it is now: with this ruling if that was the first, in time. None if there is no such request.
+        """
+
+    def use_approval(self, invocation_id: str, pending: PendingApproval) -> bool:
+        """Use an approved request up for one call, and record that (`approval`, of that call).
+
+        Args:
+            invocation_id: of the call that goes through by it.
+            pending: as it was found, with the ruling that was looked at.
+
+        Returns:
+            True for one caller only: it was approved, with this ruling, for exactly this, is in time and was not used.
+        """
