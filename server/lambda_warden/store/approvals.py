@@ -53,6 +53,26 @@ class ApprovalAsk:
     reason: str | None
     expires_seconds: float
 
+    def would_run_as(self, other: ApprovalAsk) -> bool:
+        """Whether both ask for the same request, which would run the same version by the same manifests."""
+        ours, theirs = (
+            (ask.principal, ask.request_digest, ask.executed_version, ask.manifest_sha256) for ask in (self, other)
+        )
+        return ours == theirs
+
+    def fields(self) -> dict[str, str | None]:
+        """What the records say of it."""
+        return {
+            "approval_id": self.approval_id,
+            "principal": self.principal,
+            "client": self.client,
+            "function": self.function,
+            "rule": self.rule,
+            "request_digest": self.request_digest,
+            "leads_to_version": self.executed_version,
+            "manifest_sha256": self.manifest_sha256,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRuling:
@@ -71,6 +91,10 @@ class ApprovalRuling:
     how: DecidedHow
     note: str | None
     signature: str
+
+    def fields(self) -> dict[str, str | None]:
+        """What the records say of it."""
+        return {"answer": self.verdict, "by": self.by, "how": self.how, "note": self.note}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
+from lambda_warden.store.approvals import ApprovalReader, ApprovalStore
 from lambda_warden.store.hash_chain import AuditEvent, Verification
 
 Kind = Literal[
@@ -19,6 +20,7 @@ Kind = Literal[
     "retry",
     "outcome",
     "replay",
+    "approval_request",
     "approval",
     "violation",
     "reload",
@@ -30,7 +32,8 @@ Kind = Literal[
 ]
 """start: a server begins to write. denial: not sent. intent: about to be sent. retry: an attempt that certainly started
 nothing, and another will be made. outcome: what came of an intent; without one, it is unknown. replay: a caller got the
-result of an earlier call. approval: what a person answered. violation: what happened although it was not allowed.
+result of an earlier call. approval_request: a person is asked out of band, and the call was not sent. approval: what a
+person decided, or that a call goes through by it. violation: what happened although it was not allowed.
 reload: another manifest. reload_failed: one that was not taken. pause: a person stopped all calls. resume: a person
 lets them through again, or those of a function that failed too often. read: a log is about to be read. read_result: a
 kept result is."""
@@ -49,6 +52,9 @@ ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
 
 SERVER_LOST: Final = "ServerLost"
 """The error of an outcome that stands for a server that ended before it could write one."""
+
+_OUTCOMES: Final = {"denial": "denied", "approval_request": "approval_pending"}
+"""Of calls that were not sent, by the kind of their record."""
 
 _LEASE_SECONDS: Final = 925.0
 """How long an intent that names no lease is taken to be under way."""
@@ -232,13 +238,14 @@ class AuditEntry:
 
         Returns:
             For an intent, the outcome on record; without one, `running` until the end of its lease, or its server's,
-            and `unknown` after. `denied` for a denial, and the kind for other events.
+            and `unknown` after. `denied` for a denial, `approval_pending` for a call that asked for approval
+            out of band, and the kind for other events.
         """
         if self.ending is not None:
             return str(self.ending.fields().get("outcome", "unknown"))
         if self.event.kind == "intent":
             return "running" if not self.server_lost and now < _lease_end(self.event) else "unknown"
-        return "denied" if self.event.kind == "denial" else self.event.kind
+        return _OUTCOMES.get(self.event.kind, self.event.kind)
 
 
 def _lease_end(intent: AuditEvent) -> datetime:
@@ -250,7 +257,7 @@ def _lease_end(intent: AuditEvent) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-class AuditReader(Protocol):
+class AuditReader(ApprovalReader, Protocol):
     """Reads events, which servers may be writing meanwhile. Each method raises `RecordError` if it can't."""
 
     def events(self, after: int = 0) -> Iterator[AuditEvent]:
@@ -297,7 +304,7 @@ def always(_: str) -> bool:
     return True
 
 
-class AuditLog(AuditReader, Protocol):
+class AuditLog(AuditReader, ApprovalStore, Protocol):
     """An append-only list of events, with the limits and approvals that go with it. Safe to use from any thread.
 
     Every method but `finish` returns only once what it wrote would survive a loss of power. What `finish` wrote

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from lambda_warden.store.approvals import ApprovalAsk, ApprovalRuling, ApprovalState, PendingApproval
 from lambda_warden.store.audit_log import (
     SERVER_LOST,
     ApprovalUse,
@@ -36,7 +37,7 @@ from lambda_warden.store.audit_log import (
 )
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
-from lambda_warden.store.sqlite import approvals, calls, layout, limits, stops, writers
+from lambda_warden.store.sqlite import approval_requests, approvals, calls, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
 from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
@@ -228,6 +229,26 @@ class SqliteAuditLog:
         """Use up a question; see `AuditLog.answer`."""
         return self._run(lambda: approvals.use(self._db, self._now(), approval_id, request_digest))
 
+    def request_approval(self, ask: ApprovalAsk) -> PendingApproval | None:
+        """Ask for a decision, or find that it was asked for; see `ApprovalStore.request_approval`."""
+        return self._run(lambda: self._request(ask))
+
+    def decide_approval(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
+        """Decide on a request; see `ApprovalStore.decide_approval`."""
+        return self._run(lambda: self._decide(approval_id, ruling))
+
+    def use_approval(self, invocation_id: str, pending: PendingApproval) -> bool:
+        """Use an approved request up; see `ApprovalStore.use_approval`."""
+        return self._run(lambda: self._use(invocation_id, pending))
+
+    def find_approval(self, approval_id: str) -> PendingApproval | None:
+        """One request; see `ApprovalReader.find_approval`."""
+        return self._read(lambda reader: reader.find_approval(approval_id))
+
+    def approvals(self, states: Collection[ApprovalState] = (), limit: int = 50) -> list[PendingApproval]:
+        """The newest requests; see `ApprovalReader.approvals`."""
+        return self._read(lambda reader: reader.approvals(states, limit))
+
     def events(self, after: int = 0) -> Iterator[AuditEvent]:
         """All events; see `AuditReader.events`."""
         return iter(self._read(lambda reader: list(reader.events(after))))
@@ -268,6 +289,7 @@ class SqliteAuditLog:
         now = self._now()
         limits.prune(self._db, _microseconds(now))
         approvals.prune(self._db, now)
+        approval_requests.prune(self._db, now)
         calls.prune(self._db, now)
         follows = writers.add(self._db, self._writer, locked=locked)
         self._append("start", self._writer, _text({**about, "follows": follows or None}))
@@ -340,6 +362,33 @@ class SqliteAuditLog:
     def _waits(self, writer: str) -> bool:
         """Whether a server lives, so that its client can wait for an answer."""
         return writer == self._writer or self._locks is None or self._locks.is_held(writer)
+
+    def _request(self, ask: ApprovalAsk) -> PendingApproval | None:
+        now, found = self._now(), None
+        for earlier in approval_requests.open_for(self._db, now, ask):
+            if earlier.ask.would_run_as(ask):
+                found = earlier
+            else:
+                approval_requests.void(self._db, earlier.ask.approval_id)
+                self._append("approval", earlier.ask.approval_id, _text({**earlier.ask.fields(), "answer": "void"}))
+        if found is None and approval_requests.has_room(self._db, now, ask.principal):
+            found = approval_requests.add(self._db, now, ask)
+            self._append("approval_request", ask.approval_id, _text({**ask.fields(), "reason": ask.reason}))
+        return found
+
+    def _decide(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
+        now = self._now()
+        counts = approval_requests.decide(self._db, now, approval_id, ruling)
+        found = approval_requests.find(self._db, now, approval_id)
+        if counts and found is not None:
+            self._append("approval", approval_id, _text({**found.ask.fields(), **ruling.fields()}))
+        return found
+
+    def _use(self, invocation_id: str, pending: PendingApproval) -> bool:
+        used = approval_requests.use(self._db, self._now(), pending)
+        if used and pending.ruling is not None:
+            self._append("approval", invocation_id, _text({**pending.ask.fields(), **pending.ruling.fields()}))
+        return used
 
     def _bury_the_dead(self) -> bool:
         """Write an outcome for each call whose server has ended without one. Its slot stays taken until its lease ends.
@@ -496,7 +545,7 @@ class SqliteAuditLog:
             raise MovedError("it was overwritten")
 
     def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:
-        with closing(SqliteAuditReader(self._where)) as reader:
+        with closing(SqliteAuditReader(self._where, self._clock)) as reader:
             return read(reader)
 
 

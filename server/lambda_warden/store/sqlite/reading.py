@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_warden.store.approvals import ApprovalState, PendingApproval
 from lambda_warden.store.audit_log import AuditEntry, CircuitBreaker, CircuitOpen, FailureRun, Kind, Pause
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import AuditEvent, Verification, follow, missing
-from lambda_warden.store.sqlite import layout, stops, writers
+from lambda_warden.store.sqlite import approval_requests, layout, stops, writers
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.timeline import Timeline
 
@@ -74,12 +75,22 @@ class SqliteAuditReader:
     def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
         """What would keep a call from being admitted; see `AuditReader.stopped_by`."""
         with self._problems():
-            return stops.stopped_by(self._db, Timeline(self._db, self._clock, read_only=True).now(), breaker)
+            return stops.stopped_by(self._db, self._now(), breaker)
 
     def failure_runs(self) -> list[FailureRun]:
         """The runs of failures; see `AuditReader.failure_runs`."""
         with self._problems():
             return stops.runs(self._db)
+
+    def find_approval(self, approval_id: str) -> PendingApproval | None:
+        """One request for approval; see `ApprovalReader.find_approval`."""
+        with self._problems():
+            return approval_requests.find(self._db, self._now(), approval_id)
+
+    def approvals(self, states: Collection[ApprovalState] = (), limit: int = 50) -> list[PendingApproval]:
+        """The newest requests for approval; see `ApprovalReader.approvals`."""
+        with self._problems():
+            return approval_requests.newest(self._db, self._now(), states, limit)
 
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Follow the chains; see `AuditReader.verify`."""
@@ -108,6 +119,9 @@ class SqliteAuditReader:
         """Close the file."""
         self._db.close()
 
+    def _now(self) -> float:
+        return Timeline(self._db, self._clock, read_only=True).now()
+
     def _lives(self, writer: str) -> bool:
         row = self._db.execute("SELECT ended, locked FROM writers WHERE writer = ?", (writer,)).fetchone()
         if row is None or row[0]:
@@ -122,7 +136,7 @@ class SqliteAuditReader:
     def _problems(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:  # what is none of ours was put there by somebody else
             raise layout.RECORDS.cannot(self._where, f"be read: {error}") from error
 
 

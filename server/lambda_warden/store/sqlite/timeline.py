@@ -19,7 +19,8 @@ _LATEST: Final = """SELECT max(
     coalesce((SELECT max(at) FROM admissions), 0) / 1e6,
     coalesce((SELECT max(began_at) FROM calls), 0),
     coalesce((SELECT max(failed_at) FROM failure_runs), 0),
-    coalesce((SELECT max(asked_at) FROM approvals), 0))"""
+    coalesce((SELECT max(asked_at) FROM approvals), 0),
+    coalesce((SELECT max(asked_at) FROM approval_requests), 0))"""
 
 
 class Timeline:
