@@ -19,6 +19,7 @@ from mcp.server.mcpserver.tools import Tool
 
 from lambda_warden import __version__
 from lambda_warden.approvals.client import ClientApprover
+from lambda_warden.approvals.operator import OperatorApprover
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.pipeline import Pipeline
@@ -59,8 +60,8 @@ class Warden:
     Args:
         settings: the operator's.
         loaded: the manifests.
-        authentic: whether it is known who its clients are, as over stdio. Without that no rule that needs approval
-            lets a call pass: anybody could give the person's answer.
+        authentic: whether it is known who its clients are, as over stdio. Without that no client is asked for
+            approval: anybody could give the person's answer.
 
     Raises:
         SettingsError: if the settings don't fit the manifests, the AWS configuration or the machine.
@@ -82,6 +83,7 @@ class Warden:
         except (RecordError, ResultError) as error:
             raise SettingsError(str(error)) from error
         self.results = _open_results(settings, self._records, seal)
+        self._operator = OperatorApprover(self._records, settings.approvals_secret_file, settings.approval_expires)
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
         self._prepared = False
@@ -152,6 +154,7 @@ class Warden:
             self._in_force,
             self._records,
             self.results,
+            self._operator,
             record_payloads=settings.record_payloads,
             read_timeout=settings.read_timeout,
             concurrency=settings.concurrency,
@@ -165,7 +168,7 @@ class Warden:
     def _make_tools(self) -> list[tuple[ToolDeclaration[Any], Tool]]:
         settings = self._settings
         declared = declared_tools(
-            Catalog(self._current, settings.output_bytes, approvals=self._authentic),
+            Catalog(self._current, settings.output_bytes, approvals=self._can_approve),
             self._pipeline,
             Logs(self._current, self._records, settings.output_bytes),
             self.results,
@@ -173,6 +176,9 @@ class Warden:
             self._approver,
         )
         return [(tool, served(tool, settings.principal, self._policy.rules)) for tool in declared]
+
+    def _can_approve(self) -> bool:
+        return self._authentic or self._operator.unable is None
 
     def _approver(self, context: Context[Any, Any]) -> ClientApprover:
         return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=self._authentic)

@@ -18,6 +18,7 @@ import click
 
 from lambda_warden import __version__
 from lambda_warden.app import Warden
+from lambda_warden.commands.approvals import approvals
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
@@ -58,7 +59,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[explain, iam_policy, pause, records, result, resume],
+    commands=[approvals, explain, iam_policy, pause, records, result, resume],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)
@@ -82,7 +83,7 @@ def main() -> None:
     type=click.Choice(["stdio", "streamable-http"]),
     default="stdio",
     show_default=True,
-    help="streamable-http has no authentication: it listens on 127.0.0.1 only, and nothing can be approved over it.",
+    help="streamable-http has no authentication: it listens on 127.0.0.1 only, and calls are approved out of band.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
 @settings_options

@@ -85,6 +85,17 @@ class Settings(BaseModel):
     approval_timeout: float = Field(
         default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )
+    approval_expires: float = Field(
+        default=900,
+        ge=10,
+        le=86_400,
+        description="seconds that a request for approval out of band can be decided on and used",
+    )
+    approvals_secret_file: Annotated[Path, Option(default="approver.json in the user's configuration folder")] = Field(
+        default_factory=lambda: platformdirs.user_config_path("lambda-warden") / "approver.json",
+        description="file by which decisions out of band are known to be an approver's: `lambda-warden approvals init` "
+        "writes it",
+    )
     concurrency: int = Field(
         default=64, ge=1, le=1024, description="invocations under way at once; more wait, and functions take turns"
     )

@@ -416,3 +416,17 @@ def test_an_alias_may_be_read_only_where_a_rule_expects_versions_behind_one() ->
 
 def test_no_rules_need_no_policy() -> None:
     assert policies(made([])) == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "reads"),
+    [
+        ({}, False),
+        ({"approval": "always"}, True),
+        ({"effect": "destructive"}, True),
+        ({"approval": {"by": "client"}}, False),
+    ],
+    ids=["never", "always", "destructive", "by the client"],
+)
+def test_where_an_alias_leads_is_read_for_approvals_out_of_band(keys: dict[str, Any], reads: bool) -> None:
+    assert ("lambda:GetAlias" in str(policies(made([rule("f", **keys)])))) is reads

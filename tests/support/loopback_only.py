@@ -27,6 +27,7 @@ def environment(home: str) -> dict[str, str]:
             [os.path.join(folder, "watched"), *filter(None, [os.environ.get("PYTHONPATH")])]  # noqa: PTH118
         ),
         "HOME": home,
+        "XDG_CONFIG_HOME": home,
         "XDG_STATE_HOME": home,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ACCESS_KEY_ID": "testing",

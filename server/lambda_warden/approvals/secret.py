@@ -22,7 +22,6 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lambda_warden.settings import state_file
 from lambda_warden.store.approvals import (
     ApprovalRuling,
     ApprovalStore,
@@ -56,7 +55,7 @@ class ApproverId:
     def signed(self, pending: PendingApproval) -> bool:
         """Whether what was decided on a request was decided on exactly this request, with the secret."""
         ruling = pending.ruling
-        if ruling is None:
+        if ruling is None or ruling.verdict != pending.state:
             return False
         said = _statement(pending, ruling.verdict, ruling.by, ruling.how, ruling.note)
         try:
@@ -146,7 +145,7 @@ def unlock(path: Path, secret: str) -> ApproverKey:
     kept = _read(path)
     if kept is None:
         raise SecretError("no approver's secret is set up: `lambda-warden approvals init` does that")
-    with _one_try() as note_right:
+    with _one_try(path) as note_right:
         key = _key_of(secret, kept.salt, kept.n)
         if key.public_key().public_bytes_raw() != kept.public_key:
             raise SecretError("that is not the approver's secret")
@@ -155,15 +154,14 @@ def unlock(path: Path, secret: str) -> ApproverKey:
 
 
 @contextmanager
-def _one_try() -> Iterator[Callable[[], None]]:
+def _one_try(secret_file: Path) -> Iterator[Callable[[], None]]:
     """One try at a time, and none while it has to be waited. What it gives notes that the try was wrong.
 
     Raises:
         SecretError: if it has to be waited.
     """
-    path = state_file("approver-tries")
+    path = secret_file.with_name(secret_file.name + ".tries")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     except OSError as error:
         raise SecretError(f"the tries can't be counted: {error}") from error

@@ -25,7 +25,7 @@ from lambda_warden.store.opening import open_store
 _POLL_SECONDS: Final = 0.5
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
-_CALLS: Final = ("denial", "intent", "replay")
+_CALLS: Final = ("approval_request", "denial", "intent", "replay")
 _CHANGES: Final = ("added", "removed", "changed", "denied", "no_longer_denied")
 _WIDTHS: Final = (20, 32, 12, 15, 32, 14, 9, 36, 0)
 """Of the columns where the rows to come are not known."""
@@ -171,9 +171,12 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
 @_as_json
 @click.pass_obj
 def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
-    """Tell all that is on record of the call ID, in its order."""
+    """Tell all that is on record of the call ID, in its order, and of the request for approval that it went by."""
     with _reading(path) as reader:
         events = reader.find_invocation(invocation_id)
+        asked = {event.fields().get("approval_id") for event in events} - {invocation_id, None}
+        events += (event for each in asked for event in reader.find_invocation(str(each)))
+        events.sort(key=lambda event: event.position)
     if not events:
         raise click.ClickException(f"nothing is on record of {_shown(invocation_id)}: `records list` shows the ids")
     for event in events:
@@ -228,7 +231,7 @@ def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
     event, begun = entry.event, entry.event.fields()
     ended = entry.ending.fields() if entry.ending else {}
     story = reader.find_invocation(event.invocation_id) if event.kind in _CALLS else [event]
-    answers = [found.fields().get("answer") for found in story if found.kind == "approval"]
+    answers = [_answer(found) for found in story if found.kind == "approval"]
     return _Row(
         position=event.position,
         at=event.at,
@@ -252,6 +255,12 @@ def _told(body: Mapping[str, Any]) -> str | None:
         return f"result of {first}"
     changes = (f"{name.replace('_', ' ')}: {arns}" for name in _CHANGES if (arns := body.get(name)))
     return "; ".join(changes) or None
+
+
+def _answer(event: AuditEvent) -> str | None:
+    """What a person decided, and who that was, where that is known."""
+    fields = event.fields()
+    return f"{fields.get('answer')} by {fields['by']}" if fields.get("by") else fields.get("answer")
 
 
 def _new_row(reader: AuditReader, event: AuditEvent) -> _Row:

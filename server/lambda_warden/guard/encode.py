@@ -47,6 +47,7 @@ def encode(arguments: InvokeArguments) -> EncodedRequest:
             default=None,
         ),
         payload_text=_text_in_doubt(arguments.payload),
+        reason=arguments.reason,
     )
 
 

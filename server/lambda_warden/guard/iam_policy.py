@@ -97,7 +97,9 @@ class _Draft:
         arn = rule.arn
         self.places.add((arn.partition, arn.region))
         self.described.add(str(arn))
-        if rule.spec.expect_version is not None and any(map(is_alias, rule.spec.qualifiers)):
+        # An approval out of band is good for the versions that an alias leads to.
+        out_of_band = rule.spec.asks and rule.spec.asked.by != "client"
+        if (rule.spec.expect_version is not None or out_of_band) and any(map(is_alias, rule.spec.qualifiers)):
             self.aliases.add(str(arn))
         refs = [FunctionRef(arn.partition, arn.region, arn.account, arn.name, each) for each in rule.spec.qualifiers]
         if not arn.is_pattern:

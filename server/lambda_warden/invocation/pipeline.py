@@ -23,12 +23,13 @@ import anyio.to_thread
 
 from lambda_warden.answers.gate import redact_outcome
 from lambda_warden.approvals.approver import ApprovalPending, Approver
-from lambda_warden.approvals.request import approval_request
+from lambda_warden.approvals.operator import OperatorApprover
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import check_alias, needs_alias_check
 from lambda_warden.guard.decide import denied
 from lambda_warden.guard.request_digest import durable_name_of
+from lambda_warden.invocation.approving import Approving, needs_approval
 from lambda_warden.invocation.deciding import COULD_NOT_DECIDE, decide_call, resolve_call
 from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.departure import AnswersOnTheWay, Departure, in_records
@@ -45,18 +46,18 @@ from lambda_warden.invocation.dispatcher import (
 from lambda_warden.invocation.earlier_calls import EarlierCalls, growing_pauses, report_earlier
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.fair_queue import QueueFullError, SlotRequest
-from lambda_warden.invocation.recording import ToolName, call_fields, record_denial
+from lambda_warden.invocation.recording import ToolName, record_denial
 from lambda_warden.invocation.stages import (
     AllowedCall,
     CompletedCall,
     DeniedCall,
+    PendingCall,
     ReplayedCall,
     RunningCall,
     Stage,
     Stopped,
 )
 from lambda_warden.invocation.stops import breaker_of, stop_check
-from lambda_warden.model.approval import REASONS
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Check
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
@@ -69,6 +70,7 @@ from lambda_warden.report.invocation import (
     report_denial,
     report_dry_run,
     report_outcome,
+    report_pending,
     report_running,
 )
 from lambda_warden.report.way_to_log import way_by_time
@@ -94,6 +96,7 @@ class Pipeline:
             None if that can't be told, and then the call is denied.
         records: where every decision and outcome goes, and where limits are kept.
         results: where answers and logs are kept for a while, if they are.
+        operator: asks for approval out of band.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
         read_timeout: seconds; what no caller or rule can exceed.
         concurrency: how many calls may be under way at once.
@@ -110,6 +113,7 @@ class Pipeline:
         in_force: Callable[[], Policy | None],
         records: AuditLog,
         results: KeptResults | None,
+        operator: OperatorApprover,
         *,
         record_payloads: bool,
         read_timeout: float,
@@ -137,6 +141,7 @@ class Pipeline:
             read_timeout=read_timeout,
             output_bytes=output_bytes,
         )
+        self._approving = Approving(policy, records, operator, self._check_stops, self._check_alias, answer_within)
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(
@@ -147,7 +152,7 @@ class Pipeline:
             self._find_key,
             self._choose_mode,
             self._check_alias,
-            partial(self._approve, approver=approver),
+            partial(self._approving.approve, approver=approver, progress=progress),
         )
         stopped = await self._run("invoke_function", arguments, caller, stages)
         if isinstance(stopped, AllowedCall):
@@ -157,6 +162,9 @@ class Pipeline:
                 return stopped.result
             case DeniedCall():
                 return report_denial(stopped.info, stopped.decision)
+            case PendingCall(info, pending):
+                asked = pending.ask.question.partition("\n")[0]
+                return report_pending(info, pending.ask.approval_id, asked, pending.until)
             case ReplayedCall():
                 return await self._replay(stopped, progress)
             case RunningCall(info, until):
@@ -205,7 +213,8 @@ class Pipeline:
 
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
-        stages: tuple[Stage, ...] = (self._check_stops, self._check_alias, partial(_could_approve, approver=approver))
+        could_approve = partial(self._approving.could_approve, approver=approver)
+        stages: tuple[Stage, ...] = (self._check_stops, self._check_alias, could_approve)
         call = await self._run("dry_run", arguments, caller, stages)
         if isinstance(call, AllowedCall):
             # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
@@ -261,7 +270,7 @@ class Pipeline:
 
     async def _find_key(self, call: AllowedCall) -> AllowedCall | Stopped:
         """Whether an earlier call is the same, before anybody is asked. Else the store looks when it is admitted."""
-        if call.claim is None or (call.claim.key is None and not _needs_approval(call)):
+        if call.claim is None or (call.claim.key is None and not needs_approval(call)):
             return call
         async with self.earlier_calls.heard() as delivery:
             first = await anyio.to_thread.run_sync(
@@ -293,32 +302,6 @@ class Pipeline:
         breaker = breaker_of(call.rule.spec, call.ref, call.request.invocation_type)
         met = await anyio.to_thread.run_sync(self._records.stopped_by, breaker)
         return call if met is None else call.denied(call.decision.with_check(stop_check(met)))
-
-    async def _approve(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
-        if not _needs_approval(call):
-            return call
-        # Nobody is asked for what would be denied all the same. Whether it is, is judged again when it is admitted.
-        unstopped = await self._check_stops(call)
-        if isinstance(unstopped, DeniedCall):
-            return unstopped
-        # In a thread: the members of a payload of some MB take seconds.
-        asked = await anyio.to_thread.run_sync(
-            approval_request, call.ref, call.rule.spec, call.request, call.info.caller.principal
-        )
-        decision = await approver.ask(asked)
-        body: dict[str, Field] = {
-            **call_fields(call.info, call.request.payload),
-            "answer": decision,
-            "function": call.ref.qualified_arn,
-            "request_digest": asked.request_digest,
-        }
-        await anyio.to_thread.run_sync(self._records.append, "approval", call.info.invocation_id, body)
-        # What the caller waits for is the function, and not the person.
-        approved = replace(call, began=time.monotonic()).checked(
-            Check(name="approval", passed=decision == "approved", reason=REASONS[decision])
-        )
-        # The alias may have been moved while the person thought.
-        return await self._check_alias(approved) if isinstance(approved, AllowedCall) else approved
 
     async def _carry_out(self, tool: ToolName, call: AllowedCall, progress: Progress) -> Stopped:
         """Run a call when it is its turn, and wait no longer than its caller does. It goes on without that one."""
@@ -383,14 +366,6 @@ async def _attempt(stage: Stage, call: AllowedCall) -> AllowedCall | Stopped:
     return call.denied(call.decision.with_check(failed))
 
 
-async def _could_approve(call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
-    """Whether somebody could be asked, where somebody has to be."""
-    if not _needs_approval(call):
-        return call
-    reason = "a person will be asked first" if approver.unable is None else REASONS[approver.unable]
-    return call.checked(Check(name="approval", passed=approver.unable is None, reason=reason))
-
-
 def _read_alias(call: AllowedCall) -> frozenset[str] | str:
     return call.policy.aws.read_alias(call.ref)
 
@@ -398,10 +373,6 @@ def _read_alias(call: AllowedCall) -> frozenset[str] | str:
 def _slot_request(call: AllowedCall) -> SlotRequest:
     ref, target = call.ref, call.policy.target(call.ref)
     return SlotRequest((ref.account, ref.region), ref.function_arn, target.concurrency if target else None)
-
-
-def _needs_approval(call: AllowedCall) -> bool:
-    return call.rule.spec.asks and call.request.invocation_type != "DryRun"
 
 
 def _aws_dry_run(raw: RawOutcome, detectors: Detectors) -> Check:

@@ -18,6 +18,7 @@ from lambda_warden.model.request import EncodedRequest
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import CallInfo
+from lambda_warden.store.approvals import PendingApproval
 from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 
 
@@ -46,6 +47,14 @@ class ReplayedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingCall:
+    """It is not sent until a person has approved it: its caller makes it again."""
+
+    info: CallInfo
+    approval: PendingApproval
+
+
+@dataclass(frozen=True, slots=True)
 class CompletedCall:
     """It was sent, or was about to be. `result` is what its caller gets to read."""
 
@@ -61,7 +70,7 @@ class RunningCall:
     until: float
 
 
-Stopped = DeniedCall | ReplayedCall | CompletedCall | RunningCall
+Stopped = DeniedCall | ReplayedCall | PendingCall | CompletedCall | RunningCall
 
 
 @dataclass(frozen=True, slots=True)

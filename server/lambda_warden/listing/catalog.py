@@ -12,7 +12,7 @@ import anyio.to_thread
 from lambda_warden.answers.bounded import cut
 from lambda_warden.guard.arguments import parse_arguments
 from lambda_warden.guard.rules import Rule, Rules
-from lambda_warden.model.approval import REASONS
+from lambda_warden.model.approval import why
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
@@ -26,7 +26,7 @@ from lambda_warden.report.fit import fit
 from lambda_warden.report.listing import distinct, page_of, read_cursor
 from lambda_warden.report.text import list_text
 
-_NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {REASONS['unauthenticated']}."
+_NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {why('unauthenticated')}."
 
 _TOLD_CHARACTERS: Final = 256
 """Lambda's own limit of a description (API reference, CreateFunction)."""
@@ -67,10 +67,12 @@ class Catalog:
     Args:
         policy: gives what is in force.
         output_bytes: of a result and its text together.
-        approvals: whether a person can be asked here.
+        approvals: tells whether a person can be asked here.
     """
 
-    def __init__(self, policy: Callable[[], Policy], output_bytes: int, *, approvals: bool = True) -> None:
+    def __init__(
+        self, policy: Callable[[], Policy], output_bytes: int, *, approvals: Callable[[], bool] = lambda: True
+    ) -> None:
         self._approvals = approvals
         self._output_bytes = output_bytes
         self._policy = policy
@@ -108,7 +110,7 @@ class Catalog:
         ]
         notes = distinct(
             [
-                *([_NO_APPROVALS] if not self._approvals and any(item.rule.spec.asks for item in page) else []),
+                *([_NO_APPROVALS] if any(item.rule.spec.asks for item in page) and not self._approvals() else []),
                 *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
                 *(problem for detail in details.values() for problem in detail.problems),
             ]
@@ -213,6 +215,7 @@ def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> Func
         is_pattern=is_pattern,
         qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
         approval=spec.asks,
+        approval_by=spec.asked.by if spec.asks else None,
         tenants=spec.tenants and spec.tenants[:_LISTED_TENANTS],
         invocation_types=list(spec.invocation_types),
         effect=spec.effect,

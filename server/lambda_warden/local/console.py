@@ -17,6 +17,11 @@ from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.report.text import OUTSIDE, limit_texts
 
 _EFFECT_COLORS = {"read": "green", "write": "yellow", "destructive": "red"}
+_APPROVES = {
+    None: "a person approves",
+    "client": "a person at the client approves",
+    "operator": "a person out of band approves",
+}
 
 
 def print_manifest(loaded: LoadedManifest) -> None:
@@ -27,7 +32,7 @@ def print_manifest(loaded: LoadedManifest) -> None:
             ", ".join(spec.qualifiers),
             ", ".join(spec.invocation_types),
             click.style(spec.effect, fg=_EFFECT_COLORS[spec.effect]),
-            "a person approves" if spec.asks else "no approval",
+            _APPROVES[spec.asked.by] if spec.asks else "no approval",
             ", ".join(limit_texts(spec.limits)) or "no limits",
             f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
             f"logs: {spec.logs.read}" if spec.logs else "no logs",

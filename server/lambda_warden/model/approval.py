@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 ApprovalDecision = Literal[
-    "approved", "declined", "cancelled", "timed_out", "unavailable", "unauthenticated", "replayed"
+    "approved", "declined", "cancelled", "timed_out", "unavailable", "unauthenticated", "replayed", "not_set_up"
 ]
 """approved is the only one that lets a call go on. unavailable: the client can't ask anybody. unauthenticated: nobody
-knows who would answer. replayed: the answer was given for a call that was made already."""
+knows who would answer. replayed: the answer was given for a call that was made already. not_set_up: it has to be
+approved out of band, and nobody set a secret for that."""
+
+SET_UP = "once the operator has set an approver's secret: `lambda-warden approvals init` in a terminal"
 
 REASONS: dict[ApprovalDecision, str] = {
     "approved": "a person approved this call",
@@ -19,4 +22,16 @@ REASONS: dict[ApprovalDecision, str] = {
     "unauthenticated": "this call has to be approved by a person, and over HTTP without authentication any process on "
     "this machine could answer for them; it can be approved where the operator serves lambda-warden over stdio",
     "replayed": "the approval was used already, and it is good for one call",
+    "not_set_up": f"this call has to be approved out of band, which it can be {SET_UP}",
 }
+
+
+def why(unable: ApprovalDecision, by: Literal["client", "operator"] | None = None) -> str:
+    """Why nobody can be asked, and what would change that.
+
+    Args:
+        unable: in one word.
+        by: how the rule wants it.
+    """
+    more = f"; or out of band, {SET_UP}" if unable != "not_set_up" and by is None else ""
+    return REASONS[unable] + more

@@ -365,6 +365,28 @@ class StopRule(_Strict):
     )
 
 
+class ApprovalRule(_Strict):
+    """How a person is asked before each call."""
+
+    by: Literal["client", "operator"] | None = Field(
+        default=None,
+        description="client: through the MCP client alone. operator: out of band alone, by whoever knows the "
+        "approver's secret. If not given, through the client where it can ask, out of band where it can't.",
+    )
+    expires_seconds: int | None = Field(
+        default=None,
+        ge=10,
+        le=86_400,
+        description="How long a request out of band can be decided on and used; --approval-expires if not given.",
+    )
+
+    @model_validator(mode="after")
+    def _check_expiry(self) -> ApprovalRule:
+        if self.by == "client" and self.expires_seconds is not None:
+            raise ValueError("expires_seconds is for requests out of band. Expected it without `by: client`")
+        return self
+
+
 class FunctionRule(_Strict):
     """One allowed function, or a family of functions: nothing else is invoked."""
 
@@ -391,10 +413,10 @@ class FunctionRule(_Strict):
         description="What an invocation does: read changes nothing, write changes something, destructive "
         "changes what can't be put back.",
     )
-    approval: Literal["always", "never"] | None = Field(
+    approval: Literal["always", "never"] | ApprovalRule | None = Field(
         default=None,
-        description="Whether a person is asked before each call. If not given, destructive functions are asked for, "
-        "others not.",
+        description="Whether a person is asked before each call, and how: always, never, or {by: client} or "
+        "{by: operator}, which is always, too. If not given, destructive functions are asked for, others not.",
     )
     expect_version: (
         Annotated[list[Annotated[str, AfterValidator(_check_version_number)]], AfterValidator(_check_unique)] | None
@@ -475,7 +497,12 @@ class FunctionRule(_Strict):
     @property
     def asks(self) -> bool:
         """Whether a person is asked before each call."""
-        return self.approval == "always" or (self.approval is None and self.effect == "destructive")
+        return self.effect == "destructive" if self.approval is None else self.approval != "never"
+
+    @property
+    def asked(self) -> ApprovalRule:
+        """How, where somebody is."""
+        return self.approval if isinstance(self.approval, ApprovalRule) else ApprovalRule()
 
 
 class DenyRule(_Strict):

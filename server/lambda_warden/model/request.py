@@ -18,6 +18,7 @@ RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
 QUERY_LIMIT = 1000
 """Characters of a JMESPath expression."""
+REASON_LIMIT = 1000
 CLIENT_CONTEXT_LIMIT = 3583
 """Bytes of base64 that Invoke's ClientContext may have (Lambda API reference, Invoke)."""
 
@@ -124,6 +125,7 @@ class InvokeArguments(_Arguments):
             description="To run it again although an earlier same call may have run: that one's invocation_id.",
         ),
     ] = None
+    reason: Annotated[str | None, Field(max_length=REASON_LIMIT, description="Why, for who approves it.")] = None
 
     @field_validator("client_context", mode="before")
     @classmethod
@@ -201,7 +203,8 @@ class EncodedRequest:
 
     `payload` is None where none is sent; `client_context` is base64 of JSON; `log_tail` asks for LogType=Tail;
     `response_stream` sends it as InvokeWithResponseStream. `payload_text` is there while it is in doubt whether the
-    payload is a string or the JSON that it holds: see `guard/encode.py`.
+    payload is a string or the JSON that it holds: see `guard/encode.py`. `reason` is why, in the caller's words, for
+    the person who approves it.
     """
 
     invocation_type: RequestedInvocationType
@@ -213,6 +216,7 @@ class EncodedRequest:
     wait_seconds: int | None
     response_stream: bool = False
     payload_text: bytes | None = None
+    reason: str | None = None
 
 
 class ReadResultArguments(_Arguments):

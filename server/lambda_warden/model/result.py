@@ -10,7 +10,17 @@ from lambda_warden.model.decision import Check
 from lambda_warden.model.manifest import Effect, InvocationType, Limits
 from lambda_warden.model.request import RequestedInvocationType
 
-Outcome = Literal["succeeded", "function_error", "accepted", "denied", "refused", "unknown", "running", "in_progress"]
+Outcome = Literal[
+    "succeeded",
+    "function_error",
+    "accepted",
+    "denied",
+    "refused",
+    "unknown",
+    "running",
+    "in_progress",
+    "approval_pending",
+]
 
 ReportStatus = Literal["success", "failure", "error", "timeout"]
 
@@ -184,7 +194,8 @@ class InvokeResult(ToolResult):
         description="succeeded: ran and returned. function_error: ran and failed. accepted: queued (Event), or "
         "permitted (DryRun). denied: lambda-warden did not send it. refused: AWS did not run it. unknown: it may "
         "have run; do not repeat it blindly. running: it goes on; read_result has its answer when it ends. "
-        "in_progress: nothing was started, since the same call is under way."
+        "in_progress: nothing was started, since the same call is under way. approval_pending: not sent; a person was "
+        "asked out of band."
     )
     next_step: str = Field(description="What is sensible now.")
     invocation_id: str = Field(description="Names this call in lambda-warden's records.")
@@ -227,6 +238,8 @@ class InvokeResult(ToolResult):
     kept_until: str | None = Field(
         default=None, description="Until then read_result has the whole payload and log, by this invocation_id."
     )
+    approval_id: str | None = Field(default=None, description="approval_pending: names the request for approval.")
+    approval_until: str | None = Field(default=None, description="approval_pending: when the request expires.")
     error: Failure | None = None
     violation: str | None = Field(
         default=None, description="What happened although the operator does not allow it. Tell the user."
@@ -277,6 +290,9 @@ class FunctionEntry(_Result):
     invocation_types: list[InvocationType]
     effect: Effect
     approval: bool = Field(default=False, description="True: a person is asked before each call.")
+    approval_by: Literal["client", "operator"] | None = Field(
+        default=None, description="operator: out of band; calls are answered approval_pending first."
+    )
     tenants: list[str] | None = Field(
         default=None,
         description="Every call names one of these (the first 50) as tenant_id; *: any. null: it takes none.",

@@ -89,6 +89,26 @@ def report_denial(call: CallInfo, decision: Decision) -> InvokeResult:
     )
 
 
+def report_pending(call: CallInfo, approval_id: str, asked: str, until: str) -> InvokeResult:
+    """A call that was not sent, since a person was asked out of band, and has not decided.
+
+    Args:
+        call: which one.
+        approval_id: of the request.
+        asked: what the person is asked, in one line.
+        until: when the request expires.
+    """
+    return InvokeResult(
+        outcome="approval_pending",
+        next_step=f"Nothing was sent. A person is asked: {asked} Tell the user that `lambda-warden approvals approve "
+        f"{approval_id}` approves it. Then make the same call again, before {until}: it waits for the decision, up to "
+        "wait_seconds, and runs once it is approved.",
+        approval_id=approval_id,
+        approval_until=until,
+        **_of(call),
+    )
+
+
 def report_outcome(
     call: CallInfo,
     ended: RedactedOutcome,

@@ -294,7 +294,8 @@ def _entry_lines(entry: FunctionEntry) -> Iterator[str]:
     kind = " (a pattern: AWS could not be asked what it matches)" if entry.is_pattern else ""
     gone = " (not found in AWS)" if entry.exists is False else ""
     qualifiers = ", ".join(map(_qualifier_text, entry.qualifiers))
-    asks = ", a person is asked before each call" if entry.approval else ""
+    by = {"client": " through the client", "operator": " out of band"}.get(entry.approval_by or "", "")
+    asks = f", a person is asked{by} before each call" if entry.approval else ""
     tenants = "" if entry.tenants is None else f", tenant_id: {' or '.join(entry.tenants)}"
     types = "/".join(entry.invocation_types)
     yield f"- {entry.function}{kind} [{qualifiers}] {entry.effect}, {types}{tenants}{asks}{gone}"

@@ -54,9 +54,13 @@ class ApprovalAsk:
     expires_seconds: float
 
     def would_run_as(self, other: ApprovalAsk) -> bool:
-        """Whether both ask for the same request, which would run the same version by the same manifests."""
+        """Whether both ask for the same request, which would run the same version by the same manifests.
+
+        The question follows from these: another one was put there by somebody else, for a person to be misled.
+        """
         ours, theirs = (
-            (ask.principal, ask.request_digest, ask.executed_version, ask.manifest_sha256) for ask in (self, other)
+            (ask.principal, ask.request_digest, ask.executed_version, ask.manifest_sha256, ask.question)
+            for ask in (self, other)
         )
         return ours == theirs
 

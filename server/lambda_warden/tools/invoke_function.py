@@ -50,7 +50,7 @@ def invoke_function_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclar
         arguments=InvokeArguments,
         result=InvokeResult,
         text=invocation_text,
-        is_error=lambda result: result.outcome not in ("succeeded", "accepted", "running"),
+        is_error=lambda result: result.outcome not in ("succeeded", "accepted", "running", "approval_pending"),
         denied=lambda invocation_id, decision: report_denial(CallInfo(invocation_id), decision),
         handler=handle,
     )

@@ -1,0 +1,248 @@
+"""`lambda-warden approvals`: deciding on calls out of band, with the approver's secret, in a terminal."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import pwd
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lambda_warden import __version__
+from lambda_warden.approvals.request import reason_lines
+from lambda_warden.approvals.secret import ApproverKey, SecretError, read_approver, set_secret, unlock
+from lambda_warden.commands.options import setting_option
+from lambda_warden.errors import SettingsError
+from lambda_warden.report.visible import inline, visible
+from lambda_warden.store.approvals import ApprovalReader, ApprovalState, ApprovalVerdict, PendingApproval
+from lambda_warden.store.audit_log import AuditLog, RecordError
+from lambda_warden.store.opening import open_store
+
+_POLL_SECONDS: Final = 0.5
+_TRIES: Final = 3
+_WAITING: Final[tuple[ApprovalState, ...]] = ("pending",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    records: Path | str
+    secret: Path
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
+_note = click.option("--note", help="Why: the model reads it, and it is on record.")
+_approval_id = click.argument("approval_id", metavar="ID")
+
+
+@click.group()
+@setting_option("records", show_envvar=True, help="The records of the servers that ask.")
+@setting_option("approvals_secret_file", show_envvar=True)
+@click.pass_context
+def approvals(context: click.Context, records: Path | str, approvals_secret_file: Path) -> None:
+    """Decide on calls that wait for a person.
+
+    Each decision asks for the approver's secret on the terminal, so that no program makes it.
+    """
+    context.obj = _Files(records, approvals_secret_file)
+
+
+@approvals.command()
+@click.pass_obj
+def init(files: _Files) -> None:
+    """Set the approver's secret, or another one. Servers that run know an old one until they are started again."""
+    with _problems():
+        if read_approver(files.secret) is not None:
+            _unlock(files.secret, "The secret so far: ")
+        secret = _ask("New approver's secret, which nobody else on this machine knows: ")
+        if _ask("Once more: ") != secret:
+            raise SecretError("these are two different secrets")
+        set_secret(files.secret, secret)
+    click.echo(f"Calls can be approved out of band now: {files.secret} tells who has the secret from who has not.")
+
+
+@approvals.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that don't wait for a decision any more.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@_as_json
+@click.pass_obj
+def list_approvals(files: _Files, everything: bool, limit: int, as_json: bool) -> None:
+    """List requests, the newest last: id, state, until when, who asks, function."""
+    with _reading(files) as reader:
+        found = reader.approvals(() if everything else _WAITING, limit)
+    if not found:
+        click.echo("No requests wait for a decision.", err=True)
+    for pending in reversed(found):
+        click.echo(_json(pending) if as_json else _line(pending))
+
+
+@approvals.command()
+@_approval_id
+@_as_json
+@click.pass_obj
+def show(files: _Files, approval_id: str, as_json: bool) -> None:
+    """Show the whole request ID, and what was decided."""
+    with _reading(files) as reader:
+        pending = _find(reader, approval_id)
+    click.echo(_json(pending) if as_json else _told(pending))
+
+
+@approvals.command()
+@_approval_id
+@_note
+@click.pass_obj
+def approve(files: _Files, approval_id: str, note: str | None) -> None:
+    """Show the request ID, and approve it with the approver's secret: one call of exactly this goes through."""
+    _decide(files, approval_id, "approved", note)
+
+
+@approvals.command()
+@_approval_id
+@_note
+@click.pass_obj
+def deny(files: _Files, approval_id: str, note: str | None) -> None:
+    """Show the request ID, and deny it with the approver's secret."""
+    _decide(files, approval_id, "denied", note)
+
+
+@approvals.command()
+@click.pass_obj
+def follow(files: _Files) -> None:
+    """Show requests as they come, and on a terminal decide on each, until interrupted."""
+    seen: set[str] = set()
+    try:
+        while True:
+            with _reading(files) as reader:
+                waiting = [each for each in reader.approvals(_WAITING) if each.ask.approval_id not in seen]
+            for pending in reversed(waiting):
+                seen.add(pending.ask.approval_id)
+                click.echo(_told(pending) + "\n")
+                if not sys.stdin.isatty():
+                    continue
+                choice = click.prompt("[a]pprove, [d]eny or [s]kip", type=click.Choice(["a", "d", "s"]), default="s")
+                if choice == "s":
+                    continue
+                note = click.prompt("Note (may be empty)", default="", show_default=False) or None
+                try:
+                    _make(files, pending, "approved" if choice == "a" else "denied", note)
+                except click.ClickException as error:
+                    error.show()
+            time.sleep(_POLL_SECONDS)
+    except (KeyboardInterrupt, click.Abort):
+        return
+
+
+def _decide(files: _Files, approval_id: str, verdict: ApprovalVerdict, note: str | None) -> None:
+    with _reading(files) as reader:
+        pending = _find(reader, approval_id)
+    click.echo(_told(pending) + "\n")
+    if pending.state != "pending":
+        raise click.ClickException(f"it does not wait for a decision any more: it is {pending.state}")
+    _make(files, pending, verdict, note)
+
+
+def _make(files: _Files, pending: PendingApproval, verdict: ApprovalVerdict, note: str | None) -> None:
+    """Decide on a request that was shown."""
+    with _problems():
+        key = _unlock(files.secret, f"Approver's secret, for it to be {verdict}: ")
+        with _writing(files) as store:
+            counts = key.decide(store, pending, verdict, by=_user(), how="terminal", note=note)
+    if not counts:
+        raise click.ClickException("too late: it has expired, or somebody else has decided; `show` tells")
+    click.echo(f"It is {verdict}, and that is on record.")
+
+
+def _unlock(path: Path, prompt: str) -> ApproverKey:
+    """Ask for the secret, a few times if it is wrong."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return unlock(path, _ask(prompt))
+        except SecretError as error:
+            if not left:
+                raise
+            click.echo(str(error), err=True)
+    raise AssertionError("the last try returns or raises")
+
+
+def _ask(prompt: str) -> str:
+    """What is typed on the terminal that this process belongs to, whatever its stdin is. It is not shown.
+
+    Raises:
+        SecretError: if there is no terminal.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(prompt)
+        except (getpass.GetPassWarning, EOFError):
+            raise SecretError("the approver's secret is asked for on a terminal, and there is none here") from None
+
+
+def _user() -> str:
+    """Who runs this, as the system knows them: variables could say anything."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _find(reader: ApprovalReader, approval_id: str) -> PendingApproval:
+    pending = reader.find_approval(approval_id)
+    if pending is None:
+        raise click.ClickException(f"there is no request {inline(approval_id)}: `approvals list` shows the ids")
+    return pending
+
+
+def _told(pending: PendingApproval) -> str:
+    """A request, whole. Whoever can write to the file can have put anything there, but for what shows as escapes."""
+    ask, ruling = pending.ask, pending.ruling
+    lines = [
+        f"Request {inline(ask.approval_id)}, {pending.state}, until {pending.until}",
+        f"From: {inline(ask.principal)}{f' ({inline(ask.client)})' if ask.client else ''}, rule {inline(ask.rule)}",
+        *([] if ask.reason is None else reason_lines(ask.reason)),
+        "",
+        *map(visible, ask.question.split("\n")),
+    ]
+    if ruling is not None:
+        note = f": {inline(ruling.note)}" if ruling.note else ""
+        lines += ["", f"{ruling.verdict.capitalize()} by {inline(ruling.by)} ({ruling.how}){note}"]
+    return "\n".join(lines)
+
+
+def _line(pending: PendingApproval) -> str:
+    ask = pending.ask
+    cells = (ask.approval_id, pending.state, pending.until, ask.principal, ask.function.split(":", 6)[-1])
+    return "  ".join(map(inline, cells))
+
+
+def _json(pending: PendingApproval) -> str:
+    return json.dumps(asdict(pending) | {"until": pending.until})
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except (RecordError, SettingsError, SecretError) as error:
+        raise click.ClickException(inline(str(error))) from None
+
+
+@contextmanager
+def _reading(files: _Files) -> Iterator[ApprovalReader]:
+    with _problems(), closing(open_store(files.records).audit_reader()) as reader:
+        yield reader
+
+
+@contextmanager
+def _writing(files: _Files) -> Iterator[AuditLog]:
+    about = {"version": __version__, "command": "approvals"}
+    with closing(open_store(files.records).audit_log(about=about)) as store:
+        yield store

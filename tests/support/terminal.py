@@ -1,0 +1,86 @@
+"""The command on a terminal of its own, as a person has it, or on none, as an agent's shell may have it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from support import loopback_only
+
+# The session's leader takes the terminal that it is given.
+_TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+_PROMPTS = (b"knows: ", b"Once more: ", b"so far: ", b"approved: ", b"denied: ")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command ended, and all that it showed."""
+
+    code: int
+    shown: str
+
+
+def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
+    """Run it on a terminal; each text is typed once the command asks for a secret."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TAKE, *_command(arguments)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=_environment(home),
+    )
+    os.close(theirs)
+    shown, left = b"", list(typed)
+    asked_at = 0
+    try:
+        while chunk := _read(ours):
+            shown += chunk
+            if left and shown[asked_at:].endswith(_PROMPTS):
+                asked_at = len(shown)
+                os.write(ours, left.pop(0).encode() + b"\n")
+        return Ended(process.wait(30), shown.decode())
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
+
+
+def without_terminal(
+    home: Path, arguments: Sequence[str], piped: str = "", variables: dict[str, str] | None = None
+) -> Ended:
+    """Run it without one."""
+    ended = subprocess.run(
+        _command(arguments),
+        input=piped,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=_environment(home) | (variables or {}),
+        timeout=60,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout)
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "lambda_warden", *arguments]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return os.environ | loopback_only.environment(str(home))
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # whoever had the other end has ended
+        return b""
