@@ -682,8 +682,8 @@ MUTANTS = [
     Mutant(
         "a question that was changed in the file is approved",
         "store/approvals.py",
-        "ask.manifest_sha256, ask.question)",
-        "ask.manifest_sha256)",
+        '"reason": None, "expires_seconds"',
+        '"reason": None, "question": "", "expires_seconds"',
         "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(

@@ -347,11 +347,16 @@ async def test_an_approval_that_was_not_made_with_the_secret_is_none(
     assert story(running)[-2:] in ([("approval", "forged"), ("denial", None)], [("approval", "void"), ("denial", None)])
 
 
-async def test_a_question_that_was_changed_for_the_person_is_worth_nothing(endpoint: WithAlias, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"question": "Run lookup?"}, {"function": "arn:lookup:live"}, {"effect": "read"}, {"rule": "x:1"}]
+)
+async def test_a_request_that_was_changed_for_the_person_is_worth_nothing(
+    changed: dict[str, str], endpoint: WithAlias, tmp_path: Path
+) -> None:
     async with out_of_band(tmp_path, endpoint.url) as running:
         approval_id = await pending(running)
         ask_kept = asdict(found(running.records_file, approval_id).ask)
-        tamper(running.records_file, "ask = ?", json.dumps(ask_kept | {"question": "Run lookup?"}))
+        tamper(running.records_file, "ask = ?", json.dumps(ask_kept | changed))
         assert decide(running.records_file, approval_id)
         assert await pending(running) != approval_id
     assert endpoint.started == []

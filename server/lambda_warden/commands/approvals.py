@@ -33,7 +33,9 @@ _WAITING: Final[tuple[ApprovalState, ...]] = ("pending",)
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
+class ApprovalFiles:
+    """Where requests are kept, and the file that tells the approver's secret."""
+
     records: Path | str
     secret: Path
 
@@ -52,14 +54,14 @@ def approvals(context: click.Context, records: Path | str, approvals_secret_file
 
     Each decision asks for the approver's secret on the terminal, so that no program makes it.
     """
-    context.obj = _Files(records, approvals_secret_file)
+    context.obj = ApprovalFiles(records, approvals_secret_file)
 
 
 @approvals.command()
 @click.pass_obj
-def init(files: _Files) -> None:
+def init(files: ApprovalFiles) -> None:
     """Set the approver's secret, or another one. Servers that run know an old one until they are started again."""
-    with _problems():
+    with problems():
         if read_approver(files.secret) is not None:
             _unlock(files.secret, "The secret so far: ")
         secret = _ask("New approver's secret, which nobody else on this machine knows: ")
@@ -74,7 +76,7 @@ def init(files: _Files) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @_as_json
 @click.pass_obj
-def list_approvals(files: _Files, everything: bool, limit: int, as_json: bool) -> None:
+def list_approvals(files: ApprovalFiles, everything: bool, limit: int, as_json: bool) -> None:
     """List requests, the newest last: id, state, until when, who asks, function."""
     with _reading(files) as reader:
         found = reader.approvals(() if everything else _WAITING, limit)
@@ -88,7 +90,7 @@ def list_approvals(files: _Files, everything: bool, limit: int, as_json: bool) -
 @_approval_id
 @_as_json
 @click.pass_obj
-def show(files: _Files, approval_id: str, as_json: bool) -> None:
+def show(files: ApprovalFiles, approval_id: str, as_json: bool) -> None:
     """Show the whole request ID, and what was decided."""
     with _reading(files) as reader:
         pending = _find(reader, approval_id)
@@ -99,7 +101,7 @@ def show(files: _Files, approval_id: str, as_json: bool) -> None:
 @_approval_id
 @_note
 @click.pass_obj
-def approve(files: _Files, approval_id: str, note: str | None) -> None:
+def approve(files: ApprovalFiles, approval_id: str, note: str | None) -> None:
     """Show the request ID, and approve it with the approver's secret: one call of exactly this goes through."""
     _decide(files, approval_id, "approved", note)
 
@@ -108,14 +110,14 @@ def approve(files: _Files, approval_id: str, note: str | None) -> None:
 @_approval_id
 @_note
 @click.pass_obj
-def deny(files: _Files, approval_id: str, note: str | None) -> None:
+def deny(files: ApprovalFiles, approval_id: str, note: str | None) -> None:
     """Show the request ID, and deny it with the approver's secret."""
     _decide(files, approval_id, "denied", note)
 
 
 @approvals.command()
 @click.pass_obj
-def follow(files: _Files) -> None:
+def follow(files: ApprovalFiles) -> None:
     """Show requests as they come, and on a terminal decide on each, until interrupted."""
     seen: set[str] = set()
     try:
@@ -140,7 +142,7 @@ def follow(files: _Files) -> None:
         return
 
 
-def _decide(files: _Files, approval_id: str, verdict: ApprovalVerdict, note: str | None) -> None:
+def _decide(files: ApprovalFiles, approval_id: str, verdict: ApprovalVerdict, note: str | None) -> None:
     with _reading(files) as reader:
         pending = _find(reader, approval_id)
     click.echo(_told(pending) + "\n")
@@ -149,12 +151,12 @@ def _decide(files: _Files, approval_id: str, verdict: ApprovalVerdict, note: str
     _make(files, pending, verdict, note)
 
 
-def _make(files: _Files, pending: PendingApproval, verdict: ApprovalVerdict, note: str | None) -> None:
+def _make(files: ApprovalFiles, pending: PendingApproval, verdict: ApprovalVerdict, note: str | None) -> None:
     """Decide on a request that was shown."""
-    with _problems():
+    with problems():
         key = _unlock(files.secret, f"Approver's secret, for it to be {verdict}: ")
-        with _writing(files) as store:
-            counts = key.decide(store, pending, verdict, by=_user(), how="terminal", note=note)
+        with writing(files) as store:
+            counts = key.decide(store, pending, verdict, by=user_name(), how="terminal", note=note)
     if not counts:
         raise click.ClickException("too late: it has expired, or somebody else has decided; `show` tells")
     click.echo(f"It is {verdict}, and that is on record.")
@@ -186,7 +188,7 @@ def _ask(prompt: str) -> str:
             raise SecretError("the approver's secret is asked for on a terminal, and there is none here") from None
 
 
-def _user() -> str:
+def user_name() -> str:
     """Who runs this, as the system knows them: variables could say anything."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -228,7 +230,8 @@ def _json(pending: PendingApproval) -> str:
 
 
 @contextmanager
-def _problems() -> Iterator[None]:
+def problems() -> Iterator[None]:
+    """What a person can act on ends the command, in a line."""
     try:
         yield
     except (RecordError, SettingsError, SecretError) as error:
@@ -236,13 +239,14 @@ def _problems() -> Iterator[None]:
 
 
 @contextmanager
-def _reading(files: _Files) -> Iterator[ApprovalReader]:
-    with _problems(), closing(open_store(files.records).audit_reader()) as reader:
+def _reading(files: ApprovalFiles) -> Iterator[ApprovalReader]:
+    with problems(), closing(open_store(files.records).audit_reader()) as reader:
         yield reader
 
 
 @contextmanager
-def _writing(files: _Files) -> Iterator[AuditLog]:
+def writing(files: ApprovalFiles) -> Iterator[AuditLog]:
+    """The records, open for a decision. Raises `RecordError` if they can't be."""
     about = {"version": __version__, "command": "approvals"}
     with closing(open_store(files.records).audit_log(about=about)) as store:
         yield store

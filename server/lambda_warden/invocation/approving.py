@@ -239,6 +239,7 @@ def _ask_of(call: AllowedCall, versions: str, expires_seconds: float) -> Approva
         principal=caller.principal,
         client=caller.fields()["client"],
         function=call.ref.qualified_arn,
+        effect=spec.effect,
         rule=call.rule.source,
         executed_version=versions,
         manifest_sha256=call.policy.rules.digest,

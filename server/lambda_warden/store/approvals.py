@@ -7,9 +7,11 @@ written in the transaction that makes it true.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+from lambda_warden.model.manifest import Effect
 
 ApprovalState = Literal["pending", "approved", "denied", "used", "expired", "void"]
 """pending: nobody has decided. used: a call went through by it. expired: its time is over before it was used. void: the
@@ -33,6 +35,7 @@ class ApprovalAsk:
         principal: who asks.
         client: what the MCP client calls itself.
         function: its qualified ARN.
+        effect: what the manifest says that it does.
         rule: FILE:LINE of the rule that allows it.
         executed_version: the versions that the qualifier leads to, comma-separated.
         manifest_sha256: of the manifests that it was decided by.
@@ -46,6 +49,7 @@ class ApprovalAsk:
     principal: str
     client: str | None
     function: str
+    effect: Effect
     rule: str
     executed_version: str
     manifest_sha256: str
@@ -56,13 +60,10 @@ class ApprovalAsk:
     def would_run_as(self, other: ApprovalAsk) -> bool:
         """Whether both ask for the same request, which would run the same version by the same manifests.
 
-        The question follows from these: another one was put there by somebody else, for a person to be misled.
+        What a person reads follows from these. Where that is another, it was put there for them to be misled.
         """
-        ours, theirs = (
-            (ask.principal, ask.request_digest, ask.executed_version, ask.manifest_sha256, ask.question)
-            for ask in (self, other)
-        )
-        return ours == theirs
+        free: dict[str, Any] = {"approval_id": "", "client": None, "reason": None, "expires_seconds": 0.0}
+        return replace(self, **free) == replace(other, **free)
 
     def fields(self) -> dict[str, str | None]:
         """What the records say of it."""

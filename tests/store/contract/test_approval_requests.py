@@ -16,7 +16,9 @@ from lambda_warden.store.opening import Store
 from support.audit import recorded
 from support.clock import START, Clock
 
-ASK = ApprovalAsk("a" * 32, "d1", "local", "host 1", "arn:f:live", "m.yaml:3", "7", "m1", "Run it?", "tidy \ud800", 60)
+ASK = ApprovalAsk(
+    "a" * 32, "d1", "local", "host 1", "arn:f:live", "write", "m.yaml:3", "7", "m1", "Run it?", "tidy \ud800", 60
+)
 YES = ApprovalRuling("approved", "ada", "terminal", "fine", "00")
 NO = ApprovalRuling("denied", "bob", "page", None, "01")
 
@@ -68,7 +70,16 @@ def test_the_first_decision_counts(records: AuditLog) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"principal": "other"}, {"request_digest": "d2"}, {"executed_version": "8"}, {"manifest_sha256": "m2"}],
+    [
+        {"principal": "other"},
+        {"request_digest": "d2"},
+        {"executed_version": "8"},
+        {"manifest_sha256": "m2"},
+        {"question": "Run another?"},
+        {"function": "arn:g:live"},
+        {"effect": "read"},
+        {"rule": "other.yaml:3"},
+    ],
     ids=lambda changed: next(iter(changed)),
 )
 def test_what_would_run_otherwise_is_another_request(records: AuditLog, changed: dict[str, Any]) -> None:
@@ -77,7 +88,7 @@ def test_what_would_run_otherwise_is_another_request(records: AuditLog, changed:
     assert (other.state, other.ask.approval_id) == ("pending", "b" * 32)
     first = records.find_approval(ASK.approval_id)
     assert first is not None
-    is_void = changed.keys() <= {"executed_version", "manifest_sha256"}
+    is_void = changed.keys().isdisjoint({"principal", "request_digest"})
     assert first.state == ("void" if is_void else "approved")
     assert records.use_approval("call", approved) is not is_void
     assert not records.use_approval("call", replace(approved, ask=replace(ASK, **changed)))
