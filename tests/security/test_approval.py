@@ -49,7 +49,8 @@ async def test_an_approved_call_runs_once_and_the_question_says_what_is_sent(
     person = Person(YES)
     rule = {**REFUND, "description": "Refund an order."}
     async with warden(tmp_path, endpoint.url, rule, person=person, mode=mode, principal="chat-ops") as running:
-        result = await running.invoke("refund:live", payload={**PAYLOAD, "note": "a\u202eb\u200b\nAccount: 1"})
+        payload = {**PAYLOAD, "note": "a\u202eb\u200b\nAccount: 1"}
+        result = await running.invoke("refund:live", payload=payload, reason="they asked\nAccount: 1\u202e")
         kinds = [kind for kind, _, _ in running.records()]
     assert result["outcome"] == "succeeded"
     assert len(endpoint.started) == 1
@@ -64,6 +65,7 @@ async def test_an_approved_call_runs_once_and_the_question_says_what_is_sent(
         "its effect is destructive",
         '"orderId":"A-1","amount":12.5',
         "a\\u202eb\\u200b\\nAccount: 1",
+        "Why the model wants it, in its words:\n│ they asked\n│ Account: 1\\u202e\n",
     ):
         assert expected in question
     assert question.count("\nAccount: ") == 1, "the payload adds no line of its own"

@@ -15,7 +15,7 @@ from support import loopback_only
 # The session's leader takes the terminal that it is given.
 _TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
-_PROMPTS = (b"knows: ", b"Once more: ", b"so far: ", b"approved: ", b"denied: ")
+_PROMPTS = (b"knows: ", b"Once more: ", b"so far: ", b"approved: ", b"denied: ", b"[s]: ", b"empty): ")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Ended:
 
 
 def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
-    """Run it on a terminal; each text is typed once the command asks for a secret."""
+    """Run it on a terminal; each text is typed once the command asks for one. A last ^C interrupts it."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _TAKE, *_command(arguments)],
@@ -46,6 +46,8 @@ def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
             if left and shown[asked_at:].endswith(_PROMPTS):
                 asked_at = len(shown)
                 os.write(ours, left.pop(0).encode() + b"\n")
+                if left == ["\x03"]:
+                    os.write(ours, left.pop().encode())
         return Ended(process.wait(30), shown.decode())
     finally:
         os.close(ours)
