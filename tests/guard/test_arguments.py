@@ -46,6 +46,8 @@ def test_every_argument_is_taken_as_it_stands() -> None:
         "timeout_seconds": 5460,
         "idempotency_key": "order-7/a:b@c",
         "query": "refund.id",
+        "wait_seconds": 0,
+        "reason": " they asked ",
     }
     assert parse_arguments(InvokeArguments, given_arguments).model_dump() == given_arguments
 

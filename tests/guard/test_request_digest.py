@@ -58,7 +58,9 @@ def test_another_request_has_another_digest(changed: dict[str, Any]) -> None:
     assert request_digest(ref(), replace(WHOLE, **changed), "local") != request_digest(ref(), WHOLE, "local")
 
 
-@pytest.mark.parametrize("changed", [{"wait_seconds": None}, {"log_tail": True}, {"response_stream": True}], ids=repr)
+@pytest.mark.parametrize(
+    "changed", [{"wait_seconds": None}, {"log_tail": True}, {"response_stream": True}, {"reason": "x"}], ids=repr
+)
 def test_how_an_answer_is_waited_for_and_given_plays_no_part(changed: dict[str, Any]) -> None:
     assert request_digest(ref(), replace(WHOLE, **changed), "local") == request_digest(ref(), WHOLE, "local")
 
@@ -66,7 +68,8 @@ def test_how_an_answer_is_waited_for_and_given_plays_no_part(changed: dict[str, 
 def test_every_field_of_a_request_was_decided_on() -> None:
     bound = {"invocation_type", "payload", "client_context", "tenant_id", "durable_execution_name"}
     # A payload_text is settled before a request is allowed, and gone by then.
-    assert set(EncodedRequest.__slots__) == bound | {"wait_seconds", "log_tail", "response_stream", "payload_text"}
+    free = {"log_tail", "response_stream", "payload_text", "wait_seconds", "reason"}
+    assert set(EncodedRequest.__slots__) == bound | free
 
 
 def test_another_principal_has_another_digest() -> None:
