@@ -111,15 +111,18 @@ MUTANTS = [
             ),
             (
                 "a person is asked for a call that is paused",
-                "invocation/pipeline.py",
-                "        if isinstance(unstopped, DeniedCall):\n",
-                "        if False:\n",
+                "invocation/approving.py",
+                """        unstopped = await self._check_stops(call)
+        if isinstance(unstopped, DeniedCall):
+            return unstopped
+        match""",
+                "        match",
             ),
             (
                 "dry_run does not know of a pause or failures",
                 "invocation/pipeline.py",
-                "(self._check_stops, self._check_alias, partial(_could_approve",
-                "(self._check_alias, partial(_could_approve",
+                "(self._check_stops, self._check_alias, could_approve)",
+                "(self._check_alias, could_approve)",
             ),
         )
     ),
@@ -698,6 +701,16 @@ MUTANTS = [
         "invocation/approving.py",
         "        if self._policy().rules.digest != call.policy.rules.digest:\n",
         "        if False:\n",
+        "tests/security/test_approval_out_of_band.py",
+    ),
+    Mutant(
+        "an approval is used up by a call that is paused",
+        "invocation/approving.py",
+        """        unstopped = await self._check_stops(call)
+        if isinstance(unstopped, DeniedCall):
+            return unstopped
+        answer""",
+        "        answer",
         "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mcp import Client
 from lambda_warden.approvals.secret import ApproverKey
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.store.approvals import OPEN_LIMIT
+from lambda_warden.store.opening import open_store
 from support.approvals import SECRET, approver, decide, found, stored, tamper
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
 from support.servers import serve_http
@@ -154,19 +156,20 @@ CHANGED: dict[str, dict[str, Any]] = {
     "qualifier": {"function": "refund:7"},
     "type": {"invocation_type": "Event"},
     "client context": {"client_context": {"a": 1}},
-    "tenant": {"tenant_id": "t"},
+    "tenant": {"tenant_id": "b"},
     "durable name": {"durable_execution_name": "n"},
 }
 
 
 @pytest.mark.parametrize("case", CHANGED)
 async def test_an_approval_is_good_for_the_call_that_was_shown(case: str, endpoint: WithAlias, tmp_path: Path) -> None:
-    async with out_of_band(tmp_path, endpoint.url) as running:
-        approval_id = await pending(running)
+    rule, shown = ({**REFUND, "tenants": ["a", "b"]}, {"tenant_id": "a"}) if case == "tenant" else (REFUND, {})
+    async with out_of_band(tmp_path, endpoint.url, rule) as running:
+        approval_id = await pending(running, **shown)
         assert decide(running.records_file, approval_id)
         assert await pending(running, **CHANGED[case]) != approval_id
         assert endpoint.started == []
-        assert (await ask(running))["outcome"] == "succeeded"
+        assert (await ask(running, **shown))["outcome"] == "succeeded"
 
 
 async def test_an_approval_is_its_callers(endpoint: WithAlias, tmp_path: Path) -> None:
@@ -252,6 +255,30 @@ async def test_an_approval_is_void_once_the_manifest_was_changed(
         assert result["outcome"] == ("approval_pending" if rule and "live" in rule["qualifiers"] else "denied")
         assert result.get("approval_id") != approval_id
     assert endpoint.started == []
+
+
+async def test_a_pause_asks_nobody_and_uses_up_no_approval(endpoint: WithAlias, tmp_path: Path) -> None:
+    results: list[dict[str, Any]] = []
+    async with out_of_band(tmp_path, endpoint.url) as running:
+        approval_id = await pending(running)
+
+        async def wait() -> None:
+            results.append(await ask(running, wait_seconds=60))
+
+        def pause_and_approve() -> None:
+            with closing(open_store(running.records_file).audit_log()) as store:
+                store.pause("ada")
+            assert decide(running.records_file, approval_id)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await endpoint.until_looked(2)
+            await anyio.to_thread.run_sync(pause_and_approve)
+        assert (await ask(running, payload={}))["outcome"] == results[0]["outcome"] == "denied"
+        with closing(open_store(running.records_file).audit_log()) as store:
+            store.resume("ada")
+            assert [request.state for request in store.approvals()] == ["approved"]
+        assert (await ask(running))["outcome"] == "succeeded"
 
 
 async def test_of_two_that_decide_at_once_one_counts(endpoint: WithAlias, tmp_path: Path) -> None:
