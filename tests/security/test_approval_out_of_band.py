@@ -389,6 +389,15 @@ async def test_a_request_that_was_changed_for_the_person_is_worth_nothing(
     assert endpoint.started == []
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"verdict": "approved"}'])
+async def test_what_is_no_decision_is_a_denial(text: str, endpoint: WithAlias, tmp_path: Path) -> None:
+    async with out_of_band(tmp_path, endpoint.url) as running:
+        await pending(running)
+        tamper(running.records_file, "state = 'approved', ruling = ?", text)
+        assert check_of(await ask(running), "record")["passed"] is False
+    assert endpoint.started == []
+
+
 async def test_an_approval_that_expired_is_asked_for_anew(endpoint: WithAlias, tmp_path: Path) -> None:
     async with out_of_band(tmp_path, endpoint.url) as running:
         approval_id = await pending(running)

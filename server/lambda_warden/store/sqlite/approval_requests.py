@@ -115,15 +115,12 @@ def _read(row: tuple[Any, ...], now: float) -> PendingApproval:
     ask, state, asked_at, expires_at, ruling, decided_at = row
     if state in ("pending", "approved") and now >= expires_at:
         state = "expired"
-    return PendingApproval(
-        ApprovalAsk(**json.loads(ask)),
-        state,
-        asked_at,
-        expires_at,
-        expires_at - now,
-        None if ruling is None else ApprovalRuling(**json.loads(ruling)),
-        decided_at,
-    )
+    try:
+        asked = ApprovalAsk(**json.loads(ask))
+        ruled = None if ruling is None else ApprovalRuling(**json.loads(ruling))
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DataError("a request for approval is not as it was written") from error
+    return PendingApproval(asked, state, asked_at, expires_at, expires_at - now, ruled, decided_at)
 
 
 def _json(value: ApprovalAsk | ApprovalRuling) -> str:

@@ -136,7 +136,7 @@ class SqliteAuditReader:
     def _problems(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError, TypeError) as error:  # what is none of ours was put there by somebody else
+        except sqlite3.Error as error:
             raise layout.RECORDS.cannot(self._where, f"be read: {error}") from error
 
 
