@@ -1047,13 +1047,13 @@ MUTANTS = [
     Mutant(
         "writers do not take turns",
         "store/sqlite/audit_log.py",
-        'self._db.execute("BEGIN IMMEDIATE")\n            self._check_place()',
-        'self._db.execute("BEGIN")\n            self._check_place()',
+        'self._db.execute("BEGIN IMMEDIATE")\n            self._file.check_place()',
+        'self._db.execute("BEGIN")\n            self._file.check_place()',
         "tests/store",
     ),
     Mutant(
         "records are written where nobody looks",
-        "store/sqlite/audit_log.py",
+        "store/sqlite/file_check.py",
         "        if self._place is None:\n",
         "        if True:\n",
         "tests/store/test_place.py",
@@ -1067,7 +1067,7 @@ MUTANTS = [
     ),
     Mutant(
         "a file that has lost records is served",
-        "store/sqlite/audit_log.py",
+        "store/sqlite/file_check.py",
         "                    self._place.mark_lost()\n",
         "                    pass\n",
         "tests/store/test_place.py",

@@ -21,15 +21,15 @@ def test_those_who_wait_are_committed_together_and_one_that_fails_fails_alone(
     path = tmp_path / "records.sqlite3"
     with closing(SqliteAuditLog(path)) as records, ThreadPoolExecutor(20) as pool:
         entered, go_on = threading.Event(), threading.Event()
-        check, commits = records._check_end, []
+        check, commits = records._file.check_end, []
 
-        def slow_check() -> None:
+        def slow_check(seq: int, head: str) -> None:
             commits.append(1)
             entered.set()
             assert go_on.wait(30)
-            check()
+            check(seq, head)
 
-        monkeypatch.setattr(records, "_check_end", slow_check)
+        monkeypatch.setattr(records._file, "check_end", slow_check)
         first = pool.submit(records.append, "denial", "first", {})
         assert entered.wait(30)
         kinds: list[Any] = ["rumour" if number % 3 == 0 else "denial" for number in range(12)]

@@ -38,9 +38,10 @@ from lambda_warden.store.audit_log import (
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
 from lambda_warden.store.sqlite import approval_requests, approvals, calls, layout, limits, stops, writers
-from lambda_warden.store.sqlite.database import Memory
+from lambda_warden.store.sqlite.database import Memory, roll_back
+from lambda_warden.store.sqlite.file_check import FileCheck
 from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
-from lambda_warden.store.sqlite.place import MovedError, Place, refuse_cut
+from lambda_warden.store.sqlite.place import MovedError, refuse_cut
 from lambda_warden.store.sqlite.reading import SqliteAuditReader
 from lambda_warden.store.sqlite.timeline import Timeline
 from lambda_warden.store.sqlite.writers import WriterLocks
@@ -54,10 +55,6 @@ _PRUNE_SECONDS: Final = 60.0
 _LOST: Final = "the server that made the call ended before it knew how the call did"
 _INSERT: Final = """INSERT INTO events (position, writer, seq, at, kind, invocation_id, body, hash)
     VALUES ((SELECT coalesce(max(position), 0) + 1 FROM events), ?, ?, ?, ?, ?, ?, ?)"""
-_LAST: Final = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1"
-_COUNTED: Final = """SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), max(position)
-    FROM events"""
-_OWN: Final = "SELECT seq, hash FROM events WHERE writer = ? ORDER BY seq DESC LIMIT 1"
 
 
 class SqliteAuditLog:
@@ -85,7 +82,6 @@ class SqliteAuditLog:
         self._seal = seal
         self._clock = clock or SystemClock()
         self._group = GroupCommit(self._commit)
-        self._place: Place | None = None
         self._durable: bool | None = None
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
@@ -99,12 +95,13 @@ class SqliteAuditLog:
         except OSError as error:
             raise layout.RECORDS.cannot(where, f"be used: {error}") from error
         self._db = layout.RECORDS.open(where)
+        self._file = FileCheck(self._db, where, self._writer)
         try:
             locked = self._locks is not None and self._locks.hold(self._writer)
             self._run(partial(self._begin, about or {}, locked))
             if isinstance(where, Path):
-                self._place = Place(where)
-                self._run(self._look_afresh)  # nobody has put another file there since it was opened
+                self._file.watch(where)
+                self._run(self._file.look_afresh)  # nobody has put another file there since it was opened
         except (RecordError, MovedError, OSError) as error:
             self.close()
             raise layout.RECORDS.cannot(where, f"be used: {error}") from error
@@ -444,17 +441,17 @@ class SqliteAuditLog:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
             self._db.execute("BEGIN IMMEDIATE")
-            self._check_place()
-            self._check_end()
+            self._file.check_place()
+            self._file.check_end(self._seq, self._head)
             while work := following(durable):
                 group.append(work)
                 self._do(work)
             self._db.execute("COMMIT")
             committed = True
-            self._check_place()
+            self._file.check_place()
         except BaseException as error:  # noqa: BLE001 - whatever it is, each of them has to know
             if not committed:
-                self._roll_back()
+                roll_back(self._db)
                 self._seq, self._head = before
             # Those who were not reached yet fail with it, too: they would only wait for the same.
             while work := following(True):
@@ -477,72 +474,6 @@ class SqliteAuditLog:
             self._db.execute("ROLLBACK TO work")
             self._seq, self._head = before
         self._db.execute("RELEASE work")
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-    def _check_end(self) -> None:
-        """Refuse to go on behind an end that was cut off or changed: in time, that would hide it."""
-        if self._seq == 0:
-            return
-        counted, last = self._db.execute(_COUNTED).fetchone()
-        if counted != last:
-            raise RecordError(
-                f"the records' file has counted {counted} records, but its last is number {last}: it was tampered "
-                "with. Move it away, keep it, and start with a new one"
-            )
-        if self._db.execute(_OWN, (self._writer,)).fetchone() != (self._seq, self._head):
-            raise RecordError("the last record of this server is not in the records' file any more")
-
-    def _check_place(self) -> None:
-        """Make sure that what is written stands where the next server will look for it."""
-        if self._place is None:
-            return
-        try:
-            if self._place.check():
-                self._look_under_lock(self._place)
-        except MovedError as error:
-            if error.rescuable:
-                # What was committed last is in the open log alone. In the open file it is found, wherever that is now.
-                self._roll_back()
-                with suppress(sqlite3.Error):
-                    self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if error.log_damaged:
-                with suppress(OSError):
-                    self._place.mark_lost()
-            repaired = "it is put back, or the server is started again"
-            way_out = "a person has looked at it" if error.log_damaged else repaired
-            raise RecordError(
-                f"the records' file {self._where} is not what it was: {error}. Nothing is sent until {way_out}"
-            ) from error
-
-    def _look_under_lock(self, place: Place) -> None:
-        """Look afresh while nobody else can write: what is found is then what this connection knows."""
-        began = not self._db.in_transaction
-        if began:
-            self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._look_afresh()
-            place.seen()
-        except MovedError as error:
-            error.log_damaged = place.is_log_shorter
-            raise
-        finally:
-            if began:
-                self._roll_back()
-
-    def _look_afresh(self) -> None:
-        """Hold what this connection knows against what somebody who opens the path now will find."""
-        try:
-            with closing(layout.RECORDS.open_to_read(self._where)) as other:
-                found = other.execute(_LAST).fetchone(), other.execute(_OWN, (self._writer,)).fetchone()
-        except (sqlite3.Error, RecordError) as error:
-            raise MovedError(f"it can't be read any more ({error})") from error
-        here = self._db.execute(_LAST).fetchone(), self._db.execute(_OWN, (self._writer,)).fetchone()
-        if found != here:
-            raise MovedError("it was overwritten")
 
     def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:
         with closing(SqliteAuditReader(self._where, self._clock)) as reader:

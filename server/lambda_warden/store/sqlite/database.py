@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -113,6 +114,13 @@ class Tables:
         raise self.error(
             f"the {self.what}' file {where} {found}: move it away, or name another file with --{self.what}"
         )
+
+
+def roll_back(db: sqlite3.Connection) -> None:
+    """Undo what a transaction did, if there is one."""
+    with suppress(sqlite3.Error):
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
