@@ -112,12 +112,28 @@ def test_with_the_secret_that_init_sets_a_person_decides_once(path: Path, tmp_pa
     assert "it is denied" in late.shown
 
 
-@pytest.mark.usefixtures("store")
-def test_whoever_follows_decides_on_each_as_it_comes(path: Path) -> None:
-    answers = ("a", "fine", SECRET, "s", "\x03")
-    ended = typed(path, approver()[0], ["follow"], *answers)
+def test_whoever_follows_decides_on_each_as_it_comes(path: Path, store: AuditLog) -> None:
+    store.request_approval(replace(ASK, approval_id="c" * 32, request_digest="d3"))
+    # A ^C would race with the command: it is lost if it comes just before that reads. An end of input is not.
+    ended = typed(path, approver()[0], ["follow"], "a", "fine", SECRET, "s", "\x04")
     assert ended.code == 0, ended.shown
-    assert [found(path, letter * 32).state for letter in "ab"] == ["approved", "pending"]
+    assert [found(path, letter * 32).state for letter in "abc"] == ["approved", "pending", "pending"]
+
+
+@pytest.mark.usefixtures("store")
+def test_without_a_terminal_whoever_follows_sees_each_once_until_interrupted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter((None, KeyboardInterrupt))
+
+    def sleep(_: float) -> None:
+        if interrupt := next(looks):
+            raise interrupt
+
+    monkeypatch.setattr("lambda_warden.commands.approvals.time.sleep", sleep)
+    ended = run(path, "follow")
+    assert ended.exit_code == 0
+    assert [ended.stdout.count(f"Request {letter * 32}") for letter in "ab"] == [1, 1]
 
 
 @pytest.mark.usefixtures("store")

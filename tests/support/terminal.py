@@ -27,7 +27,7 @@ class Ended:
 
 
 def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
-    """Run it on a terminal; each text is typed once the command asks for one. A last ^C interrupts it."""
+    """Run it on a terminal; each text is typed once the command asks for one."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _TAKE, *_command(arguments)],
@@ -46,8 +46,6 @@ def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
             if left and shown[asked_at:].endswith(_PROMPTS):
                 asked_at = len(shown)
                 os.write(ours, left.pop(0).encode() + b"\n")
-                if left == ["\x03"]:
-                    os.write(ours, left.pop().encode())
         return Ended(process.wait(30), shown.decode())
     finally:
         os.close(ours)
