@@ -758,6 +758,13 @@ MUTANTS = [
         "tests/store/contract/test_approval_requests.py",
     ),
     Mutant(
+        "somebody is asked about a call that is under way",
+        "invocation/pipeline.py",
+        " or (call.claim.key is None and not needs_approval(call))",
+        " or call.claim.key is None",
+        "tests/security/test_approval_out_of_band.py",
+    ),
+    Mutant(
         "an approval is everybody's",
         "store/sqlite/approval_requests.py",
         "WHERE principal = ? AND request_digest = ? AND {_OPEN}",

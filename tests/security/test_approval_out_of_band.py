@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lambda_warden.manifests.load import load_manifests
 from lambda_warden.store.approvals import OPEN_LIMIT
 from lambda_warden.store.opening import open_store
 from support.approvals import SECRET, approver, decide, found, stored, tamper
-from support.scripted_endpoint import Received, Reply, ScriptedEndpoint
+from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint
 from support.servers import serve_http
 from support.terminal import in_terminal, without_terminal
 from support.warden import Rule, Warden, allow, always_yes, check_of, warden, write_manifest
@@ -69,6 +70,11 @@ async def ask(running: Warden, **arguments: Any) -> dict[str, Any]:
     return await running.invoke(call.pop("function"), **call)
 
 
+async def run(running: Warden, **arguments: Any) -> dict[str, Any]:
+    """Make the call, and wait for its end."""
+    return await ask(running, **{"wait_seconds": 60, **arguments})
+
+
 async def pending(running: Warden, **arguments: Any) -> str:
     result = await ask(running, **arguments)
     assert result["outcome"] == "approval_pending"
@@ -88,7 +94,7 @@ async def test_a_call_goes_through_once_it_is_approved(endpoint: WithAlias, tmp_
         assert endpoint.started == []
         request = found(running.records_file, approval_id)
         assert decide(running.records_file, approval_id, note="looks right")
-        done = await ask(running)
+        done = await run(running)
         assert (done["outcome"], len(endpoint.started)) == ("succeeded", 1)
         assert await pending(running) != approval_id, "it is good for one call"
     assert (again["outcome"], again["approval_id"]) == ("approval_pending", approval_id)
@@ -116,18 +122,60 @@ async def test_a_call_goes_through_once_it_is_approved(endpoint: WithAlias, tmp_
 
 async def test_a_call_that_waits_goes_through_when_it_is_approved(endpoint: WithAlias, tmp_path: Path) -> None:
     results: list[dict[str, Any]] = []
+    endpoint.behaviours["refund"] = held = Held()
     async with out_of_band(tmp_path, endpoint.url) as running:
         approval_id = await pending(running)
 
         async def wait() -> None:
-            results.append(await ask(running, wait_seconds=60))
+            results.append(await run(running))
 
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(wait)
             await endpoint.until_looked(6)
             await anyio.to_thread.run_sync(decide, running.records_file, approval_id)
-    assert sorted(result["outcome"] for result in results) == ["denied"] * 4 + ["succeeded"]
+            with anyio.fail_after(30):
+                while len(results) < 4:
+                    await anyio.sleep(0.01)
+            held.release()
+    *others, done = results
+    assert [result["outcome"] for result in others] == ["in_progress"] * 4
+    assert {result["invocation_id"] for result in others} == {done["invocation_id"]}
+    assert (done["outcome"], len(endpoint.started)) == ("succeeded", 1)
+
+
+async def test_an_approved_call_that_goes_on_is_adopted_and_nobody_is_asked_anew(
+    endpoint: WithAlias, tmp_path: Path
+) -> None:
+    endpoint.behaviours["refund"] = held = Held()
+    async with out_of_band(tmp_path, endpoint.url) as running:
+        assert decide(running.records_file, await pending(running))
+        first, still = await ask(running), await ask(running)
+        held.release()
+        adopted = await run(running)
+        asked = running.kinds().count("approval_request")
+        after = await ask(running)
+    assert [call["outcome"] for call in (first, still, adopted)] == ["running", "running", "succeeded"]
+    assert first["invocation_id"] == still["invocation_id"] == adopted["invocation_id"]
+    assert (still["replayed"], adopted["replayed"], asked) == (True, True, 1)
+    assert (after["outcome"], len(endpoint.started)) == ("approval_pending", 1)
+
+
+async def test_a_call_whose_caller_left_while_it_waited_starts_nothing_and_the_next_one_has_the_approval(
+    endpoint: WithAlias, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambda_warden.invocation.approving.growing_pauses", lambda: repeat(0.001))
+    async with out_of_band(tmp_path, endpoint.url) as running:
+        approval_id = await pending(running)
+        async with anyio.create_task_group() as group:
+            group.start_soon(run, running)
+            await endpoint.until_looked(2)
+            group.cancel_scope.cancel()
+        await anyio.sleep(0.1)  # for the server to hear of it
+        assert decide(running.records_file, approval_id)
+        await anyio.sleep(0.1)  # it would have looked again by now
+        assert (found(running.records_file, approval_id).state, endpoint.started) == ("approved", [])
+        assert (await run(running))["outcome"] == "succeeded"
     assert len(endpoint.started) == 1
 
 
@@ -169,7 +217,7 @@ async def test_an_approval_is_good_for_the_call_that_was_shown(case: str, endpoi
         assert decide(running.records_file, approval_id)
         assert await pending(running, **CHANGED[case]) != approval_id
         assert endpoint.started == []
-        assert (await ask(running, **shown))["outcome"] == "succeeded"
+        assert (await run(running, **shown))["outcome"] == "succeeded"
 
 
 async def test_an_approval_is_its_callers(endpoint: WithAlias, tmp_path: Path) -> None:
@@ -186,7 +234,7 @@ async def test_an_approval_outlives_the_server(endpoint: WithAlias, tmp_path: Pa
         approval_id = await pending(running)
     assert decide(tmp_path / "records.sqlite3", approval_id)
     async with out_of_band(tmp_path, endpoint.url) as running:
-        assert (await ask(running))["outcome"] == "succeeded"
+        assert (await run(running))["outcome"] == "succeeded"
         assert (await ask(running))["outcome"] == "approval_pending"
     assert len(endpoint.started) == 1
 
@@ -208,7 +256,7 @@ async def test_an_approval_is_void_once_the_alias_was_moved(
             async with anyio.create_task_group() as group:
 
                 async def wait() -> None:
-                    results.append(await ask(running, wait_seconds=60))
+                    results.append(await run(running))
 
                 group.start_soon(wait)
                 await endpoint.until_looked(2)
@@ -243,7 +291,7 @@ async def test_an_approval_is_void_once_the_manifest_was_changed(
             async with anyio.create_task_group() as group:
 
                 async def wait() -> None:
-                    results.append(await ask(running, wait_seconds=60))
+                    results.append(await run(running))
 
                 group.start_soon(wait)
                 await endpoint.until_looked(2)
@@ -263,7 +311,7 @@ async def test_a_pause_asks_nobody_and_uses_up_no_approval(endpoint: WithAlias, 
         approval_id = await pending(running)
 
         async def wait() -> None:
-            results.append(await ask(running, wait_seconds=60))
+            results.append(await run(running))
 
         def pause_and_approve() -> None:
             with closing(open_store(running.records_file).audit_log()) as store:
@@ -278,7 +326,7 @@ async def test_a_pause_asks_nobody_and_uses_up_no_approval(endpoint: WithAlias, 
         with closing(open_store(running.records_file).audit_log()) as store:
             store.resume("ada")
             assert [request.state for request in store.approvals()] == ["approved"]
-        assert (await ask(running))["outcome"] == "succeeded"
+        assert (await run(running))["outcome"] == "succeeded"
 
 
 async def test_of_two_that_decide_at_once_one_counts(endpoint: WithAlias, tmp_path: Path) -> None:
@@ -297,7 +345,7 @@ async def test_of_two_that_decide_at_once_one_counts(endpoint: WithAlias, tmp_pa
         for thread in threads:
             await anyio.to_thread.run_sync(thread.join)
         state = found(running.records_file, approval_id).state
-        result = await ask(running)
+        result = await run(running)
     assert sorted(counted) == [False, True]
     assert result["outcome"] == {"approved": "succeeded", "denied": "denied"}[state]
 
@@ -419,8 +467,8 @@ async def test_of_many_calls_by_one_approval_one_runs(endpoint: WithAlias, tmp_p
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(call)
-    assert outcomes.count("succeeded") == len(endpoint.started) == 1
-    assert set(outcomes) <= {"succeeded", "denied", "approval_pending"}
+    assert (len(outcomes), len(endpoint.started)) == (20, 1)
+    assert set(outcomes) <= {"running", "in_progress", "succeeded", "denied", "approval_pending"}
 
 
 async def test_no_caller_has_many_requests_wait(endpoint: WithAlias, tmp_path: Path) -> None:
@@ -438,7 +486,7 @@ async def test_what_is_kept_for_the_person_holds_no_secrets(endpoint: WithAlias,
         approval_id = await pending(running, payload=payload, client_context={"token": key}, reason=f"use {key}")
         request = found(running.records_file, approval_id)
         assert decide(running.records_file, approval_id)
-        done = await ask(running, payload=payload, client_context={"token": key})
+        done = await run(running, payload=payload, client_context={"token": key})
     kept = json.dumps(asdict(request))
     assert key not in kept
     assert "hunter2" not in kept
@@ -473,7 +521,7 @@ async def test_who_is_asked_follows_from_the_rule_the_client_and_the_secret(
     person = always_yes if asks else None
     async with out_of_band(tmp_path, endpoint.url, rule, person=person, mode="legacy", **settings) as running:
         asked = await running.dry_run("refund:live", payload=PAYLOAD)
-        result = await ask(running)
+        result = await ask(running, wait_seconds=None)
         listed = (await running.list_functions())["functions"][0]
         if outcome == "approval_pending":
             left = found(running.records_file, result["approval_id"]).left_seconds
@@ -505,7 +553,7 @@ async def test_over_http_calls_are_approved_out_of_band(endpoint: WithAlias, tmp
         async with Client(url, elicitation_callback=always_yes) as client:
             running = Warden(client, records)
             assert decide(records, await pending(running))
-            done = await ask(running)
+            done = await run(running)
             listed = await running.list_functions()
     assert done["outcome"] == "succeeded"
     assert not any("over stdio" in note for note in listed.get("notes", []))
@@ -540,4 +588,4 @@ async def test_no_command_approves_without_the_secret(endpoint: WithAlias, tmp_p
         right = await anyio.to_thread.run_sync(in_terminal, tmp_path, [*command, "--note", "ok"], SECRET)
         assert right.code == 0, right.shown
         assert "Run the Lambda function refund:live?" in right.shown
-        assert (await ask(running))["outcome"] == "succeeded"
+        assert (await run(running))["outcome"] == "succeeded"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Final, Literal
 
 import anyio
@@ -22,7 +23,7 @@ from lambda_warden.guard.alias import is_alias
 from lambda_warden.invocation.dispatcher import Progress
 from lambda_warden.invocation.earlier_calls import growing_pauses
 from lambda_warden.invocation.recording import call_fields
-from lambda_warden.invocation.stages import AllowedCall, DeniedCall, PendingCall
+from lambda_warden.invocation.stages import AllowedCall, DeniedCall, PendingCall, Stage, Stopped
 from lambda_warden.model.approval import REASONS, ApprovalDecision, why
 from lambda_warden.model.decision import Check
 from lambda_warden.policy import Policy
@@ -33,6 +34,9 @@ from lambda_warden.store.audit_log import AuditLog, Field
 
 Way = Literal["client", "operator"]
 
+_LOOKS: Final = 6
+"""How often the call is looked for that used up an approval: within three seconds."""
+
 
 class Approving:
     """Has a person decide on calls, where the rule asks for it.
@@ -41,6 +45,8 @@ class Approving:
         policy: gives what is in force.
         records: where decisions go.
         operator: asks out of band.
+        find_earlier: whether an earlier call is the same, such as one that went through by the approval that this one
+            waited for, too.
         check_stops: whether calls are paused, or the function is stopped after failures: then nobody is asked, and no
             approval used up.
         check_alias: the stage before, which is gone through again after a person thought.
@@ -52,6 +58,7 @@ class Approving:
         policy: Callable[[], Policy],
         records: AuditLog,
         operator: OperatorApprover,
+        find_earlier: Stage,
         check_stops: Callable[[AllowedCall], Awaitable[AllowedCall | DeniedCall]],
         check_alias: Callable[[AllowedCall], Awaitable[AllowedCall | DeniedCall]],
         answer_within: float,
@@ -59,6 +66,7 @@ class Approving:
         self._policy = policy
         self._records = records
         self._operator = operator
+        self._find_earlier = find_earlier
         self._check_stops = check_stops
         self._check_alias = check_alias
         self._answer_within = answer_within
@@ -76,9 +84,7 @@ class Approving:
             case unable:
                 return call.checked(Check(name="approval", passed=False, reason=why(unable, call.rule.spec.asked.by)))
 
-    async def approve(
-        self, call: AllowedCall, approver: Approver, progress: Progress
-    ) -> AllowedCall | DeniedCall | PendingCall:
+    async def approve(self, call: AllowedCall, approver: Approver, progress: Progress) -> AllowedCall | Stopped:
         """Let a call go on that a person approved, or that needs nobody.
 
         Raises:
@@ -127,7 +133,7 @@ class Approving:
         await anyio.to_thread.run_sync(self._records.append, "approval", call.info.invocation_id, body)
         return _checked(call, answer == "approved", reason)
 
-    async def _by_operator(self, call: AllowedCall, progress: Progress) -> AllowedCall | DeniedCall | PendingCall:
+    async def _by_operator(self, call: AllowedCall, progress: Progress) -> AllowedCall | Stopped:
         versions = await anyio.to_thread.run_sync(_versions_of, call)
         if isinstance(versions, Check):
             return call.checked(versions)
@@ -143,7 +149,13 @@ class Approving:
             return unstopped
         answer, reason = await self._answer(call, found, ask)
         if answer == "approved":  # which is on record since it was used up
-            return _checked(call, True, reason)
+            # The rest of its caller's time is the function's; once it is over, the call goes on without that one.
+            left = max(0, round(self._patience(call) - (time.monotonic() - call.began)))
+            return _checked(replace(call, request=replace(call.request, wait_seconds=left)), True, reason)
+        if answer == "replayed":
+            met = await self._used_by(call)
+            if met is not None:
+                return met
         ruling = found.ruling.fields() if found.ruling else {}
         more = {**found.ask.fields(), **ruling, "answer": answer}
         return await self._answered(call, answer, reason, more)
@@ -151,16 +163,27 @@ class Approving:
     async def _wait(self, call: AllowedCall, found: PendingApproval, progress: Progress) -> PendingApproval:
         """Wait for a decision, but not too long."""
         is_new = found.ask.approval_id == call.info.invocation_id
-        wait = call.request.wait_seconds
-        began, patience = time.monotonic(), (0.0 if is_new else self._answer_within) if wait is None else float(wait)
+        patience = 0.0 if is_new and call.request.wait_seconds is None else self._patience(call)
         for pause in growing_pauses():
-            waited = time.monotonic() - began
+            waited = time.monotonic() - call.began
             if found.state != "pending" or waited >= patience:
                 break
             await progress(waited, patience, "waiting for a person to approve it")
             await anyio.sleep(min(pause, patience - waited))
             found = await anyio.to_thread.run_sync(self._operator.find, found)
         return found
+
+    def _patience(self, call: AllowedCall) -> float:
+        return self._answer_within if call.request.wait_seconds is None else call.request.wait_seconds
+
+    async def _used_by(self, call: AllowedCall) -> Stopped | None:
+        """What the call means for this one that used up their approval: it is admitted a moment after that."""
+        for pause in islice(growing_pauses(), _LOOKS):
+            met = await self._find_earlier(call)
+            if not isinstance(met, AllowedCall):
+                return met
+            await anyio.sleep(pause)
+        return None
 
     async def _answer(self, call: AllowedCall, found: PendingApproval, ask: ApprovalAsk) -> tuple[str, str]:
         """What a request that does not wait any more says of this call, and why. An approval is used up by it."""
@@ -213,7 +236,7 @@ def choose_way(
 
 
 def _checked(call: AllowedCall, passed: bool, reason: str) -> AllowedCall | DeniedCall:
-    # What the caller waits for is the function, and not the person.
+    # What the caller waits for from now on is the function, and not the person.
     return replace(call, began=time.monotonic()).checked(Check(name="approval", passed=passed, reason=reason))
 
 

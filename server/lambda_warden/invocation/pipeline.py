@@ -141,7 +141,9 @@ class Pipeline:
             read_timeout=read_timeout,
             output_bytes=output_bytes,
         )
-        self._approving = Approving(policy, records, operator, self._check_stops, self._check_alias, answer_within)
+        self._approving = Approving(
+            policy, records, operator, self._find_key, self._check_stops, self._check_alias, answer_within
+        )
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(
