@@ -47,6 +47,7 @@ def test_every_argument_is_taken_as_it_stands() -> None:
         "idempotency_key": "order-7/a:b@c",
         "query": "refund.id",
         "wait_seconds": 0,
+        "after_unknown": "0" * 32,
         "reason": " they asked ",
     }
     assert parse_arguments(InvokeArguments, given_arguments).model_dump() == given_arguments

@@ -1095,9 +1095,9 @@ MUTANTS = [
     ),
     Mutant(
         "an answer under a key stands in clear",
-        "store/sqlite/idempotency.py",
-        "if kept is not None and seal is not None:",
-        "if False:",
+        "store/sqlite/calls.py",
+        "if seal is not None else data",
+        "if False else data",
         "tests/store/test_lost_servers.py",
     ),
     Mutant(
@@ -1165,9 +1165,9 @@ MUTANTS = [
     ),
     Mutant(
         "a key is good for any arguments",
-        "store/sqlite/idempotency.py",
-        "    if request_digest != claim.request_digest:\n",
-        "    if False:\n",
+        "store/sqlite/calls.py",
+        "if has_key and call.request_digest != claim.request_digest:",
+        "if False:",
         "tests/store/contract/test_idempotency.py",
     ),
     Mutant(
