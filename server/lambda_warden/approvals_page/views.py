@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lambda_warden.report.text import OUTSIDE
 from lambda_warden.report.visible import visible
 from lambda_warden.store.approvals import ApprovalState, PendingApproval
 
@@ -37,6 +38,14 @@ def block(text: str) -> Markup:
     word stands for itself.
     """
     return Markup(_RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", str(escape(visible(text)))))  # noqa: S704 - escaped
+
+
+def lines(text: str) -> list[tuple[str, bool]]:
+    """The lines of a question, each with whether it is data from outside, without the mark of these.
+
+    A browser breaks a long line, and its rest then stands where a line of ours would: the page has to mark it whole.
+    """
+    return [(line.removeprefix(OUTSIDE), line.startswith(OUTSIDE)) for line in text.split("\n")]
 
 
 def left(seconds: float) -> str:
@@ -78,7 +87,7 @@ _TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters.update(block=block, left=left, expires=expires, function=function)
+_TEMPLATES.filters.update(block=block, lines=lines, left=left, expires=expires, function=function)
 _TEMPLATES.globals["states"] = STATES
 
 
