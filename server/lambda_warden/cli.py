@@ -207,5 +207,7 @@ def _reloading(watcher: Watcher, warden: Warden) -> Iterator[None]:
 def _configure_logging(level: LogLevel) -> None:
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # At DEBUG these write whole requests and answers, with payloads and signatures.
-    for name in ("boto3", "botocore", "urllib3", "mcp", "httpx2"):
+    for name in ("boto3", "botocore", "urllib3", "mcp"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+    # At INFO it writes whole URLs, and that of a webhook is often a secret.
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -96,6 +96,17 @@ class Settings(BaseModel):
         description="file by which decisions out of band are known to be an approver's: `lambda-warden approvals init` "
         "writes it",
     )
+    approval_webhook: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        description="URL that each request for approval out of band is posted to, signed as Standard Webhooks says",
+    )
+    approval_webhook_secret_file: Annotated[Path | None, Option(default="none")] = Field(
+        default=None, description="file with the webhook's secret: whsec_ and 24 to 64 bytes in Base64"
+    )
+    approval_command: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        description="command that is run for each request for approval out of band, with JSON on stdin and no shell",
+    )
     concurrency: int = Field(
         default=64, ge=1, le=1024, description="invocations under way at once; more wait, and functions take turns"
     )

@@ -304,12 +304,13 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("function", ["arn:aws:lambda:<b>:<b>:function:<f>", "<f>"])
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_text_becomes_a_part_of_the_page(page: Page, hostile: str) -> None:
+def test_no_text_becomes_a_part_of_the_page(page: Page, hostile: str, function: str) -> None:
     names = ["principal", "client", "rule", "executed_version", "manifest_sha256", "question", "reason"]
     fields = dict.fromkeys([*names, "request_digest", "approval_id"], hostile.replace("/", "%"))
-    function = f"arn:aws:lambda:<b>:<b>:function:{hostile}"
-    hostile_id = page.ask(asked(**fields | {"function": function}))
+    fields["approval_id"] += function.replace("/", "%")
+    hostile_id = page.ask(asked(**fields, function=function.replace("<f>", hostile)))
     browser = page.browser()
     plain = page.ask(asked(question="plain"))
     expected = _tags(browser.get(f"/requests/{plain}").html)

@@ -70,8 +70,13 @@ def expires(pending: PendingApproval) -> str:
 
 
 def function(pending: PendingApproval) -> dict[str, str]:
-    """The parts of a qualified ARN by name, the function with its qualifier as `name`."""
+    """The parts of a qualified ARN by name, the function with its qualifier as `name`.
+
+    Whoever can write to the records can have put there what is none: that is shown whole.
+    """
     parts = pending.ask.function.split(":", 6)  # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
+    if len(parts) < 7:
+        return {"region": "?", "account": "?", "name": pending.ask.function}
     return {"region": parts[3], "account": parts[4], "name": parts[6]}
 
 
