@@ -166,7 +166,7 @@ class Browser:
         connection = http.client.HTTPConnection("127.0.0.1", self.page.port, timeout=30)
         try:
             connection.putrequest(method, self.page.base + path, skip_host=True)
-            for name, value in {**sent, **headers, "Content-Length": str(len(body or ""))}.items():
+            for name, value in {**sent, "Content-Length": str(len(body or "")), **headers}.items():
                 if value is not None:
                     connection.putheader(name.replace("_", "-"), value)
             connection.endheaders((body or "").encode())
