@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -15,6 +19,7 @@ from lambda_warden.approvals.secret import FREE_TRIES, read_approver, set_secret
 from lambda_warden.approvals.secret import unlock as unlock_by
 from lambda_warden.approvals_page.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from lambda_warden.approvals_page.views import block
+from lambda_warden.store.opening import open_store
 from support.approval_page import SECRET, Page, approval_page, asked
 
 
@@ -145,6 +150,39 @@ def test_a_session_ends(page: Page, pauses: list[float], path: str, open_after: 
         answer = browser.get(path)
     assert (answer.status == 200) is open_after
     assert (browser.get("/").status == 200) is open_after
+
+
+def test_the_server_prints_links_and_ends_by_a_signal(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from contextlib import closing
+from lambda_warden.approvals_page.serving import serve_page
+from lambda_warden.store.opening import open_store
+from lambda_warden.store.opening import open_store
+from support.approval_page import unlock
+with closing(open_store("records.sqlite3").audit_log()) as store:
+    serve_page(store, unlock, by="mo", port=0, link_changed=lambda link: print(link, flush=True))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *sys.path], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        with closing(open_store(tmp_path / "records.sqlite3").audit_log()) as store:
+            link = urlsplit(process.stdout.readline().strip())
+            base, _, token = link.path.removesuffix("/login"), *link.query.partition("=")[1:]
+            assert len(base) > 20
+            assert link.port is not None
+            page = Page(store, link.port, base, [token], [])
+            approval_id = page.ask()
+            assert page.browser().decide(approval_id).status == 303
+            assert page.state(approval_id) == "approved"
+            assert process.stdout.readline().startswith(f"http://127.0.0.1:{link.port}{base}/login?token=")
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
 
 
 # What decides
@@ -298,7 +336,7 @@ HOSTILE = [
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
     "</pre></textarea></blockquote><form action=http://evil.example><button>Approve</button>",
-    "{{ 7 * 7 }}{% raw %}",
+    "{{ 7331 * 1337 }}{% raw %}",
     "javascript:alert(1)",
     "<!-- &lt;b&gt; -->",
 ]
@@ -324,7 +362,7 @@ def test_no_text_becomes_a_part_of_the_page(page: Page, hostile: str, function: 
     decided = browser.get(path).html
     browser.decide(plain, "deny", note="plain")
     assert _tags(decided) == _tags(browser.get(f"/requests/{plain}").html)
-    assert "49" not in browser.get("/").html
+    assert "9801547" not in browser.get("/").html
 
 
 def _request_path(html: str, which: int) -> str:
@@ -338,10 +376,10 @@ def _tags(html: str) -> list[str]:
 
 def test_what_nobody_sees_is_shown_and_stands_where_it_stands(page: Page) -> None:
     hidden = "a\u202eb\u200bc\x07"
-    ask = asked(question=hidden, reason=hidden, principal=hidden, client=hidden)
+    ask = asked(question=hidden, reason=hidden, principal=hidden, client=hidden, rule=hidden)
     page.ask(ask)
     html = page.browser().get(f"/requests/{ask.approval_id}").html
-    assert html.count("a\\u202eb\\u200bc\\u0007") == 4
+    assert html.count("a\\u202eb\\u200bc\\u0007") == 5
     assert str(block('["א ב", 1, "ג"] <')) == ("[&#34;<bdi>א ב</bdi>&#34;, 1, &#34;<bdi>ג</bdi>&#34;] &lt;")
 
 

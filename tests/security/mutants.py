@@ -24,6 +24,8 @@ _TIMEOUT_SECONDS = 90
 """A guard against endless work is noticed by tests that do not end."""
 
 _EXECUTION_TESTS = "tests/security/test_durable_executions.py"
+_PAGE_TESTS = "tests/approvals_page/test_page.py"
+_TELLING_TESTS = "tests/approvals/test_telling.py"
 _OPERATOR_TESTS = "tests/security/test_operator_redaction.py"
 
 
@@ -146,6 +148,132 @@ MUTANTS = [
         "    if tenant is not None and (tenant in allowed",
         "    if tenant is None or (tenant in allowed",
         "tests/security/test_tenants.py",
+    ),
+    Mutant(
+        "the approvals page answers to any name",
+        "approvals_page/guards.py",
+        'if host not in self._hosts or len(headers.getlist("host")) > 1:',
+        "if False:",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "the approvals page takes forms of any origin",
+        "approvals_page/guards.py",
+        'headers.get("origin") != f"http://{host}" or ',
+        "",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "the approvals page takes what a browser says is of another site",
+        "approvals_page/guards.py",
+        ' or headers.get("sec-fetch-site", "same-origin") != "same-origin":',
+        ":",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "the approvals page takes a form of no session",
+        "approvals_page/app.py",
+        'if not session.sent_by(form.get("form_token", "")):',
+        "if False:",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "the approvals page takes a field twice",
+        "approvals_page/app.py",
+        "return dict(fields) if len(set(names)) == len(names) else {}",
+        "return dict(fields)",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "the cookie of the approvals page goes to every path, and so to other servers",
+        "approvals_page/app.py",
+        "path=self.base, httponly",
+        'path="/", httponly',
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "a link to the approvals page is good twice",
+        "approvals_page/sessions.py",
+        "            self.new_link()\n            now",
+        "            now",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "a session of the approvals page does not end while it is unused",
+        "approvals_page/sessions.py",
+        "now - session.used < IDLE_SECONDS and ",
+        "",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "a session of the approvals page never ends while it is used",
+        "approvals_page/sessions.py",
+        " and now - session.began < LONGEST_SECONDS",
+        "",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "a page that reloads itself keeps its session open",
+        "approvals_page/sessions.py",
+        "        if by_person:\n",
+        "        if True:\n",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "texts on the approvals page are not escaped",
+        "approvals_page/views.py",
+        "autoescape=True",
+        "autoescape=False",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "blocks of text on the approvals page are not escaped",
+        "approvals_page/views.py",
+        "str(escape(visible(text)))",
+        "visible(text)",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "hidden characters stay hidden on the approvals page",
+        "approvals_page/views.py",
+        "    finalize=_shown,",
+        "    finalize=None,",
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "text from right to left turns round what follows it",
+        "approvals_page/views.py",
+        'r"<bdi>\\g<0></bdi>"',
+        'r"\\g<0>"',
+        _PAGE_TESTS,
+    ),
+    Mutant(
+        "a redirect of a webhook is followed",
+        "approvals/webhook.py",
+        "follow_redirects=False",
+        "follow_redirects=True",
+        _TELLING_TESTS,
+    ),
+    Mutant(
+        "a webhook's answer may take for ever",
+        "approvals/webhook.py",
+        "with anyio.fail_after(self.attempt_seconds):",
+        "with anyio.fail_after(None):",
+        _TELLING_TESTS,
+    ),
+    Mutant(
+        "a webhook over plain HTTP may be anywhere",
+        "approvals/webhook.py",
+        '(parsed.scheme == "http" and _is_here(parsed.host))',
+        'parsed.scheme == "http"',
+        _TELLING_TESTS,
+    ),
+    Mutant(
+        "a webhook's body is not signed",
+        "approvals/webhook.py",
+        'f"{message_id}.{at}.".encode() + body',
+        'f"{message_id}.{at}.".encode()',
+        _TELLING_TESTS,
     ),
     Mutant(
         "a reload that can't be recorded is given up",

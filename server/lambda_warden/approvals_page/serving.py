@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -47,4 +48,5 @@ def serve_page(
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, lifespan="off"
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
+            uvicorn.Server(config).run(sockets=[listener])
