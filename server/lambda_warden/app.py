@@ -20,6 +20,7 @@ from mcp.server.mcpserver.tools import Tool
 from lambda_warden import __version__
 from lambda_warden.approvals.client import ClientApprover
 from lambda_warden.approvals.operator import OperatorApprover
+from lambda_warden.approvals.telling import make_notifier
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.pipeline import Pipeline
@@ -83,7 +84,9 @@ class Warden:
         except (RecordError, ResultError) as error:
             raise SettingsError(str(error)) from error
         self.results = _open_results(settings, self._records, seal)
-        self._operator = OperatorApprover(self._records, settings.approvals_secret_file, settings.approval_expires)
+        self._operator = OperatorApprover(
+            self._records, settings.approvals_secret_file, settings.approval_expires, make_notifier(settings)
+        )
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
         self._prepared = False

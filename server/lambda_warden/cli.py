@@ -19,6 +19,7 @@ import click
 from lambda_warden import __version__
 from lambda_warden.app import Warden
 from lambda_warden.commands.approvals import approvals
+from lambda_warden.commands.approvals_serve import serve_approvals
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
@@ -37,6 +38,8 @@ from lambda_warden.transport.http import serve_http
 from lambda_warden.transport.stdio import serve_stdio
 
 _PATHS = UserPath(path_type=Path)
+
+approvals.add_command(serve_approvals)
 
 
 class _Commands(click.Group):

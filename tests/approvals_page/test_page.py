@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
@@ -19,7 +15,6 @@ from lambda_warden.approvals.secret import FREE_TRIES, read_approver, set_secret
 from lambda_warden.approvals.secret import unlock as unlock_by
 from lambda_warden.approvals_page.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from lambda_warden.approvals_page.views import block
-from lambda_warden.store.opening import open_store
 from support.approval_page import SECRET, Page, approval_page, asked
 
 
@@ -150,39 +145,6 @@ def test_a_session_ends(page: Page, pauses: list[float], path: str, open_after: 
         answer = browser.get(path)
     assert (answer.status == 200) is open_after
     assert (browser.get("/").status == 200) is open_after
-
-
-def test_the_server_prints_links_and_ends_by_a_signal(tmp_path: Path) -> None:
-    code = """
-import sys
-sys.path[:0] = sys.argv[1:]
-from contextlib import closing
-from lambda_warden.approvals_page.serving import serve_page
-from lambda_warden.store.opening import open_store
-from lambda_warden.store.opening import open_store
-from support.approval_page import unlock
-with closing(open_store("records.sqlite3").audit_log()) as store:
-    serve_page(store, unlock, by="mo", port=0, link_changed=lambda link: print(link, flush=True))
-"""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *sys.path], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        with closing(open_store(tmp_path / "records.sqlite3").audit_log()) as store:
-            link = urlsplit(process.stdout.readline().strip())
-            base, _, token = link.path.removesuffix("/login"), *link.query.partition("=")[1:]
-            assert len(base) > 20
-            assert link.port is not None
-            page = Page(store, link.port, base, [token], [])
-            approval_id = page.ask()
-            assert page.browser().decide(approval_id).status == 303
-            assert page.state(approval_id) == "approved"
-            assert process.stdout.readline().startswith(f"http://127.0.0.1:{link.port}{base}/login?token=")
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, "")
 
 
 # What decides
@@ -345,7 +307,7 @@ HOSTILE = [
 @pytest.mark.parametrize("function", ["arn:aws:lambda:<b>:<b>:function:<f>", "<f>"])
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_text_becomes_a_part_of_the_page(page: Page, hostile: str, function: str) -> None:
-    names = ["principal", "client", "rule", "executed_version", "manifest_sha256", "question", "reason"]
+    names = ["principal", "client", "effect", "rule", "executed_version", "manifest_sha256", "question", "reason"]
     fields = dict.fromkeys([*names, "request_digest", "approval_id"], hostile.replace("/", "%"))
     for name in ("request_digest", "approval_id"):
         fields[name] += function

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
@@ -38,6 +38,7 @@ def asked(**fields: object) -> ApprovalAsk:
         principal="ops@example.com",
         client="claude-desktop 1.4",
         function="arn:aws:lambda:eu-west-1:123456789012:function:orders-refund:live",
+        effect="destructive",
         rule="/etc/warden/manifest.yaml:14",
         executed_version="7",
         manifest_sha256="e" * 64,
@@ -60,12 +61,18 @@ def unlock(secret: str) -> ApproverKey:
 class Page:
     """A page that is served."""
 
-    store: AuditLog
     port: int
     base: str
     tokens: list[str]
-    seconds: list[float]
+    seconds: list[float] = field(default_factory=lambda: [0.0])
     """What the sessions' clock says: its last item."""
+    records: AuditLog | None = None
+
+    @property
+    def store(self) -> AuditLog:
+        """Where it keeps requests, if that is open in this process."""
+        assert self.records is not None
+        return self.records
 
     def ask(self, ask: ApprovalAsk | None = None) -> str:
         """Have something asked; its id."""
@@ -107,7 +114,7 @@ def approval_page(folder: Path, unlocking: Callable[[str], ApproverKey] = unlock
     """Serve the page in a thread, with its records in a folder."""
     store = open_store(folder / "records.sqlite3").audit_log()
     with closing(store), socket.create_server(("127.0.0.1", 0)) as listener:
-        page = Page(store, listener.getsockname()[1], "/base", [], [0.0])
+        page = Page(listener.getsockname()[1], "/base", [], records=store)
         sessions = Sessions(page.tokens.append, lambda: page.seconds[-1])
         pages = ApprovalPages(store, unlocking, "mo", sessions, page.base)
         app = pages.app({page.host, f"localhost:{page.port}"})

@@ -67,6 +67,7 @@ class Command:
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         if process.returncode:
             raise NotTold(f"it ended with {process.returncode}")
 
