@@ -188,16 +188,20 @@ def test_what_does_not_end_in_time_is_broken_off_and_on_record(
 
 
 @ERAS
-def test_a_call_that_was_cancelled_is_not_waited_for(
-    legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+@pytest.mark.parametrize(("grace", "outcome"), [("60", ("succeeded", None)), ("0.2", ("unknown", "Shutdown"))])
+def test_a_call_that_was_cancelled_has_the_time_of_those_that_are_waited_for(
+    grace: str, outcome: tuple[str, str | None], legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    with served(tmp_path, endpoint.url, "--shutdown-grace", "960") as server:
+    with served(tmp_path, endpoint.url, "--shutdown-grace", grace) as server:
         server.send(opening(legacy), wire.invoke(1, legacy=legacy, function="f:live"))
         held.wait_for()
         server.send(wire.cancel(1, legacy=legacy))
         server.close_stdin()
+        if grace == "60":
+            held.release()
         assert server.end() == 0
-        assert server.outcomes() == [("unknown", "Cancelled")]
+        assert server.outcomes() == [outcome]
+    assert len(endpoint.started) == 1
 
 
 # Signals.
@@ -228,8 +232,8 @@ def test_what_outlasts_the_grace_of_a_signal_is_unknown_on_record(
     number: signal.Signals, legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     with served(tmp_path, endpoint.url, "--shutdown-grace", "0.2") as server:
-        for call in (1, 2, 3):
-            server.send(opening(legacy and call == 1), wire.invoke(call, legacy=legacy, function="f:live"))
+        calls = [wire.invoke(call, legacy=legacy, function="f:live", payload=call) for call in (1, 2, 3)]
+        server.send(opening(legacy), *calls)
         held.wait_for(3)
         server.signal(number)
         assert server.end() == -number
@@ -366,26 +370,6 @@ async def test_over_http_what_outlasts_the_grace_is_unknown_on_record(
         assert server.outcomes() == [("unknown", "Shutdown")]
     assert [result["error"]["code"] for result in results] == ["Shutdown"], "its client was told what is known"
     assert len(endpoint.started) == 1
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
-async def test_over_http_a_client_that_disconnects_breaks_its_call_off(
-    mode: str, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
-) -> None:
-    with serving_http(tmp_path, endpoint.url) as (server, url):
-        async with Client(url, mode=mode) as client, anyio.create_task_group() as group:
-            group.start_soon(client.call_tool, "invoke_function", {"function": "f:live"})
-            await anyio.to_thread.run_sync(held.wait_for)
-            group.cancel_scope.cancel()
-        await anyio.to_thread.run_sync(until, lambda: server.outcomes())
-        assert server.outcomes() == [("unknown", "Cancelled")]
-        async with Client(url, mode=mode) as client:
-            result = await client.call_tool("invoke_function", {"function": "quick:live", "payload": 1})
-        assert structured(result)["payload"] == 1
-        server.signal(signal.SIGTERM)
-        assert await anyio.to_thread.run_sync(server.end) == -signal.SIGTERM
-    assert len(endpoint.started) == 2
 
 
 @pytest.mark.anyio

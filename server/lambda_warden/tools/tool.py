@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
@@ -28,6 +29,7 @@ from lambda_warden.model.decision import Decision
 from lambda_warden.model.result import ToolResult
 from lambda_warden.report.outgoing import outgoing
 from lambda_warden.tools.caller import caller_of
+from lambda_warden.tools.connection import while_connected
 from lambda_warden.tools.schema import schema_of
 
 _Result = TypeVar("_Result", bound=ToolResult)
@@ -98,11 +100,13 @@ def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
     """
 
     async def call(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
-        try:
-            result = await tool.handler(arguments, caller_of(context, principal), context)
-        except ArgumentError as error:
-            result = tool.denied(uuid.uuid4().hex, denied("arguments", str(error), ()))
-        return result if isinstance(result, InputRequiredResult) else answer(tool, result)
+        async with while_connected(context):
+            try:
+                result = await tool.handler(arguments, caller_of(context, principal), context)
+            except ArgumentError as error:
+                result = tool.denied(uuid.uuid4().hex, denied("arguments", str(error), ()))
+            return result if isinstance(result, InputRequiredResult) else answer(tool, result)
+        raise ToolError("the client has gone")  # nobody gets it
 
     return Tool(
         fn=call,
