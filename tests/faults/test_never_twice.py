@@ -141,12 +141,10 @@ async def test_no_attempt_comes_before_the_time_that_aws_names(endpoint: Scripte
     assert 1000 <= retry["pause_ms"] <= 1500
 
 
-async def test_no_attempt_is_waited_for_longer_than_the_caller_waits(
-    endpoint: ScriptedEndpoint, tmp_path: Path
-) -> None:
+async def test_no_attempt_is_waited_for_longer_than_a_call_may_take(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     endpoint.behaviours["f"] = lambda _: refused(429, "TooManyRequestsException", retry_after=60)
-    async with warden(tmp_path, endpoint.url, *RULES) as running:
-        result = await running.invoke("f:live", timeout_seconds=20)
+    async with warden(tmp_path, endpoint.url, allow("f", timeout_seconds=20)) as running:
+        result = await running.invoke("f:live")
         kinds = running.kinds()
     assert (result["outcome"], result["error"]["retry_after_seconds"]) == ("refused", 60)
     assert len(endpoint.started) == 1
@@ -183,12 +181,12 @@ async def test_a_probe_is_never_a_call_however_often_it_is_tried(endpoint: Scrip
     assert {received.body for received in endpoint.invocations} == {b""}
 
 
-async def test_an_answer_later_than_the_timeout_is_unknown_and_was_sent_once(
+async def test_an_answer_later_than_the_rules_timeout_is_unknown_and_was_sent_once(
     endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     endpoint.behaviours["f"] = held = Held()
-    async with warden(tmp_path, endpoint.url, *RULES) as running:
-        result = await running.invoke("f:live", timeout_seconds=1)
+    async with warden(tmp_path, endpoint.url, allow("f", timeout_seconds=1)) as running:
+        result = await running.invoke("f:live")
         held.release()
         (outcome,) = running.bodies("outcome")
     assert result["outcome"] == "unknown"

@@ -78,7 +78,7 @@ async def test_a_lost_call_keeps_its_slot(endpoint: ScriptedEndpoint, tmp_path: 
     endpoint.behaviours["f"] = lambda _: Reply(fault="reset")
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
         assert (await running.invoke("f:live"))["outcome"] == "unknown"
-        denied = await running.invoke("f:live", timeout_seconds=1)
+        denied = await running.invoke("f:live", payload="another call", timeout_seconds=1)
         assert "calls at once" in check_of(denied, "limits")["reason"]
         assert running.kinds() == ["intent", "outcome", "denial"]
 
@@ -99,13 +99,13 @@ async def test_no_more_than_so_many_run_at_once_and_the_others_wait(endpoint: Sc
     endpoint.behaviours["f"] = count
     outcomes: list[str] = []
 
-    async def call(running: Warden) -> None:
-        outcomes.append((await running.invoke("f:live", timeout_seconds=60))["outcome"])
+    async def call(running: Warden, number: int) -> None:
+        outcomes.append((await running.invoke("f:live", payload=number, timeout_seconds=60))["outcome"])
 
     rule = allow("f", limits={"concurrent": 3})
     async with warden(tmp_path, endpoint.url, rule) as running, anyio.create_task_group() as group:
-        for _ in range(8):
-            group.start_soon(call, running)
+        for number in range(8):
+            group.start_soon(call, running, number)
     assert outcomes == ["succeeded"] * 8
     assert most <= 3
     assert len(endpoint.started) == 8
@@ -121,19 +121,18 @@ async def test_who_finds_no_room_in_its_time_is_denied(endpoint: ScriptedEndpoin
 
     endpoint.behaviours["f"] = hold
     results: list[dict[str, Any]] = []
-    patience = [1] * 5 + [60] * 3
 
-    async def call(running: Warden) -> None:
-        results.append(await running.invoke("f:live", timeout_seconds=patience.pop()))
+    async def call(running: Warden, number: int, patience: int) -> None:
+        results.append(await running.invoke("f:live", payload=number, timeout_seconds=patience))
 
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 3})) as running:
         async with anyio.create_task_group() as group:
-            for _ in range(3):
-                group.start_soon(call, running)
+            for number in range(3):
+                group.start_soon(call, running, number, 60)
             for _ in range(3):
                 await anyio.to_thread.run_sync(arrived.acquire)
-            for _ in range(5):
-                group.start_soon(call, running)
+            for number in range(3, 8):
+                group.start_soon(call, running, number, 1)
             with anyio.fail_after(30):
                 while len(results) < 5:
                     await anyio.sleep(0.01)
@@ -154,7 +153,7 @@ async def test_a_caller_that_waits_less_gets_no_slot_sooner(endpoint: ScriptedEn
 
     endpoint.behaviours["f"] = hold
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
-        assert (await running.invoke("f:live", timeout_seconds=1))["outcome"] == "unknown"
+        assert (await running.invoke("f:live", timeout_seconds=1))["outcome"] == "running"
         (_, _, intent), *_ = running.records()
         released.set()
     assert json.loads(intent)["lease_seconds"] >= 900
@@ -190,7 +189,7 @@ async def test_who_leaves_while_it_waits_for_room_is_on_record(
                 while not endpoint.started:
                     await anyio.sleep(0.01)
             with anyio.move_on_after(0.5):
-                await running.invoke("f:live")
+                await running.invoke("f:live", payload="another call")
             await running.until_recorded("intent", "denial")
             held.release()
         assert running.bodies("denial")[0]["reason"] == "cancelled while it waited for its turn"

@@ -98,9 +98,7 @@ async def test_a_function_that_fails_again_and_again_is_left_alone(
     rules = (allow("f", "live", "7", stop_after_failures={"count": 2}), allow("g"))
     endpoint.behaviours["f"] = lambda _: fault
     async with warden(tmp_path, endpoint.url, *rules) as running:
-        first = await running.invoke("f:live")
-        await running.invoke("f:live")
-        denied = await running.invoke("f:live")
+        first, _, denied = [await running.invoke("f:live", payload=number) for number in range(3)]
         would = await running.dry_run("f:live")
         assert (await running.invoke("f:7"))["outcome"] == first["outcome"], "another version of it is not stopped"
         assert (await running.invoke("g:live"))["outcome"] == "succeeded"

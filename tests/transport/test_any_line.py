@@ -196,7 +196,7 @@ def test_only_exactly_its_id_cancels_a_request(
 ) -> None:
     with serving(tmp_path, endpoint.url, legacy=legacy) as server:
         calls = [wire.invoke(7, legacy=legacy, function="f:live", payload=1)]
-        calls.append(calls[0].replace(b": 7,", b': "008",'))
+        calls.append(calls[0].replace(b": 7,", b': "008",').replace(b'"payload": 1', b'"payload": 2'))
         server.send(b"".join(calls))
         held.wait_for(2)
         for other in (*ODD_NUMBERS, 8, "8"):
