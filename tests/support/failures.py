@@ -284,7 +284,7 @@ BEFORE: Final[dict[str, Failure]] = {
     "the role can't be assumed": _role_not_assumed,
     "the connection breaks while the request leaves": _reset_while_it_left,
     "the endpoint takes no more of the request for `--connect-timeout`": _nothing_taken,
-    "the client cancels the call before it has left": given_up("cancelled", arrives=False),
+    "the client cancels a dry run before it has left": given_up("cancelled", arrives=False),
     "its time is up before it has left": given_up("deadline", arrives=False),
     "the server is stopped before it has left": given_up("shutdown", arrives=False),
 }
@@ -296,7 +296,7 @@ AFTER: Final[dict[str, Failure]] = {
     "a proxy drops the connection": _lost_behind_a_proxy,
     "what comes is not HTTP": _says(b"220 mail.example ESMTP\r\n"),
     "nothing comes, and nobody gives the call up": _no_answer_at_all,
-    "the client cancels the call": given_up("cancelled", arrives=True),
+    "the client cancels a dry run": given_up("cancelled", arrives=True),
     "its time is up": given_up("deadline", arrives=True),
     "the server is stopped": given_up("shutdown", arrives=True),
     "a web page comes with status 200": _says(PAGE),
