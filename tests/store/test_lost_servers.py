@@ -91,3 +91,74 @@ def test_an_answer_under_a_key_stands_sealed_in_the_file(path: Path) -> None:
         records.finish("call-1", {"outcome": "succeeded"}, ran=True, result=lambda: "what nobody else may read")
         files = b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
     assert b"nobody else" not in files + path.read_bytes()
+
+
+BEGINNING = """
+import os, sys
+from pathlib import Path
+from lambda_warden.store.audit_log import IdempotencyClaim
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
+
+records = SqliteAuditLog(Path(sys.argv[1]))
+claim = IdempotencyClaim("local", None, "x", 86400, repeatable=sys.argv[2] == "read")
+"""
+STARTS = BEGINNING + 'assert records.admit("call-1", {}, [], 30.0, claim) is None\n'
+ENDS = (
+    STARTS
+    + """
+records.leaving("call-1")
+records.note_leaving()
+records.finish("call-1", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=lambda: False)
+"""
+)
+WAITS = BEGINNING + 'assert records.admit("call-2", {}, [], 30.0, claim).state == "left"\n'
+
+
+def run_and_kill(script: str, path: Path, effect: str = "write") -> None:
+    command = [sys.executable, "-c", script + "os._exit(9)", str(path), effect]
+    assert subprocess.run(command, check=False).returncode == 9
+
+
+def same(effect: str = "write", after: str | None = None) -> IdempotencyClaim:
+    return IdempotencyClaim("local", None, "x", 86_400, repeatable=effect == "read", after_unknown=after)
+
+
+@pytest.mark.parametrize("was_there", [False, True], ids=["the next server", "one that was there before"])
+def test_the_same_call_has_to_name_one_whose_server_was_killed(was_there: bool, path: Path) -> None:
+    if not was_there:
+        run_and_kill(STARTS, path)
+    with closing(SqliteAuditLog(path)) as records:
+        if was_there:
+            run_and_kill(STARTS, path)
+        met = IdempotencyHit("call-1", "may_have_run", adopted=True)
+        assert records.claimed_by(same()) == met
+        assert records.fetch("call-1", "local") == IdempotencyHit("call-1", "lost")
+        assert records.admit("call-2", {}, [], 30.0, same()) == met
+        assert records.admit("call-2", {}, [], 30.0, same(after="call-1")) is None
+        assert_lost(path)
+
+
+def test_that_a_call_which_only_reads_was_lost_is_told_once(path: Path) -> None:
+    run_and_kill(STARTS, path, "read")
+    with closing(SqliteAuditLog(path)) as records:
+        assert records.claimed_by(same("read")) == IdempotencyHit("call-1", "lost", adopted=True)
+        assert records.admit("call-2", {}, [], 30.0, same("read")) is None
+
+
+def test_an_answer_that_reached_nobody_outlives_its_server(path: Path) -> None:
+    run_and_kill(ENDS, path)
+    with closing(SqliteAuditLog(path)) as records:
+        ended = IdempotencyHit("call-1", "ended", "{}", "succeeded", adopted=True)
+        assert records.admit("call-2", {}, [], 30.0, same()) == ended
+        assert records.admit("call-2", {}, [], 30.0, same()) is None
+
+
+def test_nobody_waits_whose_server_was_killed(path: Path) -> None:
+    """The call goes on at another server, and is the next one's."""
+    with closing(SqliteAuditLog(path)) as records:
+        assert records.admit("call-1", {}, [], 30.0, same()) is None
+        records.leaving("call-1")
+        records.note_leaving()
+        run_and_kill(WAITS, path)
+        assert records.claimed_by(same()) == IdempotencyHit("call-1", "left", adopted=True)
+        assert records.claimed_by(same()) == IdempotencyHit("call-1", "in_progress", adopted=True)

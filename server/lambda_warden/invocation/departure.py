@@ -64,7 +64,8 @@ class Departure:
             self._leave_what_it_waited_for()
         else:
             kept = answer.model_dump_json(exclude_defaults=True)
-            self._records.bring_back(self._invocation_id, self._claim, answer.outcome, kept)
+            of_call = self._invocation_id, self._claim, answer.outcome, kept
+            self._records.bring_back(*of_call, ran=answer.outcome != "refused")
 
     async def noted(self) -> None:
         """Have others know, too. Raises nothing."""

@@ -366,10 +366,10 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
     def note_leaving(self) -> None:
         """Write down whom `leaving` and `bring_back` have named."""
 
-    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
+    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str, *, ran: bool) -> None:
         """Keep the answer of a call that had ended as delivered, and did not reach its caller after all.
 
-        As with `leaving`, it does not block.
+        As with `leaving`, it does not block; as with `finish`, a call that did not run stands against no other.
         """
 
     def finish(

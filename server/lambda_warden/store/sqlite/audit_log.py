@@ -145,11 +145,12 @@ class SqliteAuditLog:
         """Write who leaves; see `AuditLog.note_leaving`."""
         self._run(self._note_leaving, durable=False)
 
-    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str) -> None:
+    def bring_back(self, invocation_id: str, claim: IdempotencyClaim, outcome: str, result: str, *, ran: bool) -> None:
         """Keep an answer after all; see `AuditLog.bring_back`."""
 
         def work() -> None:
-            calls.bring_back(self._db, self._now(), self._writer, invocation_id, claim, outcome, result, self._seal)
+            of_call = self._writer, invocation_id, claim, outcome, result
+            calls.bring_back(self._db, self._now(), *of_call, self._seal, ran=ran)
 
         self._leaving.append(work)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from lambda_warden.store.audit_log import HitState, IdempotencyClaim, IdempotencyHit, Takes
@@ -122,7 +122,8 @@ def add(
     """
     same: tuple[str | float | None, ...] = (None, None, None, 0, now + lease)
     if claim is not None:
-        same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + claim.kept_seconds
+        kept_seconds = max(claim.kept_seconds, lease)
+        same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + kept_seconds
         if claim.after_unknown is not None:
             db.execute(
                 "UPDATE calls SET settled = 1 WHERE invocation_id = ? AND principal = ? AND request_digest = ?",
@@ -149,6 +150,9 @@ def find(
     if claim.key is None:
         rows = db.execute(_SAME, values).fetchall()
     else:
+        # Its time may be over without its having been forgotten yet.
+        free = "DELETE FROM calls WHERE principal = ? AND key = ? AND expires_at <= ?"
+        db.execute(free, (claim.principal, claim.key, now))
         rows = db.execute(_SAME_OR_KEY, (*values, claim.key, claim.key)).fetchall()
     for row in rows:
         call = _Call(*row)
@@ -249,11 +253,14 @@ def bring_back(
     outcome: str,
     result: str,
     seal: Seal | None,
+    *,
+    ran: bool,
 ) -> None:
-    """Keep an answer that did not reach its caller although it was ready: who calls again gets it."""
-    db.execute("DELETE FROM calls WHERE invocation_id = ?", (invocation_id,))
-    add(db, now, writer, invocation_id, 0, claim)
-    end(db, now, invocation_id, outcome, lambda: result, seal, ran=True, delivered=False)
+    """Keep an answer that did not reach its caller although it was ready: who calls again gets it, if it ran."""
+    if db.execute("SELECT 1 FROM calls WHERE invocation_id = ?", (invocation_id,)).fetchone() is None:
+        # The key of one that did not run may be another's by now.
+        add(db, now, writer, invocation_id, 0, claim if ran else replace(claim, key=None))
+    end(db, now, invocation_id, outcome, lambda: result, seal, ran=ran, delivered=False)
     leave(db, now, invocation_id)
 
 
