@@ -196,6 +196,33 @@ async def test_who_leaves_while_it_waits_for_room_is_on_record(
     assert len(endpoint.started) == 1
 
 
+async def test_who_leaves_while_room_is_looked_for_is_on_record(
+    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        assert running.inside is not None
+        records = running.inside._records
+        admit, looking, left = records.admit, threading.Event(), threading.Event()
+
+        def slow(*arguments: Any) -> Any:
+            met = admit(*arguments)
+            looking.set()
+            left.wait(30)
+            return met
+
+        await running.invoke("f:live", wait_seconds=0)
+        monkeypatch.setattr(records, "admit", slow)
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: running.invoke("f:live", payload="another call"))
+            await anyio.to_thread.run_sync(looking.wait)
+            group.cancel_scope.cancel()
+        await anyio.sleep(0.1)  # for the server to hear of it
+        left.set()
+        await running.until_recorded("intent", "denial")
+        held.release()
+    assert len(endpoint.started) == 1
+
+
 async def test_a_slot_is_held_no_longer_than_the_function_may_run(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     endpoint.configurations["f"] = configured(FunctionName="f", Timeout=30)
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:

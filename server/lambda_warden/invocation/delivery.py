@@ -27,6 +27,8 @@ class Delivery:
         """What its caller is about to get."""
         self.admitted = False
         """Whether the call stands in the store, so that others find it."""
+        self.waits_for_room = False
+        """Whether nothing was admitted, and the call will be tried again."""
         self.taken: str | None = None
         """Whose answer its caller waits for: its own, or that of an earlier one that is the same."""
 
@@ -39,7 +41,14 @@ class Delivery:
         """The call is about to be admitted. Gives whether it still may."""
         with self._lock:
             self._begun = not self._left
+            self.waits_for_room = False
             return self._begun
+
+    def wait_for_room(self) -> bool:
+        """There is no room for the call yet. Gives whether it may wait for that, and begin again."""
+        with self._lock:
+            self.waits_for_room = not self._left
+            return self.waits_for_room
 
     def takes(self, invocation_id: str) -> bool:
         """The answer of this call is about to count as its caller's. Gives whether that one still waits."""

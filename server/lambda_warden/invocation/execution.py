@@ -131,7 +131,7 @@ class Execution:
         else:
             admitted = self._admit(tool, call, delivery)
         if isinstance(admitted, LimitExceeded):
-            if may_wait and admitted.limit == "concurrent" and handle.reason is None:
+            if may_wait and admitted.limit == "concurrent" and handle.reason is None and delivery.wait_for_room():
                 return admitted
             admitted = call.denied(call.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):

@@ -10,6 +10,7 @@ the records before and after: `invocation/execution.py`. Who gets a thread when,
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -331,9 +332,10 @@ class Pipeline:
             return RunningCall(call.info, time.time() + min(handle.remaining(), self._read_timeout))
         except (QueueFullError, NoTurnError, StoppingError) as error:
             return await self._without_turn(tool, call, f"busy: {error}")
-        except LeftError:
-            with anyio.CancelScope(shield=True):
-                await self._without_turn(tool, call, "cancelled while it waited for its turn")
+        except asyncio.CancelledError as error:
+            if isinstance(error, LeftError) or delivery.waits_for_room:
+                with anyio.CancelScope(shield=True):
+                    await self._without_turn(tool, call, "cancelled while it waited for its turn")
             raise
         except StuckError as error:
             raw: RawOutcome = Unknown("DeadlineExceeded", str(error))
