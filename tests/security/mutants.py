@@ -42,6 +42,118 @@ class Mutant:
 
 MUTANTS = [
     *(
+        Mutant(name, file, old, new, tests)
+        for tests, mutants in {
+            "tests/store/contract/test_calls.py": (
+                (
+                    "a call that was left under way is not found",
+                    "store/sqlite/calls.py",
+                    "        if call.waiter is None or not waits(call.waiter):\n",
+                    "        if False:\n",
+                ),
+                (
+                    "an answer that reached nobody is not found",
+                    "store/sqlite/calls.py",
+                    "    if call.outcome is not None and call.result is not None and not other_key and",
+                    "    if False and",
+                ),
+                (
+                    "what was delivered is replayed without a key",
+                    "store/sqlite/calls.py",
+                    "        return not self.delivered and now < until\n",
+                    "        return now < until\n",
+                ),
+                (
+                    "an answer is adopted at any time",
+                    "store/sqlite/calls.py",
+                    "        return not self.delivered and now < until\n",
+                    "        return not self.delivered\n",
+                ),
+                (
+                    "the same call runs twice at once",
+                    "store/sqlite/calls.py",
+                    '        return "in_progress"\n',
+                    "        return None\n",
+                ),
+                (
+                    "after an unknown call anything starts",
+                    "store/sqlite/calls.py",
+                    'call.invocation_id == claim.after_unknown else "may_have_run"\n',
+                    "call.invocation_id == claim.after_unknown else None\n",
+                ),
+                (
+                    "any call settles an unknown one",
+                    "store/sqlite/calls.py",
+                    "WHERE invocation_id = ? AND principal = ? AND request_digest = ?",
+                    "WHERE invocation_id = ? AND ? IS NOT NULL AND ? IS NOT NULL",
+                ),
+                (
+                    "the answer of a call is anybody's",
+                    "store/sqlite/calls.py",
+                    "    WHERE principal = ? AND expires_at",
+                    "    WHERE ? IS NOT NULL AND expires_at",
+                ),
+                (
+                    "a call is forgotten while it may be under way",
+                    "store/sqlite/calls.py",
+                    "max(claim.kept_seconds, lease)",
+                    "claim.kept_seconds",
+                ),
+                (
+                    "a refused call that is brought back has its key",
+                    "store/sqlite/calls.py",
+                    "claim if ran else replace(claim, key=None)",
+                    "claim",
+                ),
+            ),
+            "tests/store/contract/test_departures.py": (
+                (
+                    "who has left takes an answer",
+                    "store/sqlite/calls.py",
+                    "and not takes(call.invocation_id):",
+                    "and False:",
+                ),
+            ),
+            "tests/security/test_hand_over.py": (
+                (
+                    "that a caller left is not noted",
+                    "invocation/departure.py",
+                    "            self._records.leaving(self._delivery.taken)\n",
+                    "            pass\n",
+                ),
+                (
+                    "who leaves breaks its call off",
+                    "invocation/dispatcher.py",
+                    "            if leaving is None or self._stopping:\n",
+                    "            if True:\n",
+                ),
+                (
+                    "an answer is kept unredacted for its caller",
+                    "invocation/execution.py",
+                    "partial(completed.result.model_dump_json, exclude_defaults=True)",
+                    'lambda: completed.result.model_copy(update={"payload": raw.payload.decode()}).model_dump_json()',
+                ),
+            ),
+            "tests/e2e/test_departures_over_http.py": (
+                (
+                    "a broken connection leaves nothing",
+                    "tools/connection.py",
+                    "    scope.cancel()\n",
+                    "    pass\n",
+                ),
+            ),
+            "tests/security/test_limits.py": (
+                (
+                    "who leaves while room is looked for leaves no record",
+                    "invocation/pipeline.py",
+                    "isinstance(error, LeftError) or delivery.waits_for_room:",
+                    "isinstance(error, LeftError):",
+                ),
+            ),
+        }.items()
+        for name, file, old, new in mutants
+    ),
+    *(
         Mutant(name, file, old, new, "tests/store/contract/test_departures.py")
         for name, file, old, new in (
             (
