@@ -31,7 +31,7 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for expected in (
-        "5 of 5 functions",
+        "6 of 6 functions",
         "A person is asked:",
         "Run the Lambda function order-refund:live?",
         "would be invoked",
@@ -41,6 +41,8 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
         "denied: ",
         "part of 101,019 bytes",
         "/rows: 14 of 1,344 items shown",
+        "approval_pending: ",
+        "$ lambda-warden approvals approve ",
         "running: ",
         '{"exported":1280,"seconds":2}',
     ):

@@ -178,7 +178,7 @@ async def test_what_the_manifest_allows_and_aws_does_not_have_is_refused_by_aws(
 
 async def test_the_list_joins_the_manifest_with_what_aws_knows(running: Warden) -> None:
     result = await running.list_functions()
-    assert result["total"] == 5
+    assert result["total"] == 6
     entries = {entry["function"]: entry for entry in result["functions"]}
     refund = entries[arn("order-refund")]
     assert refund["effect"] == "destructive"
@@ -200,12 +200,12 @@ async def test_the_list_filters_and_pages(running: Warden) -> None:
         arn("sales-report"),
     ]
     assert (await running.list_functions(name_contains="order-"))["total"] == 2
-    assert (await running.list_functions(region="us-east-1", account="123456789012"))["total"] == 5
+    assert (await running.list_functions(region="us-east-1", account="123456789012"))["total"] == 6
     assert (await running.list_functions(region="eu-west-1"))["total"] == 0
     first = await running.list_functions(limit=3)
     second = await running.list_functions(limit=3, cursor=first["next_cursor"])
     assert len(first["functions"]) == 3
-    assert len(second["functions"]) == 2
+    assert len(second["functions"]) == 3
     assert "next_cursor" not in second
 
 

@@ -87,6 +87,14 @@ class Stage:
         self._line("and says yes.", fg="yellow")
         return ElicitResult(action="accept", content={"approve": True})
 
+    def approved(self, approval_id: str, question: str) -> None:
+        """Show what an operator does at a terminal of their own."""
+        self._line("The operator, who alone knows the approver's secret:", fg="yellow")
+        self._line(f"$ lambda-warden approvals approve {approval_id}", "  ", fg="yellow")
+        for line in question.split("\n"):
+            self._line(line, "  ", fg="yellow")
+        self._line("It is approved, and that is on record.", "  ", fg="yellow")
+
     def result(self, result: CallToolResult) -> None:
         """Show what a model would read."""
         color = "red" if result.is_error else "green"

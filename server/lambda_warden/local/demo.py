@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult
 
+from lambda_warden.approvals.secret import set_secret, unlock
 from lambda_warden.local.console import Stage
 from lambda_warden.local.deploy import FUNCTIONS, deploy
-from lambda_warden.local.endpoint import ACCOUNT, REGION, embedded_endpoint
+from lambda_warden.local.endpoint import ACCOUNT, REGION, EndpointError, embedded_endpoint
 from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
+from lambda_warden.store.approvals import PendingApproval
+from lambda_warden.store.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,35 @@ async def run_demo() -> None:
     with demo_environment() as environment:
         stage.say(f"Endpoint {environment.endpoint_url}, with {', '.join(FUNCTIONS)}.", dim=True)
         arguments = ["-m", "lambda_warden", "serve", "--no-sign-request", "--manifest", str(environment.manifest)]
-        server = StdioServerParameters(
-            command=sys.executable,
-            args=[*arguments, "--records", str(environment.folder / "records.sqlite3")],
-        )
+        operator = _Operator(environment.folder)
+        server = StdioServerParameters(command=sys.executable, args=[*arguments, *operator.options])
         async with Client(server, elicitation_callback=stage.person) as client:
             stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.", dim=True)
-            await _walk(client, stage)
+            await _walk(client, stage, operator)
     stage.say("\nThe endpoint and the server are stopped. To point an MCP host at them: lambda-warden serve --demo")
 
 
-async def _walk(client: Client, stage: Stage) -> None:
+class _Operator:
+    """Stands in for a person at another terminal, who decides with the approver's secret."""
+
+    def __init__(self, folder: Path) -> None:
+        self._secret = secrets.token_urlsafe()
+        self._secret_file, self._records = folder / "approver.json", folder / "records.sqlite3"
+        self.options = ["--records", str(self._records), "--approvals-secret-file", str(self._secret_file)]
+        set_secret(self._secret_file, self._secret)
+
+    def approve(self, approval_id: str) -> PendingApproval:
+        """Do what `lambda-warden approvals approve ID` does, and give what was approved."""
+        with closing(open_store(self._records).audit_log(about={"command": "approvals"})) as store:
+            pending = store.find_approval(approval_id)
+            if pending is None:
+                raise EndpointError(f"the demo's request for approval {approval_id} is gone")
+            key = unlock(self._secret_file, self._secret)
+            key.decide(store, pending, "approved", by="operator", how="terminal", note="seen in the demo")
+            return pending
+
+
+async def _walk(client: Client, stage: Stage, operator: _Operator) -> None:
     async def call(title: str, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
         stage.step(title, tool, arguments)
         result = await client.call_tool(tool, dict(arguments))
@@ -105,10 +127,13 @@ async def _walk(client: Client, stage: Stage) -> None:
         "invoke_function",
         {"function": "sales-report:live", "payload": {"year": 2025}},
     )
-    export = {"function": "nightly-export:live", "payload": {"seconds": 2}}
-    slow = await call("A slow call, which outlives the wait", "invoke_function", {**export, "wait_seconds": 0})
+    export = {"function": "nightly-export:1", "payload": {"seconds": 2}, "reason": "the month is over"}
+    asked = await call("A call that the operator approves, at another terminal", "invoke_function", export)
+    approval_id = str((asked.structured_content or {}).get("approval_id"))
+    stage.approved(approval_id, operator.approve(approval_id).ask.question)
+    slow = await call("The same call again: a slow one", "invoke_function", {**export, "wait_seconds": 1})
     invocation_id = (slow.structured_content or {}).get("invocation_id")
-    await call("The same call, made again by a host that gave up", "invoke_function", {**export, "wait_seconds": 0})
+    await call("And again, by a host that gave up", "invoke_function", {**export, "wait_seconds": 0})
     await call("Its answer, when it has ended", "read_result", {"invocation_id": invocation_id})
 
 
