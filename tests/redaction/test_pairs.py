@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+import regex
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lambda_warden.redaction.hidden import without_hidden
 from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text, secret_named, suspicion
 from support.harmless import MESSAGES
@@ -49,18 +54,48 @@ def test_the_secret_goes_and_what_it_is_for_stays(text: str, shown: str) -> None
     assert redact_text(text).text == shown
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e"])
-def test_characters_that_nobody_sees_hide_nothing(hidden: str) -> None:
+# General_Category Cf, a variation selector, fillers, a tag, blanks: of each kind.
+UNSEEN = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\u3164", "\u115f", "\u2800", "\ufe0f"]
+UNSEEN += ["\u061c", "\u180e", "\ufff9", "\U000e0041", "\U000e0100", "\U0001d173", "\U000110bd"]
+
+
+@pytest.mark.parametrize("hidden", UNSEEN, ids=ascii)
+@pytest.mark.parametrize("escape", [str, lambda text: json.dumps(text)[1:-1]], ids=["as it is", "escaped for JSON"])
+def test_characters_that_nobody_sees_hide_nothing(hidden: str, escape: Callable[[str], str]) -> None:
     secret, _ = make("GitHub token")
-    assert redact_text(f"see {secret[:9]}{hidden}{secret[9:]}").text == "see [redacted:github-token]"
-    assert redact_text(f"pass{hidden}word=hun{hidden}ter2").text == "password=[redacted:password]"
-    assert redact_text(f"caf{hidden}e").text == f"caf{hidden}e"
+    long, _ = make("npm token")
+    mark = "[redacted:password]"
+    for text, shown in {
+        f"see {secret[:9]}{hidden}{secret[9:]}": "see [redacted:github-token]",
+        f"see {long}{hidden}{long[9:]} there": "see [redacted:npm-token] there",
+        f"pass{hidden}word=hun{hidden}ter2": f"password={mark}",
+        f"pass{hidden}word=hun{hidden}ter2&user=bob": f"password={mark}&user=bob",
+        f"pass{hidden}word=hun{hidden}ter2 body=password%3Dzq7x9%26user%3Dbob": (
+            f"password={mark} body=password%3D{mark}%26user%3Dbob"
+        ),
+        f"password=hunter2 pass{hidden}word=hunter3": f"password={mark} password={mark}",
+        f"caf{hidden}e": escape(f"caf{hidden}e"),
+        f"caf{hidden}e password=hunter2": escape(f"caf{hidden}e") + f" password={mark}",
+    }.items():
+        once = redact_text(escape(text))
+        assert once.text == shown, text
+        assert redact_text(once.text).count == 0
+
+
+def test_what_nobody_sees_is_known_by_its_properties() -> None:
+    unseen = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}]")
+    assert [
+        hex(code) for code in range(0x110000) if unseen.match(chr(code)) and without_hidden(f"ä{chr(code)}") != "ä"
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *((name, "password") for name in ("REDIS_PASS", "db.password", "Admin Password", "wifiPassword", "passwd2")),
+        *(
+            (name, "password")
+            for name in ("REDIS_PASS", "pass\u00adword", "db.password", "Admin Password", "wifiPassword", "passwd2")
+        ),
         *((name, "key") for name in ("OPENAI_KEY", "app-key", "azure.storage.key", "x-functions-key", "rsaPrivateKey")),
         *((name, "secret") for name in ("SECRET_KEY_BASE", "SENTRY_DSN", "connectionString", "Cookie", "card.cvv")),
         *((name, None) for name in ("taskToken", "nextForwardToken", "primary_key", "monkey", "bypass", "secretArn")),
@@ -88,6 +123,7 @@ _PIECES = (
 
 
 @given(st.lists(_PIECES, max_size=6).map("".join))
+@example("pa\u200bssword=zQ7\u200dxK9vW3jbody=password%3DzQ7xK9vW3j%26user%3Dbob")
 def test_what_is_redacted_once_stays_as_it_is(text: str) -> None:
     once = redact_text(text)
 

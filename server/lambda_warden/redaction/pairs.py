@@ -72,7 +72,7 @@ _BRACED: Final = re.compile(  # placeholders
 )
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[+-]?[ \t]*(?:#[^\n]*)?\r?\n")
 _REST_OF_LINE: Final = re.compile(r"(?:[ \t]+[^\s\"'`,;|&<>(){}\[\]=:]+)+")
-_REST: Final = re.compile(r"[^\r\n]*+")
+_REST: Final = re.compile(r"[^\r\n]{0,200}+")
 _SEPARATORS: Final = re.compile(r"[_.$-]|(?<=[a-z])(?=[A-Z])")
 _LEVELS: Final = frozenset(
     [
@@ -203,7 +203,7 @@ def _bare(
         return None
     if phrase := _phrase(text, at, last, meaning, prose=prose):
         return SecretSpan(at, phrase, meaning.kind)
-    sentence = value + (_REST.match(text, last) or value)[0][:200] if value.lower() in FUNCTION_WORDS else value
+    sentence = value + (_REST.match(text, last) or value)[0] if value.lower() in FUNCTION_WORDS else value
     if is_harmless(value, meaning, prose=prose, quoted=False) or sentence != value:
         return None
     if prose and kind == "pair" and _REST_OF_LINE.match(text, last) and is_word(value):

@@ -9,37 +9,10 @@ from functools import lru_cache
 from typing import Final
 
 from lambda_warden.redaction.detectors import DETECTORS, Detector, by_prefix
+from lambda_warden.redaction.hidden import without_hidden
+from lambda_warden.redaction.literals import SHORT_END, LiteralPattern, literal_pattern
 from lambda_warden.redaction.names import KEY, SHORT_STEMS, STEMS, NameMeaning, meaning_of, words_of
 from lambda_warden.redaction.shapes import SHAPES
-
-_SHORT_END: Final = "[^a-z0-9]"
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralPattern:
-    """What something secret begins with, in lower case: literal at its start, so that a search for it is fast."""
-
-    pattern: str
-    literal: str
-    in_text: re.Pattern[str]
-    in_bytes: re.Pattern[bytes]
-
-    @property
-    def ends_name(self) -> bool:
-        """Whether it is the end of a name, and what no name goes on with."""
-        return self.pattern.endswith(_SHORT_END)
-
-
-@lru_cache(maxsize=4096)
-def literal_pattern(pattern: str) -> LiteralPattern:
-    """Compile a pattern, which may be an escaped literal."""
-    plain = re.sub(r"\\(\W)", r"\1", pattern)
-    return LiteralPattern(
-        pattern, "" if _SPECIAL.search(pattern) else plain, re.compile(pattern), re.compile(pattern.encode())
-    )
-
-
-_SPECIAL: Final = re.compile(r"(?<!\\)[.^$*+?{}\[\]|()]|\\[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +40,7 @@ class Detectors:
         """What a name tells of its value, or None."""
         if name in self.allow:
             return None
+        name = without_hidden(name)
         if self._words:
             words = tuple(words_of(name))
             if any(words[-len(own) :] == own for own in self._words):
@@ -114,7 +88,7 @@ def index(detectors: Detectors) -> Index:
     prefixes = by_prefix((*detectors.added, *DETECTORS))
     # What begins with a word is found by it: most plurals.
     own = {each for name in detectors.names for each in _stems(words_of(name)[-1])}
-    short = tuple(f"{stem}{_SHORT_END}" for stem in SHORT_STEMS)
+    short = tuple(f"{stem}{SHORT_END}" for stem in SHORT_STEMS)
     return Index(
         tuple(tuple(map(literal_pattern, shape.literals)) for shape in SHAPES),
         tuple((literal_pattern(re.escape(prefix)), each) for prefix, each in prefixes.items()),

@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 
 from lambda_warden.jsontools.prefilter import Prefilter, windows
 from lambda_warden.redaction.harmless import is_harmless
-from lambda_warden.redaction.marks import RedactedText, SecretSpan, is_mark, mark
+from lambda_warden.redaction.hidden import ESCAPED, HIDDEN, unescaped, without_hidden
+from lambda_warden.redaction.literals import LiteralPattern, literal_pattern
+from lambda_warden.redaction.marks import MARK, RedactedText, SecretSpan, is_mark, mark
 from lambda_warden.redaction.pairs import SCHEMES, find_pair
-from lambda_warden.redaction.policy import BUILT_IN, Detectors, LiteralPattern, index, literal_pattern
+from lambda_warden.redaction.policy import BUILT_IN, Detectors, index
 from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, SHAPES
 
 __all__ = (
@@ -32,20 +34,10 @@ __all__ = (
     "redact_truncated_text",
     "secret_named",
     "suspicion",
-    "unescaped",
 )
 
-# Characters that nobody sees (Unicode, General_Category Cf, of those that are in use): they part a name or a secret.
-_HIDDEN: Final = "".join(
-    chr(each)
-    for first, last in ((0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E))
-    for each in range(first, last + 1)
-) + "".join(map(chr, (*range(0x2060, 0x2065), *range(0x2066, 0x2070), 0x34F, 0xFEFF)))
-_HIDING: Final = re.compile(f"[{_HIDDEN}]")
-_HIDING_LITERALS: Final = tuple(map(literal_pattern, _HIDDEN))
-_ESCAPE: Final = re.compile(r"(?<!\\)\\++u(00[0-7][0-9A-Fa-f]|00[aA][dD]|20[0-6][0-9A-Fa-f]|[fF][eE][fF][fF])")
-_ESCAPE_LITERALS: Final = tuple(map(literal_pattern, (r"\\u00", r"\\u20", r"\\ufeff")))
-_ESCAPE_LEVELS: Final = 4
+_PARTED: Final = re.compile(rf"({MARK})((?:{HIDDEN.pattern}|\\+u)[^\s\"'`,;&<>]*+)")
+_WORD: Final = re.compile(r"[\w+/=.~-]*+")
 _LARGE: Final = 4096  # characters of a text in which the prefilter is faster
 _TOGETHER: Final = (24, 64, 16, 1)  # patterns searched for at once: of more, the search is no longer that for literals
 _REACH: Final = 128  # more than any of these patterns takes
@@ -73,12 +65,12 @@ class Suspicion:
     @property
     def escapes(self) -> bool:
         """Whether JSON escapes may hide something."""
-        return self.everything or not self.literals.isdisjoint(_ESCAPE_LITERALS)
+        return self.everything or ESCAPED in self.literals
 
     @property
     def hidden(self) -> bool:
         """Whether characters that nobody sees may."""
-        return self.everything or not self.literals.isdisjoint(_HIDING_LITERALS)
+        return self.everything or HIDDEN in self.literals
 
     def in_text(self, text: str) -> bool:
         """Whether a part of the text may hold any of it."""
@@ -101,7 +93,7 @@ _KEY_LITERALS: Final = frozenset(
 
 @lru_cache(maxsize=16)
 def _everything(detectors: Detectors) -> Suspicion:
-    literals = frozenset((*index(detectors).literals(), *_ESCAPE_LITERALS, *_HIDING_LITERALS))
+    literals = frozenset((*index(detectors).literals(), ESCAPED, HIDDEN))
     return Suspicion(literals, detectors, everything=True)
 
 
@@ -173,16 +165,24 @@ def redact_text(text: str, among: Suspicion | None = None, detectors: Detectors 
     """
     if among is None:
         among = suspicion(text.encode(errors="surrogatepass"), detectors=detectors)
-    plain = text
-    if among.escapes and ("\\u00" in text or "\\u20" in text or "\\uf" in text.lower()):
-        plain = unescaped(text)
-    if among.hidden or plain is not text:
-        plain = _HIDING.sub("", plain)
-    if plain != text:
-        redacted = _settled(_redact(plain, _everything(among.detectors)), among.detectors)
-        shown = _settled(_redact(text, among), among.detectors)
-        return redacted if redacted.count > shown.count else shown
-    return _settled(_redact(text, among), among.detectors)
+    shown = _settled(_redact(text, among), among.detectors)
+    plain = _plain(shown.text, among)
+    if plain == shown.text:
+        return shown
+    joined = shown.text
+    if shown.count:  # a secret that was known by its first part goes on behind what parts it
+        joined = _PARTED.sub(lambda found: found[1] + _WORD.sub("", _plain(found[2], among), count=1), joined)
+    parted = _settled(_redact(_plain(joined, among), _everything(among.detectors)), among.detectors)
+    if parted.count or joined != shown.text:
+        return RedactedText(parted.text, shown.count + parted.count)
+    return shown
+
+
+def _plain(text: str, among: Suspicion) -> str:
+    """A text without what may hide a secret in it."""
+    if among.escapes and "\\u" in text:
+        text = unescaped(text)
+    return without_hidden(text) if among.hidden else text
 
 
 def _settled(redacted: RedactedText, detectors: Detectors) -> RedactedText:
@@ -353,21 +353,6 @@ def opens_key(text: str) -> bool:
 def closes_key(text: str) -> bool:
     """Whether a private key ends in a text."""
     return KEY_END.search(text) is not None
-
-
-def unescaped(text: str) -> str:
-    """A text without the JSON escapes that can hide a secret, and without those that these hid."""
-    for _ in range(_ESCAPE_LEVELS):
-        before, text = text, _ESCAPE.sub(_character, text)
-        if text == before:
-            break
-    return text
-
-
-def _character(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16))
-    # A quote or backslash stays escaped, as it would be one level further out.
-    return "\\" + character if character in '"\\' else character if character >= " " or character in "\t\n\r" else " "
 
 
 def _end_of_partial_words(text: str) -> int:
