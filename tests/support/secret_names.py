@@ -45,7 +45,9 @@ wallet mnemonic,
 seed phrase, recovery phrase, mnemonic phrase, sas token, sas url, session id, jsessionid, phpsessid, webhook url,
 slack webhook url, authorization code, kennwort, passwort, contrasena, senha, pepper, wifi password, vpn password,
 ldap bind password, tokens secret, passkey, deployer private key, wallet private key, eth private key, dropbox key,
-github key, slack signing secret, discord bot token, telegram bot token, twilio auth token, mail password
+github key, slack signing secret, discord bot token, telegram bot token, twilio auth token, mail password,
+bind pw, bindpw, rootpw, admin pw, vault pass, tls key, security answer, passport number, bank account number,
+key material, contraseña, wachtwoord
 """
 NAMES = tuple(" ".join(name.split()) for name in _WORDS.split(",") if name.strip())
 

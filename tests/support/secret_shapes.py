@@ -12,6 +12,7 @@ import string
 
 _ALPHABETS = {
     "A": string.ascii_letters + string.digits,
+    "L": string.ascii_letters,
     "h": string.digits + "abcdef",
     "u": string.ascii_letters + string.digits + "-_",
     "U": string.ascii_uppercase + string.digits,
@@ -151,6 +152,10 @@ KINDS: dict[str, str] = {
     "OpenRouter key": "sk" + "-or-v1-{h:64}",
     "DeepSeek key": "sk" + "-{h:32}",
     "Hugging Face token": "h" + "f_{A:34}",
+    "Hugging Face token of letters": "h" + "f_{L:34}",
+    "Infracost key": "ico" + "-{A:32}",
+    "Octopus key": "AP" + "I-{U:26}",
+    "Elastic key": "ess" + "u_{A:60}",
     "Groq key": "gs" + "k_{A:52}",
     "xAI key": "xa" + "i-{A:80}",
     "Perplexity key": "ppl" + "x-{A:48}",

@@ -232,6 +232,9 @@ DETECTORS: Final = (
     Detector("datadog-key", ("pub",), HEX, 32, 34, 2.5),
     Detector("dynatrace-token", ("dt0c01.", "dt0s01.", "dt0s02.", "dt0s06.", "dt0s16."), DOTTED, 40, None, 3),
     Detector("honeycomb-key", ("hcaik_", "hcxik_", "hcamk_", "hcalk_"), LOWER, 32, None, 3),
+    Detector("infracost-key", ("ico-",), ALNUM, 32, 32, 3),
+    Detector("octopus-key", ("API-",), "A-Z0-9", 26, 26, 3),
+    Detector("elastic-key", ("essu_",), BASE64, 40, None, 3),
     Detector("posthog-key", ("phx_", "phs_"), ALNUM, 32, None, 3),
     Detector("axiom-token", ("xaat-", "xapt-"), "0-9a-f-", 36, 36, 2.5),
     Detector("logfire-token", ("pylf_v1_",), WORD, 30, None, 3),
@@ -248,7 +251,7 @@ DETECTORS: Final = (
         2,
     ),
     Detector("ai-key", ("sk-",), ALNUM, 32, None, 2),
-    Detector("huggingface-token", ("hf_", "api_org_"), ALNUM, 30, None, 3),
+    Detector("huggingface-token", ("hf_", "api_org_"), ALNUM, 30, None, 2.9),  # of letters alone
     Detector("groq-key", ("gsk_",), ALNUM, 40, None, 3),
     Detector("xai-key", ("xai-",), ALNUM, 60, None, 3),
     Detector("perplexity-key", ("pplx-",), ALNUM, 40, None, 2.5),

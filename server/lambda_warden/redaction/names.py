@@ -19,7 +19,7 @@ KEY: Final = "key"
 LAST_WORDS: Final[dict[str, str]] = {
     **dict.fromkeys(
         "password passwd passphrase passcode passwort kennwort contrasena contraseña senha motdepasse pwd"
-        " pswd psw pword"
+        " pswd psw pword pw bindpw rootpw adminpw userpw dbpw wachtwoord"
         " userpass dbpass dbpasswd mypass rootpass adminpass passphrases passwords masterpass"
         " sshpass ldappass ftppass mailpass smtppass redispass mysqlpass pgpass pgpassword dbpwd userpwd".split(),
         PASSWORD,
@@ -54,7 +54,7 @@ KEYS: Final = frozenset(
     " ecdsa ssh jwt jwk admin server license licence deploy root user host db database integration ingest ingestion"
     " write read publishable restricted live test prod production staging bot hook cookie token password pass"
     " subscription bus role functions function bucket data datakey symmetric wrapping recovery backup restic"
-    " vault unseal seal"
+    " vault unseal seal tls ssl"
     " rails laravel django flask fernet nextauth s3 r2 minio spaces b2"
     " openai anthropic claude gemini google gcp groq mistral cohere deepseek perplexity pinecone huggingface hf"
     " replicate together openrouter xai elevenlabs stability tavily serper serpapi voyage weaviate qdrant"
@@ -73,7 +73,7 @@ KEYS: Final = frozenset(
 PASS_WORDS: Final = frozenset(
     "db database user usr smtp mail email imap redis mysql mariadb postgres postgresql pg mongo mongodb rabbit rabbitmq"
     " mqtt amqp ftp sftp ldap bind root admin login basic auth http https proxy ssh sudo su my wifi wlan wp ansible"
-    " become vnc rdp keystore truststore key store cert ca pfx p12 jks master app service svc sql oracle mssql"
+    " vault become vnc rdp keystore truststore key store cert ca pfx p12 jks master app service svc sql oracle mssql"
     " elastic es kafka sasl nexus jenkins docker registry git site default old new current".split()
 )
 """Words before `pass` that make it a password; `bypass`, `first_pass` and `boarding_pass` are none."""
@@ -116,6 +116,10 @@ PHRASES: Final[dict[tuple[str, ...], str]] = {
     ("recovery", "codes"): SECRET,
     ("backup", "code"): SECRET,
     ("backup", "codes"): SECRET,
+    ("security", "answer"): SECRET,
+    ("passport", "number"): SECRET,
+    ("bank", "account", "number"): SECRET,
+    ("key", "material"): KEY,
     ("pass", "phrase"): PASSWORD,
     ("pass", "word"): PASSWORD,
     ("pass", "code"): PASSWORD,
@@ -240,7 +244,7 @@ STEMS: Final = tuple(
         {
             *("pass", "pwd", "secret", "token", "credential", "apikey", "cookie", "mnemonic", "passwort", "kennwort"),
             *("contrase", "senha", "pswd", "signature", "phrase", "connection", "connstr", "authorization", "bearer"),
-            *("sessionid", "sessid", "session", "webhook", "privatekey"),
+            *("sessionid", "sessid", "session", "webhook", "privatekey", "bindpw", "wachtwoord", "answer"),
         }
     )
 )
@@ -264,6 +268,6 @@ SHORT_STEMS: Final = (
         "jws",
         "jwe",
     ),
-    *("pat", "auth", "auths", "cred", "creds", "sas", "hmac", "psw", "pword", "pepper", "seed", "code", "codes"),
-    *("number", "str", "string", "words", "data"),
+    *("pat", "auth", "auths", "cred", "creds", "sas", "hmac", "psw", "pw", "pword", "pepper", "seed", "code", "codes"),
+    *("number", "str", "string", "words", "data", "material"),
 )

@@ -23,7 +23,7 @@ SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "digest", "
 _QUOTE: Final = r"""(?:\\{0,7}["'`]|&(?:quot|apos|\#0?3[49]|\#[xX]2[27]);|%2[27])"""
 _NAME_BEFORE: Final = re.compile(r"(?<![\w.$-])[\w.$-]*+\Z")
 _NAME_BEHIND: Final = re.compile(
-    r"[A-Za-z0-9]{0,32}+(?:[_.-]{1,2}[A-Za-z0-9]{1,32}+){0,4}+"
+    r"[A-Za-z0-9ß-ÿ]{0,32}+(?:[_.-]{1,2}[A-Za-z0-9ß-ÿ]{1,32}+){0,4}+"
     r"(?: (?i:value|string|hash|confirmation|key base|base|pem|data|url|id|codes?)(?![A-Za-z0-9_]))?+"
 )
 _WORD_BEFORE: Final = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,24}) \Z")
