@@ -70,7 +70,7 @@ NAMES: Final = (
     Names("capacity", "ER_CON_COUNT_ERROR ER_TOO_MANY_USER_CONNECTIONS ER_USER_LIMIT_REACHED", "MySQL"),
     Names("capacity", "P1008 P2024 P2037", "Prisma"),
     Names("capacity", "PoolTimeout PoolTimeoutError PoolError FullPoolError EmptyPoolError", "httpx, psycopg, urllib3"),
-    Names("capacity", "TimeoutAcquiringConnection ConnectionAcquireTimeoutError PoolClearedError", "Sequelize, MongoDB"),
+    Names("capacity", "TimeoutAcquiringConnection ConnectionAcquireTimeoutError SequelizeConnectionAcquireTimeoutError PoolClearedError", "Sequelize, MongoDB"),
     Names("capacity", "WaitQueueTimeoutError MongoWaitQueueTimeoutError WaitQueueTimeout", "MongoDB"),
     Names("capacity", "SQLTransientConnectionException PoolExhaustedException", "JDBC, HikariCP"),
     Names("capacity", "ConnectionTimeoutError ConnectionPoolTimeoutException PoolTimedOut", "ActiveRecord, Apache, sqlx"),
@@ -113,6 +113,7 @@ NAMES: Final = (
     Names("network", "ConnectError ConnectTimeout ConnectTimeoutError ConnectionError ConnectionClosedError", "Python"),
     Names("network", "ConnectionRefusedError ConnectionResetError ConnectionAbortedError BrokenPipeError", "Python"),
     Names("network", "TimeoutError ReadTimeout ReadTimeoutError ReadError WriteTimeout RemoteProtocolError", "Python"),
+    Names("network", "ConnectionTimeout ConnectionTimeoutException ReadTimeoutException", "Elasticsearch, OpenSearch, JVM"),
     Names("network", "MaxRetryError NewConnectionError NameResolutionError ProtocolError ProxyError", "urllib3, requests"),
     Names("network", "SSLError SSLCertVerificationError ChunkedEncodingError URLError RemoteDisconnected", "Python"),
     Names("network", "ClientConnectorError ServerDisconnectedError ServerTimeoutError ClientOSError", "aiohttp"),
@@ -217,6 +218,7 @@ WORDS: Final = (
     Words("network", r"\bCERTIFICATE_VERIFY_FAILED\b|(?i:\bcertificate (?:verify failed|has expired|signed by unknown authority|is not (?:valid|trusted))\b|\bself[- ]signed certificate\b)", "TLS"),
     Words("network", r"(?i)\bunable to (?:verify the first|get (?:local )?issuer) certificate\b|\bPKIX path (?:building|validation) failed\b|\bx509: |\bhostname/IP does not match certificate\b|\binvalid peer certificate\b|\bhandshake[_ ]failure\b", "TLS"),
     Words("network", r"\b(?:status(?: code)?|HTTP(?: Error)?) ?:?=? ?50[24]\b|\b50[24] (?:Server Error|Bad Gateway|Gateway Time-?out)\b", "HTTP clients"),
+    Words("network", r"(?i)\b(?:could(?: not|n't)|can(?:not|'t)|unable to|failed to) (?:connect to|reach) (?:the )?(?:database|server|broker|cluster|node|host|any|[a-z0-9-]+[.:][a-z0-9])", "Neo4j, Kafka, NATS, Cassandra"),
 )
 
 # fmt: on

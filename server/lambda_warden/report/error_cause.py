@@ -120,6 +120,8 @@ _EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
 """What a log tells of why a process ended, which the error itself does not know."""
 
 _OF_PROCESS: Final = re.compile(r"\bRuntime exited\b|\bProcess exited before\b|\ATask timed out after ")
+_OF_LAMBDA: Final = re.compile(r"(?:START|END|REPORT) RequestId: |RequestId: |INIT_|EXTENSION\t|Runtime\.\w+\s*\Z")
+_LAST_LINES: Final = 4
 _WRAPPED: Final = re.compile(r"(?P<where>Function|Init)<(?P<type>.*)>")
 _OWN: Final = re.compile(r"(?:Runtime|Sandbox|Extension|Function)\.\w+")
 _NAME: Final = re.compile(r"\w+\Z")
@@ -226,7 +228,14 @@ def _of_exit(errors: list[Said], log: Log | None) -> ErrorCause:
     """Why a process ended: some say themselves why they end, and to others an error happened just before."""
     texts = [*(error.message for error in errors), *_texts(log)]
     reason = next((cause for pattern, cause in _EXIT_REASONS if any(map(pattern.search, texts))), None)
-    return reason or _of_last_logged(log) or "exit"
+    return reason or _of_last_logged(log) or _of_last_lines(log) or "exit"
+
+
+def _of_last_lines(log: Log | None) -> ErrorCause | None:
+    """What a process wrote last, which no logger marked as an error: Go's log.Fatal, a panic of Rust."""
+    lines = [line for line in (log.text.splitlines() if log else ()) if line.strip() and not _OF_LAMBDA.match(line)]
+    causes = (_specific(Said("", line)) for line in reversed(lines[-_LAST_LINES:]))
+    return next(filter(None, causes), None)
 
 
 def _of_last_logged(log: Log | None) -> ErrorCause | None:
