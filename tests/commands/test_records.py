@@ -220,7 +220,7 @@ def test_bad_options_are_one_clear_error(path: Path, arguments: list[str], expec
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("subcommand", ["follow", "export", "verify"])
+@pytest.mark.parametrize("subcommand", ["export", "verify"])
 def test_a_file_that_is_not_there_is_named_and_not_made(path: Path, subcommand: str) -> None:
     result = run(path, subcommand)
     assert result.exit_code == 1
@@ -349,6 +349,28 @@ def test_follow_prints_what_comes_while_a_server_writes(calls: SqliteAuditLog, p
     assert "denied" in denied
     assert "\x1b" not in denied
     assert "reload" in reload
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["no file", "empty file"])
+def test_follow_waits_for_the_first_server(path: Path, empty: bool) -> None:
+    if empty:
+        path.touch()
+    script = "from lambda_warden.commands.records import records; records()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "--records", str(path), "follow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert str(path) in process.stderr.readline()  # it is waiting now
+        with closing(SqliteAuditLog(path)) as store:
+            store.append("denial", "first", {"tool": "dry_run", "function": "f"})
+            assert ["start" in process.stdout.readline(), "denied" in process.stdout.readline()] == [True, True]
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+    assert process.returncode == 0
 
 
 @pytest.mark.usefixtures("calls")

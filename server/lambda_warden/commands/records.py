@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -117,7 +117,7 @@ def list_records(
 
     A call that has not ended is running, or unknown once it must have ended.
     """
-    if isinstance(path, Path) and (not path.exists() or not path.stat().st_size):
+    if _is_unwritten(path):
         click.echo(f"Nothing is recorded yet: {path} is written once a server runs.", err=True)
         return
     with _reading(path) as reader:
@@ -152,9 +152,14 @@ def list_records(
 @click.pass_obj
 def follow(path: Path | str, lines: int, as_json: bool) -> None:
     """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
-    with _reading(path) as reader:
-        seen = max(reader.last() - lines, 0)
-        try:
+    with suppress(KeyboardInterrupt):
+        waited = _is_unwritten(path)
+        if waited:
+            click.echo(f"Nothing is recorded yet: waiting until a server writes to {path}.", err=True)
+        while _is_unwritten(path):
+            time.sleep(_POLL_SECONDS)
+        with _reading(path) as reader:
+            seen = 0 if waited else max(reader.last() - lines, 0)
             while True:
                 # The list ends the reading before it waits for the terminal, so that it never holds up a server.
                 for record in list(reader.events(seen)):
@@ -162,8 +167,11 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
                     row = _new_row(reader, record)
                     click.echo(row.json() if as_json else _line(row.cells(), _WIDTHS))
                 time.sleep(_POLL_SECONDS)
-        except KeyboardInterrupt:
-            return
+
+
+def _is_unwritten(path: Path | str) -> bool:
+    """Whether no server has written to the records' file yet, which may not be there."""
+    return isinstance(path, Path) and (not path.exists() or not path.stat().st_size)
 
 
 @records.command()
