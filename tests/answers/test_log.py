@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_warden.answers import log as log_module
+from lambda_warden.answers.error_chain import split_trace
 from lambda_warden.answers.log import (
     ERROR_MESSAGE_LIMIT,
     ERROR_STACK_LIMIT,
@@ -463,3 +464,10 @@ def test_any_log_is_read_in_bounded_size_and_keeps_every_line_of_the_function(
     log.model_dump_json()
     kept = [part for entry in read_entries(text, None) for part in entry.lines]
     assert kept == text.replace("\r\n", "\n").replace("\u00a0", " ").split("\n")
+
+
+def test_a_trace_whose_end_was_cut_off_is_no_error_behind_another() -> None:
+    older = ["Traceback (most recent call last):", '  File "/var/task/a.py", line 1, in f', "    g()"]
+    newer = ["", "During handling of the above exception, another exception occurred:", "", *older]
+    assert split_trace([*older, *newer])[1] == []
+    assert [each.type for each in split_trace([*older, "KeyError: 'x'", *newer])[1]] == ["KeyError"]

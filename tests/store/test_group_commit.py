@@ -49,6 +49,21 @@ def test_those_who_wait_are_committed_together_and_one_that_fails_fails_alone(
     assert verify(path).problems == ()
 
 
+def test_nothing_is_left_of_work_that_fails_half_way(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite3"
+    with closing(SqliteAuditLog(path)) as records:
+
+        def half() -> None:
+            records._append("denial", "half", "{}")
+            raise ValueError
+
+        with pytest.raises(RecordError):
+            records._run(half)
+        records.append("denial", "whole", {})
+    assert [event.invocation_id for event in recorded(path) if event.kind == "denial"] == ["whole"]
+    assert verify(path).problems == ()
+
+
 def test_where_the_disk_is_full_nobody_is_told_that_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite3"
     with closing(SqliteAuditLog(path)) as records:

@@ -79,7 +79,7 @@ def split_trace(lines: Sequence[str]) -> tuple[ToldError, list[ToldError]]:
     listing = False
     for line in lines:
         if found := _FROM_OLDEST.match(line):
-            older = [_finished(own), *older]
+            older = [each for each in (_finished(own),) if each.type or each.message] + older
             own = ToldError(stack=[line[found.end() :]] if found.end() < len(line) else [])  # PHP's "Next X: …"
             path = [own]
         elif match := _CAUSE.fullmatch(line):
@@ -179,7 +179,7 @@ def split_raised(stack: list[str]) -> tuple[str | None, list[str]]:
 def _finished(error: ToldError) -> ToldError:
     """An error of a chain that begins with the oldest: its headline stands below its stack (Python) or above (PHP)."""
     raised, stack = split_raised([line for line in error.stack if line.strip()])
-    if raised is None and stack:
+    if raised is None and stack and not stack[0].startswith(TRACEBACK):  # of which the end, with the error, is missing
         raised, *stack = stack
     return replace(read_headline(raised or ""), stack=stack)
 

@@ -203,7 +203,7 @@ def report_first(
             next_step = (
                 f"Nothing was started now. {which[0].upper()}{which[1:]} may have run; the server stopped before it "
                 "knew. Check its effects or logs, and call it again only if it did not run"
-                f"{'' if adopted else ', with another key'}. {way}".rstrip()
+                f"{'' if adopted else ', with another key and this invocation_id as after_unknown'}. {way}".rstrip()
             )
     return InvokeResult(outcome=outcome, next_step=next_step, replayed=True, running_until=_utc(until), **_of(earlier))
 
