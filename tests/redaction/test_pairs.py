@@ -92,11 +92,9 @@ def test_what_nobody_sees_is_known_by_its_properties() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *(
-            (name, "password")
-            for name in ("REDIS_PASS", "pass\u00adword", "db.password", "Admin Password", "wifiPassword", "passwd2")
-        ),
+        *((name, "password") for name in ("REDIS_PASS", "db.password", "Admin Password", "wifiPassword", "passwd2")),
         *((name, "key") for name in ("OPENAI_KEY", "app-key", "azure.storage.key", "x-functions-key", "rsaPrivateKey")),
+        *((name, "token") for name in ("access_token", "to\u00adken", "auth\u200bToken", "refresh_\ufe0ftok\u2060en")),
         *((name, "secret") for name in ("SECRET_KEY_BASE", "SENTRY_DSN", "connectionString", "Cookie", "card.cvv")),
         *((name, None) for name in ("taskToken", "nextForwardToken", "primary_key", "monkey", "bypass", "secretArn")),
         *((name, None) for name in ("keyId", "tokenType", "PWD", "shipping", "author", "", "_", "key", "2")),

@@ -1196,8 +1196,8 @@ MUTANTS = [
     Mutant(
         "secrets in text are shown",
         "redaction/text.py",
-        "    return _settled(_redact(text, among), among.detectors)\n",
-        "    return RedactedText(text, 0)\n",
+        "    shown = _settled(_redact(text, among), among.detectors)\n",
+        "    shown = RedactedText(text, 0)\n",
         "tests/report/test_invocation.py tests/redaction/test_text.py",
     ),
     Mutant(
@@ -1217,9 +1217,23 @@ MUTANTS = [
     Mutant(
         "characters that nobody sees hide secrets",
         "redaction/text.py",
-        '        plain = _HIDING.sub("", plain)\n',
-        "        pass\n",
-        "tests/redaction/test_rates.py tests/redaction/test_text.py",
+        "    return without_hidden(text) if among.hidden else text\n",
+        "    return text\n",
+        "tests/redaction/test_pairs.py tests/redaction/test_text.py",
+    ),
+    Mutant(
+        "a secret goes on behind what nobody sees in it",
+        "redaction/text.py",
+        "    if shown.count:  # a secret",
+        "    if False:  # a secret",
+        "tests/redaction/test_pairs.py",
+    ),
+    Mutant(
+        "a member's name may hold what nobody sees",
+        "redaction/policy.py",
+        "        name = without_hidden(name)\n",
+        "",
+        "tests/redaction/test_pairs.py",
     ),
     Mutant(
         "causes are redacted as if they were secrets",
