@@ -289,6 +289,31 @@ def test_the_reason_of_a_throttling_is_shown_and_the_functions_own_limit_is_said
         assert (reason in other.message) is (reason != "<b>")
 
 
+KEY = "Lambda was unable to decrypt the environment variables because KMS access was denied."
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "advice"),
+    [
+        (403, "AccessDeniedException", "The role defined for the function cannot be assumed by Lambda.", "own role"),
+        (400, "InvalidParameterValueException", "The role x defined for the function cannot be assumed.", "own role"),
+        (403, "AccessDeniedException", "User: x is not authorized to perform: lambda:InvokeFunction", "iam-policy"),
+        (502, "KMSAccessDeniedException", KEY, "set up"),
+        (502, "EC2AccessDeniedException", "no", "set up"),
+        (502, "SubnetIPAddressLimitReachedException", "no", "set up"),
+        (403, "EFSMountFailureException", "no", "set up"),
+        (400, "InvalidRequestContent", "Query Parameters are not supported", "SAM's"),
+        (404, "ResourceNotFoundException", "Function not found", None),
+    ],
+)
+def test_what_the_operator_has_to_do_is_said(status: int, code: str, message: str, advice: str | None) -> None:
+    outcome = said(answer(status, f'{{"message": "{message}"}}'.encode(), {"x-amzn-ErrorType": code}))
+    assert isinstance(outcome, Refused)
+    assert outcome.retry_sensible is False
+    assert (outcome.advice or "").startswith("Tell the operator: " if advice else "")
+    assert (advice or "") in (outcome.advice or "")
+
+
 @pytest.mark.parametrize(("state", "passes"), [("Failed", False), ("Pending", True), ("Inactive", True)])
 def test_a_function_that_failed_to_start_does_not_pass_by_waiting(state: str, passes: bool) -> None:
     message = (

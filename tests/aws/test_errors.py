@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSL
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.aws.advice import advice_for
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
 from lambda_warden.aws.invocation_handle import GivenUpError, Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
@@ -82,7 +83,8 @@ def test_each_error_of_the_model_is_classified_by_its_name_and_keeps_its_details
         if code in MAY_HAVE_RUN:
             assert outcome == Unknown(code, "because", status, "r-1")
         else:
-            assert outcome == Refused(code, "because", status, "r-1", retry_sensible=code in LATER)
+            advice = None if code in LATER else advice_for(code, "because")
+            assert outcome == Refused(code, "because", status, "r-1", retry_sensible=code in LATER, advice=advice)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,13 @@ def report(raw: RawOutcome, invocation_type: RequestedInvocationType = "RequestR
     return result
 
 
+@pytest.mark.parametrize("kind", [Refused, Unknown])
+def test_what_aws_says_is_redacted(kind: type[Refused | Unknown]) -> None:
+    error = report(kind("AccessDeniedException", "for password=hunter2", 403)).error
+    assert error is not None
+    assert error.message == "for password=[redacted:password]"
+
+
 def decision(failed: CheckName | None) -> Decision:
     """A decision in which the checks before `failed` passed and those after it were not reached."""
     names = get_args(CheckName)

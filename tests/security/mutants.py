@@ -1296,7 +1296,7 @@ MUTANTS = [
         "answers/gate.py",
         "    message = redact_text(raw.message, detectors=detectors)\n",
         "    message = RedactedText(raw.message, 0)\n",
-        "tests/answers tests/report",
+        "tests/report/test_invocation.py",
     ),
     Mutant(
         "a question can be answered twice",

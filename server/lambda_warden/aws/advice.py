@@ -31,11 +31,16 @@ _LOGIN: Final = frozenset(
         "UnauthorizedSSOTokenError",
     }
 )
+_OF_FUNCTION: Final = re.compile(
+    r"(?:KMS|EC2|EFS|ENI|S3Files|SubnetIPAddress|InvalidSubnetID|InvalidSecurityGroupID|InvalidRuntime|InvalidZipFile)"
+    r"[A-Za-z]*Exception"
+)
+"""Codes of Invoke's model that tell of what a function is set up with."""
 _MISSING: Final = frozenset({"NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"})
 
 _BY_MESSAGE: Final = (
     (
-        re.compile(r"role defined for the function cannot be assumed", re.IGNORECASE),
+        re.compile(r"defined for the function cannot be assumed", re.IGNORECASE),
         "Lambda can't assume the function's own role; its trust policy has to allow lambda.amazonaws.com. "
         "Nothing is wrong with the call.",
     ),
@@ -68,6 +73,11 @@ def advice_for(code: str, message: str) -> str | None:
     for pattern, words in _BY_MESSAGE:
         if found is None and pattern.search(message):
             found = words
+    if found is None and _OF_FUNCTION.fullmatch(code):
+        found = (
+            "what the function is set up with keeps it from running, as the message says (its key, network, file "
+            "system or code). Nothing is wrong with the call."
+        )
     return None if found is None else f"Tell the operator: {found}"
 
 
