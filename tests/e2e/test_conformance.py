@@ -23,7 +23,7 @@ from support.npm import CONFORMANCE, NODE, needs_npm
 from support.servers import serve_http
 from support.warden import allow, write_manifest
 
-pytestmark = [needs_npm, pytest.mark.slow]
+pytestmark = [needs_npm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 Checks = set[tuple[str, str]]
 """Scenario and check."""

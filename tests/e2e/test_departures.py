@@ -21,7 +21,7 @@ from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, echo
 from support.servers import serve_http
 from support.warden import allow, stdio, write_manifest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
 ATTEMPTS = 4
 """How often an intent is sent at the most by one who leaves; the last time it waits."""

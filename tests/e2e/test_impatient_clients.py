@@ -21,7 +21,7 @@ from support.scripted_endpoint import Held, ScriptedEndpoint
 from support.servers import serve_http
 from support.warden import allow, stdio, write_manifest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 Transport = Literal["stdio", "http"]
 Way = Literal["calling again", "read_result"]
