@@ -90,14 +90,14 @@ MUTANTS = [
                 (
                     "the answer of a call is anybody's",
                     "store/sqlite/calls.py",
-                    "    WHERE principal = ? AND expires_at",
-                    "    WHERE ? IS NOT NULL AND expires_at",
+                    "    WHERE principal = ?2 AND",
+                    "    WHERE ?2 IS NOT NULL AND",
                 ),
                 (
                     "a call is forgotten while it may be under way",
                     "store/sqlite/calls.py",
-                    "max(claim.kept_seconds, lease)",
-                    "claim.kept_seconds",
+                    '"expires_at <= ?1 AND (outcome IS NOT NULL OR under_way_until <= ?1)"',
+                    '"expires_at <= ?1"',
                 ),
                 (
                     "a refused call that is brought back has its key",
@@ -148,6 +148,12 @@ MUTANTS = [
                     "invocation/pipeline.py",
                     "isinstance(error, LeftError) or delivery.waits_for_room:",
                     "isinstance(error, LeftError):",
+                ),
+                (
+                    "who left while room was looked for leaves no record",
+                    "invocation/execution.py",
+                    " and delivery.wait_for_room():",
+                    ":",
                 ),
             ),
         }.items()
@@ -1623,8 +1629,8 @@ MUTANTS = [
     Mutant(
         "tasks of other principals",
         "store/sqlite/calls.py",
-        "principal = ? AND expires_at > ? AND ",
-        "(principal = ? OR 1) AND expires_at > ? AND ",
+        "    WHERE principal = ?2 AND",
+        "    WHERE (principal = ?2 OR 1) AND",
         "tests/tools/test_tasks.py",
     ),
     Mutant(

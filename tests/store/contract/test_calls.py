@@ -323,7 +323,10 @@ def test_a_call_is_known_for_as_long_as_it_may_be_under_way(key: str | None, rec
     assert state(admit(records, "two", claim)) == "in_progress"
     leave(records, "one")
     end(records, "one", delivered=False)
-    assert state(records.fetch("one", "local")) == "ended"
+    clock.now += ADOPT - 0.001
+    assert state(records.claimed_by(claim)) == "ended"
+    clock.now += 0.001
+    assert admit(records, "two", claim) is None, "its time is over, and its key's"
 
 
 def test_servers_on_one_store_know_the_same_calls(store: Store, clock: Clock) -> None:

@@ -56,9 +56,12 @@ SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS calls_by_expiry ON calls (expires_at)",
 )
 
-_SELECT: Final = """SELECT invocation_id, request_digest, key, began_at, under_way_until, adopt_seconds, waiter,
+# A function may run for longer than its key is kept: the call is known until then, and its end for as long as others'.
+_OVER: Final = "expires_at <= ?1 AND (outcome IS NOT NULL OR under_way_until <= ?1)"
+_LATE_END: Final = "expires_at = iif(expires_at <= ?1 AND under_way_until > ?1, ?1 + adopt_seconds, expires_at)"
+_SELECT: Final = f"""SELECT invocation_id, request_digest, key, began_at, under_way_until, adopt_seconds, waiter,
     asked_again, delivered, adopt_until, settled, outcome, result, key_id FROM calls
-    WHERE principal = ? AND expires_at > ? AND """
+    WHERE principal = ?2 AND NOT ({_OVER}) AND """  # noqa: S608
 _SAME: Final = _SELECT + "request_digest = ? ORDER BY began_at DESC"
 _SAME_OR_KEY: Final = _SELECT + "(request_digest = ? OR key = ?) ORDER BY key IS NOT ?, began_at DESC"
 _BY_ID: Final = _SELECT + "invocation_id = ? AND (outcome IS NULL OR result IS NOT NULL)"
@@ -122,8 +125,7 @@ def add(
     """
     same: tuple[str | float | None, ...] = (None, None, None, 0, now + lease)
     if claim is not None:
-        kept_seconds = max(claim.kept_seconds, lease)
-        same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + kept_seconds
+        same = claim.principal, claim.request_digest, claim.key, claim.adopt_seconds, now + claim.kept_seconds
         if claim.after_unknown is not None:
             db.execute(
                 "UPDATE calls SET settled = 1 WHERE invocation_id = ? AND principal = ? AND request_digest = ?",
@@ -146,13 +148,12 @@ def find(
     seal: Seal | None,
 ) -> IdempotencyHit | None:
     """The earlier call that stands against a new one; whoever asks has its answer, or waits for it, from now on."""
-    values = (claim.principal, now, claim.request_digest)
+    values = (now, claim.principal, claim.request_digest)
     if claim.key is None:
         rows = db.execute(_SAME, values).fetchall()
     else:
         # Its time may be over without its having been forgotten yet.
-        free = "DELETE FROM calls WHERE principal = ? AND key = ? AND expires_at <= ?"
-        db.execute(free, (claim.principal, claim.key, now))
+        db.execute(f"DELETE FROM calls WHERE principal = ?2 AND key = ?3 AND {_OVER}", (*values[:2], claim.key))  # noqa: S608
         rows = db.execute(_SAME_OR_KEY, (*values, claim.key, claim.key)).fetchall()
     for row in rows:
         call = _Call(*row)
@@ -174,7 +175,7 @@ def fetch(
     seal: Seal | None,
 ) -> IdempotencyHit | None:
     """One call, for who waits for its end; None where nothing of it is kept."""
-    row = db.execute(_BY_ID, (principal, now, invocation_id)).fetchone()
+    row = db.execute(_BY_ID, (now, principal, invocation_id)).fetchone()
     if row is None:
         return None
     call = _Call(*row)
@@ -185,7 +186,7 @@ def fetch(
 
 def keeps(db: sqlite3.Connection, now: float, invocation_id: str, principal: str) -> bool:
     """Whether `fetch` would give a call."""
-    return db.execute(_BY_ID, (principal, now, invocation_id)).fetchone() is not None
+    return db.execute(_BY_ID, (now, principal, invocation_id)).fetchone() is not None
 
 
 def end(
@@ -229,9 +230,9 @@ def end(
     if result is not None and (key is not None or not delivered):
         kept = _sealed(result(), invocation_id, seal)
     db.execute(
-        "UPDATE calls SET outcome = ?, result = ?, key_id = ?, delivered = ?, adopt_until = ? + adopt_seconds"
-        " WHERE invocation_id = ?",
-        (outcome or "unknown", kept, seal.key_id if seal else None, delivered, now, invocation_id),
+        f"UPDATE calls SET adopt_until = ?1 + adopt_seconds, {_LATE_END}, outcome = ?2, result = ?3, key_id = ?4,"  # noqa: S608
+        " delivered = ?5 WHERE invocation_id = ?6",
+        (now, outcome or "unknown", kept, seal.key_id if seal else None, delivered, invocation_id),
     )
     return circuit
 
@@ -269,8 +270,8 @@ def lose(db: sqlite3.Connection, now: float, invocation_id: str) -> str | None:
     row = db.execute(_END, (invocation_id,)).fetchone()
     circuit: str | None = row[2] if row else None
     db.execute(
-        "UPDATE calls SET under_way_until = 0, waiter = NULL, adopt_until = ? + adopt_seconds, writer = ''"
-        " WHERE invocation_id = ?",
+        f"UPDATE calls SET adopt_until = ?1 + adopt_seconds, {_LATE_END}, under_way_until = 0, waiter = NULL,"  # noqa: S608
+        " writer = '' WHERE invocation_id = ?2",
         (now, invocation_id),
     )
     return circuit
@@ -284,8 +285,7 @@ def under_way(db: sqlite3.Connection, writer: str) -> Iterator[str]:
 
 def prune(db: sqlite3.Connection, now: float) -> None:
     """Forget the calls whose time is over, and which can't be under way."""
-    over = "DELETE FROM calls WHERE expires_at <= ? AND (outcome IS NOT NULL OR under_way_until <= ?)"
-    db.execute(over, (now, now))
+    db.execute(f"DELETE FROM calls WHERE {_OVER}", (now,))  # noqa: S608
 
 
 def _stands_against(call: _Call, claim: IdempotencyClaim, now: float, waits: Waits) -> HitState | None:
