@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lambda_warden.invocation.delivery import Delivery
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, echo, refused
 from support.warden import Warden, allow, check_of, warden
 
@@ -196,22 +197,23 @@ async def test_who_leaves_while_it_waits_for_room_is_on_record(
     assert len(endpoint.started) == 1
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["before there is known to be none", "after that"])
 async def test_who_leaves_while_room_is_looked_for_is_on_record(
-    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
         assert running.inside is not None
-        records = running.inside._records
-        admit, looking, left = records.admit, threading.Event(), threading.Event()
+        where, name = (Delivery, "wait_for_room") if known else (running.inside._records, "admit")
+        look, looking, left = getattr(where, name), threading.Event(), threading.Event()
 
         def slow(*arguments: Any) -> Any:
-            met = admit(*arguments)
+            found = look(*arguments)
             looking.set()
             left.wait(30)
-            return met
+            return found
 
         await running.invoke("f:live", wait_seconds=0)
-        monkeypatch.setattr(records, "admit", slow)
+        monkeypatch.setattr(where, name, slow)
         async with anyio.create_task_group() as group:
             group.start_soon(lambda: running.invoke("f:live", payload="another call"))
             await anyio.to_thread.run_sync(looking.wait)
