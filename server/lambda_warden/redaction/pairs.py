@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from lambda_warden.jsontools.possessive import possessive
 from lambda_warden.redaction.harmless import FUNCTION_WORDS, STATES, is_harmless, is_word
 from lambda_warden.redaction.marks import MARK, SecretSpan
 from lambda_warden.redaction.names import PASSWORD, NameMeaning
@@ -23,8 +24,9 @@ SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "digest", "
 _QUOTE: Final = r"""(?:\\{0,7}["'`]|&(?:quot|apos|\#0?3[49]|\#[xX]2[27]);|%2[27])"""
 _NAME_BEFORE: Final = re.compile(r"(?<![\w.$-])[\w.$-]*+\Z")
 _NAME_BEHIND: Final = re.compile(
-    r"[A-Za-z0-9ß-ÿ]{0,32}+(?:[_.-]{1,2}[A-Za-z0-9ß-ÿ]{1,32}+){0,4}+"
-    r"(?: (?i:value|string|hash|confirmation|key base|base|pem|data|url|id|codes?)(?![A-Za-z0-9_]))?+"
+    "[A-Za-z0-9ß-ÿ]{0,32}+"
+    + possessive("[_.-]{1,2}[A-Za-z0-9ß-ÿ]{1,32}+", "{0,4}")
+    + possessive(" (?i:value|string|hash|confirmation|key base|base|pem|data|url|id|codes?)(?![A-Za-z0-9_])", "?")
 )
 _WORD_BEFORE: Final = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,24}) \Z")
 _FLAG: Final = re.compile(r"(?:^|[\s\"'`,\[(=])-{1,2}[\w.-]{0,60}\Z")
@@ -54,17 +56,25 @@ _OPENED: Final = re.compile(rf"(?!{MARK})(?:[\[{{(]\s?(?=[\"'`\w])|(?:[bru]|Secr
 _SCHEME: Final = re.compile(rf"(?:{'|'.join(SCHEMES)})(?:[ ]{{1,8}}|%20|\+)(?=[^\s\"'`,;]{{2}})", re.IGNORECASE)
 _QUOTED: Final = re.compile(
     r"""(?P<quote>(?P<escape>\\{1,7})?["'`])"""
-    r"""(?P<value>(?:(?!(?P=quote))(?(escape)(?:\\++["'`]?|[^\\\r\n])|(?:\\[^\r\n]|[^\\\r\n])))++)"""
+    + "(?P<value>"
+    + possessive(r"""(?!(?P=quote))(?(escape)(?:\\++["'`]?|[^\\\r\n])|(?:\\[^\r\n]|[^\\\r\n]))""", "+")
+    + ")"
 )
 _ENTITY: Final = re.compile(
-    r"(?P<quote>&(?:quot|apos|#0?3[49]|#[xX]2[27]);|%2[27])(?P<value>(?:(?!(?P=quote))[^\r\n\"<>])++)"
+    r"(?P<quote>&(?:quot|apos|#0?3[49]|#[xX]2[27]);|%2[27])"
+    + "(?P<value>"
+    + possessive(r"(?!(?P=quote))[^\r\n\"<>]", "+")
+    + ")"
 )
 _PERCENT_END: Final = re.compile(r"%(?:25)?(?:26|22|27|7[dD]|2[cC]|3[bB]|0[aAdD])")
 # Any other value ends at white space, a quote or what looks like the next pair; brackets that close stay outside.
 _BARE: Final = re.compile(
     rf"""(?:{MARK}|[^\s"'`,;&\\<\[\](){{}}=|]|&(?!\w{{1,8}};)|<(?!/)|\\(?!["'`nrt\\/]))"""
-    r"""(?:[^\s"'`,;&\\<)}\]|]|[)}\]](?=[^\s"'`,;&)}\]<|.])|<(?!/)|\\(?!["'`nrt\\/])|[|](?=[^\s|])"""
-    r"""|[,;&](?!\s|\Z|["'`]|(?:quot|apos|amp|lt|gt|\#\w{1,6});|[A-Za-z0-9_ .-]{1,64}[=:]))*+"""
+    + possessive(
+        r"""[^\s"'`,;&\\<)}\]|]|[)}\]](?=[^\s"'`,;&)}\]<|.])|<(?!/)|\\(?!["'`nrt\\/])|[|](?=[^\s|])"""
+        r"""|[,;&](?!\s|\Z|["'`]|(?:quot|apos|amp|lt|gt|\#\w{1,6});|[A-Za-z0-9_ .-]{1,64}[=:])""",
+        "*",
+    )
 )
 _BRACED: Final = re.compile(  # placeholders
     r"\$\{[^}\n]{0,200}\}|\$\([^)\n]{0,200}\)|\{\{[^}\n]{0,200}\}\}|<[^<>\n]{1,60}>|\[[A-Za-z .]{1,40}\]"

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from lambda_warden.jsontools.possessive import possessive
 from lambda_warden.redaction.marks import MARK
 from lambda_warden.redaction.pairs import SCHEMES
 
@@ -40,33 +41,38 @@ _IS: Final = r"""(?>(?:\\{0,7}["'`]\]?)?\s{0,8}(?:=>|:=|=(?!=)|:(?!:))\s{0,8}(?:
 _KEY_KIND: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
 KEY_BEGIN: Final = re.compile(rf"----(?:-| )BEGIN {_KEY_KIND}")
 KEY_END: Final = re.compile(rf"----[- ]{{0,2}}END {_KEY_KIND}")
+_UP_TO_KEY_END: Final = possessive(rf"[^-]++|(?!{KEY_END.pattern})-", "*")
 
 SHAPES: Final = (
     # RFC 7468 (PEM), RFC 9580 (OpenPGP), RFC 4716 (SSH2). One that is cut at its end goes to the end of the text.
     _shape(
         "private-key",
         ["----(?:-| )begin [a-z0-9 ]{0,40}private key"],
-        rf"{KEY_BEGIN.pattern}(?:[^-]++|(?!{KEY_END.pattern})-)*+(?:{KEY_END.pattern}|\Z)",
+        rf"{KEY_BEGIN.pattern}{_UP_TO_KEY_END}(?:{KEY_END.pattern}|\Z)",
     ),
     # PuTTY documentation, appendix "PPK file format".
     _shape(
         "private-key",
         ["private-lines: "],
-        r"Private-Lines: (?:[^P]++|P(?!rivate-MAC))*+(?:Private-MAC: ?[0-9a-f]*|\Z)",
+        "Private-Lines: " + possessive("[^P]++|P(?!rivate-MAC)", "*") + r"(?:Private-MAC: ?[0-9a-f]*|\Z)",
     ),
     # RFC 3986, userinfo. Slashes that are not percent-encoded are taken for the password's, unless a port comes first.
     _shape(
         "password",
         ["://", r":\\{1,8}/"],
-        rf"""(?P<keep>:\\{{0,4}}/\\{{0,4}}/(?:{MARK}|[^\s/:@?#"'`<>\\])*+:)"""
+        r"(?P<keep>:\\{0,4}/\\{0,4}/" + possessive(rf"""{MARK}|[^\s/:@?#"'`<>\\]""", "*") + ":)"
         rf"""(?!{MARK}@|\*{{3,}}@|\$\{{|\{{\{{|<|%[sdv]@)(?:(?:[^\s/?#"'`<>\\]|\\(?!["'`nrt/\\]))+(?=@(?!sha256:))"""
-        r"""|(?!\d{1,5}[/?#])(?:[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\]))++(?=@(?!sha256:)))""",
+        r"""|(?!\d{1,5}[/?#])"""
+        + possessive(r"""[^\s@:"'`<>\\]|:(?!\\*/)|\\(?!["'`nrt\\])""", "+")
+        + "(?=@(?!sha256:)))",
     ),
     # The same, percent-encoded as a whole.
     _shape(
         "password",
         ["%3a%2f%2f"],
-        rf"(?P<keep>%3A%2F%2F[\w.~-]{{0,128}}+%3A)(?!{MARK}%40)(?:[\w.~-]|%(?!40|2F|3F|23)[0-9A-F]{{2}}){{1,256}}+(?=%40)",
+        rf"(?P<keep>%3A%2F%2F[\w.~-]{{0,128}}+%3A)(?!{MARK}%40)"
+        + possessive(r"[\w.~-]|%(?!40|2F|3F|23)[0-9A-F]{2}", "{1,256}")
+        + "(?=%40)",
         re.IGNORECASE,
     ),
     # Sentry's DSN: the public key of a project, with which anybody sends events (Sentry docs, "DSN").
@@ -130,7 +136,8 @@ SHAPES: Final = (
     _shape(
         "jwt",
         ["eyj"],
-        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))eyJ[A-Za-z0-9_-]{8,}+(?:\.{1,2}[A-Za-z0-9_-]{2,}+){1,4}+",
+        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))eyJ[A-Za-z0-9_-]{8,}+"
+        + possessive(r"\.{1,2}[A-Za-z0-9_-]{2,}+", "{1,4}"),
     ),
     # Slack docs, "Token types".
     _shape(
@@ -185,7 +192,7 @@ SHAPES: Final = (
         "password",
         ["identified "],
         rf"(?P<keep>IDENTIFIED\s{{1,8}}(?:WITH\s{{1,8}}[\w\"'`]{{1,64}}\s{{1,8}})?(?:BY|AS)\s{{1,8}}(?:PASSWORD\s{{1,8}})?(?P<q>\\?[\"'`])?)"
-        rf"(?!{MARK}|\$|<|\*{{3}})(?(q)(?:(?!(?P=q))[^\r\n])++|[^\s\"'`;,]++)",
+        rf"(?!{MARK}|\$|<|\*{{3}})(?(q)" + possessive(r"(?!(?P=q))[^\r\n]", "+") + r"|[^\s\"'`;,]++)",
         re.IGNORECASE,
     ),
     # netrc(5).

@@ -24,6 +24,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from lambda_warden.jsontools.possessive import possessive
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json, parse_usual_json
 
 MESSAGE_BYTES: Final = 32 * 1024 * 1024
@@ -31,11 +32,11 @@ MESSAGE_BYTES: Final = 32 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _SCAN_STEPS: Final = 100_000
 """Brackets and strings that are looked at to find the id of what is no JSON: some hundredths of a second."""
-_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
+_STRING: Final = b'"%b"' % possessive(r'[^"\\]++|\\.', "*").encode()
 _PLAIN: Final = rb'[^"{}\[\]]++'
-_FLAT: Final = rb"[\[{](?:%b|%b)*+[\]}]" % (_PLAIN, _STRING)
+_FLAT: Final = rb"[\[{]%b[\]}]" % possessive(f"{_PLAIN.decode()}|{_STRING.decode()}", "*").encode()
 _TOKEN: Final = re.compile(rb"%b|[\[\]{}]" % _STRING, re.DOTALL)
-_INSIDE: Final = re.compile(rb"(?:%b|%b|%b)*+" % (_PLAIN, _STRING, _FLAT), re.DOTALL)
+_INSIDE: Final = re.compile(possessive(b"|".join((_PLAIN, _STRING, _FLAT)).decode(), "*").encode(), re.DOTALL)
 """All up to the next bracket of what is nested more deeply, or to the end of what it stands in."""
 _ID_VALUE: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(%b|-?[0-9]{1,18}+)[ \t\r\n]*+[,}]" % _STRING, re.DOTALL)
 
