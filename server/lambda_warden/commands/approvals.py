@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import pwd
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
-from lambda_warden import __version__
 from lambda_warden.approvals.request import reason_lines
 from lambda_warden.approvals.secret import ApproverKey, SecretError, read_approver, set_secret, unlock
 from lambda_warden.commands.options import setting_option
-from lambda_warden.errors import SettingsError
+from lambda_warden.commands.records_file import problems, reading, user_name, writing
 from lambda_warden.report.visible import inline, visible
 from lambda_warden.store.approvals import ApprovalReader, ApprovalState, ApprovalVerdict, PendingApproval
-from lambda_warden.store.audit_log import AuditLog, RecordError
-from lambda_warden.store.opening import open_store
 
+COMMAND: Final = "approvals"
+"""What records say of who opened them to decide."""
 _POLL_SECONDS: Final = 0.5
 _TRIES: Final = 3
 _WAITING: Final[tuple[ApprovalState, ...]] = ("pending",)
@@ -155,7 +152,7 @@ def _make(files: ApprovalFiles, pending: PendingApproval, verdict: ApprovalVerdi
     """Decide on a request that was shown."""
     with problems():
         key = _unlock(files.secret, f"Approver's secret, for it to be {verdict}: ")
-        with writing(files) as store:
+        with writing(files.records, COMMAND) as store:
             counts = key.decide(store, pending, verdict, by=user_name(), how="terminal", note=note)
     if not counts:
         raise click.ClickException("too late: it has expired, or somebody else has decided; `show` tells")
@@ -186,14 +183,6 @@ def _ask(prompt: str) -> str:
             return getpass.getpass(prompt)
         except (getpass.GetPassWarning, EOFError):
             raise SecretError("the approver's secret is asked for on a terminal, and there is none here") from None
-
-
-def user_name() -> str:
-    """Who runs this, as the system knows them: variables could say anything."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 def _find(reader: ApprovalReader, approval_id: str) -> PendingApproval:
@@ -230,23 +219,6 @@ def _json(pending: PendingApproval) -> str:
 
 
 @contextmanager
-def problems() -> Iterator[None]:
-    """What a person can act on ends the command, in a line."""
-    try:
-        yield
-    except (RecordError, SettingsError, SecretError) as error:
-        raise click.ClickException(inline(str(error))) from None
-
-
-@contextmanager
 def _reading(files: ApprovalFiles) -> Iterator[ApprovalReader]:
-    with problems(), closing(open_store(files.records).audit_reader()) as reader:
+    with problems(), reading(files.records) as reader:
         yield reader
-
-
-@contextmanager
-def writing(files: ApprovalFiles) -> Iterator[AuditLog]:
-    """The records, open for a decision. Raises `RecordError` if they can't be."""
-    about = {"version": __version__, "command": "approvals"}
-    with closing(open_store(files.records).audit_log(about=about)) as store:
-        yield store

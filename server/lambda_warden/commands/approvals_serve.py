@@ -8,7 +8,8 @@ import click
 
 from lambda_warden.approvals.secret import SecretError, read_approver, unlock
 from lambda_warden.approvals_page.serving import serve_page
-from lambda_warden.commands.approvals import ApprovalFiles, problems, user_name, writing
+from lambda_warden.commands.approvals import COMMAND, ApprovalFiles
+from lambda_warden.commands.records_file import problems, user_name, writing
 
 
 @click.command("serve")
@@ -22,7 +23,7 @@ def serve_approvals(files: ApprovalFiles, port: int) -> None:
     with problems():
         if read_approver(files.secret) is None:
             raise SecretError("no approver's secret is set up: `lambda-warden approvals init` does that")
-        with writing(files) as store:
+        with writing(files.records, COMMAND) as store:
             try:
                 serve_page(store, partial(unlock, files.secret), by=user_name(), port=port, link_changed=_print_link)
             except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -13,6 +12,7 @@ import click
 
 from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.commands.options import setting_option
+from lambda_warden.commands.records_file import are_missing, reading
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.guard.alias import needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments
@@ -30,7 +30,6 @@ from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines
 from lambda_warden.store.audit_log import CircuitBreaker, CircuitOpen, Pause, RecordError
-from lambda_warden.store.opening import open_store
 
 _NOT_RECORDED: Final = "explain"
 """Stands in the result where a call would have its id: nothing is recorded."""
@@ -147,10 +146,10 @@ def _stopped_by(records: Path | str, breaker: CircuitBreaker | None) -> Pause | 
     Raises:
         click.BadParameter: if they can't be read.
     """
-    if isinstance(records, Path) and not records.exists():
+    if are_missing(records):
         return None
     try:
-        with closing(open_store(records).audit_reader()) as reader:
+        with reading(records) as reader:
             return reader.stopped_by(breaker)
     except (RecordError, SettingsError) as error:
         raise click.BadParameter(str(error), param_hint="'--records'") from None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
-from lambda_warden import __version__
 from lambda_warden.commands.options import setting_option
+from lambda_warden.commands.records_file import are_missing, problems, reading, user_name, writing
 from lambda_warden.errors import SettingsError
 from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditLog, FailureRun, Pause, RecordError
-from lambda_warden.store.opening import open_store
 
 _REASON_CHARACTERS: Final = 300
 
@@ -41,7 +38,7 @@ def pause(reason: str | None, records: Path | str) -> None:
     Calls that are under way go on. Who paused, why and since when is recorded, and said to whoever is denied.
     """
     with _open(records, "pause") as log:
-        before = log.pause(_user(), reason)
+        before = log.pause(user_name(), reason)
     click.echo(f"Calls were paused already: {pause_line(before)}" if before else "Paused: no call is admitted.")
 
 
@@ -56,13 +53,13 @@ def resume(function: str | None, reason: str | None, records: Path | str) -> Non
     """
     with _open(records, "resume") as log:
         if function is None:
-            ended = log.resume(_user(), reason)
+            ended = log.resume(user_name(), reason)
             if ended is None:
                 raise click.ClickException("calls are not paused")
             click.echo(f"Calls are admitted again. {pause_line(ended)}")
             return
         meant = [run for run in log.failure_runs() if _means(function, run.function)]
-        resumed = [run for run in meant if log.resume_function(run.function, _user(), reason)]
+        resumed = [run for run in meant if log.resume_function(run.function, user_name(), reason)]
     if not resumed:
         raise click.ClickException(f"no failures are counted of {inline(function)}")
     for run in resumed:
@@ -82,10 +79,10 @@ def run_line(run: FailureRun) -> str:
 
 def stop_lines(records: Path | str) -> Iterator[str]:
     """Whether calls are paused, and which functions have failed in a row. Nothing, where no server has written yet."""
-    if isinstance(records, Path) and not records.exists():
+    if are_missing(records):
         return
     try:
-        with closing(open_store(records).audit_reader()) as reader:
+        with reading(records) as reader:
             met, runs = reader.stopped_by(), reader.failure_runs()
     except (RecordError, SettingsError) as error:
         yield f"whether calls are paused can't be told: {inline(str(error))}"
@@ -101,21 +98,11 @@ def _means(given: str, function: str) -> bool:
     return given in (function, function.rpartition(":")[0], name, name.rpartition(":")[0])
 
 
-def _user() -> str:
-    """Who runs this, as the system knows them: variables such as USER can say anything."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-
-
 @contextmanager
 def _open(records: Path | str, command: str) -> Iterator[AuditLog]:
     """The records that servers write to. New ones are not made: to pause those would stop nobody."""
-    try:
-        store = open_store(records)
-        store.audit_reader().close()
-        with closing(store.audit_log(about={"version": __version__, "command": command})) as log:
+    with problems():
+        with reading(records):
+            pass
+        with writing(records, command) as log:
             yield log
-    except (RecordError, SettingsError) as error:
-        raise click.ClickException(inline(str(error))) from None
