@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Literal
 
 from lambda_warden.model.result import InvokeResult
-
-Left = Literal["queued", "under_way", "answered"]
-"""How far a call is that its caller leaves. queued: it never starts. under_way: it goes on without its caller.
-answered: its answer counts as delivered already, and is there in a moment."""
 
 
 class Delivery:
     """Decides, for the thread of a call and for its caller, which of the two came first. Safe to use from any thread.
 
     >>> delivery = Delivery()
-    >>> delivery.begin(), delivery.leave()
-    (True, 'under_way')
+    >>> delivery.begin(), delivery.leave(), delivery.begin()
+    (True, False, False)
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left = self._begun = False
+        self._left = False
         self.answered_with: InvokeResult | None = None
         """What its caller is about to get."""
         self.admitted = False
@@ -32,17 +27,11 @@ class Delivery:
         self.taken: str | None = None
         """Whose answer its caller waits for: its own, or that of an earlier one that is the same."""
 
-    @property
-    def has_left(self) -> bool:
-        """Whether its caller waits no more."""
-        return self._left
-
     def begin(self) -> bool:
         """The call is about to be admitted. Gives whether it still may."""
         with self._lock:
-            self._begun = not self._left
             self.waits_for_room = False
-            return self._begun
+            return not self._left
 
     def wait_for_room(self) -> bool:
         """There is no room for the call yet. Gives whether it may wait for that, and begin again."""
@@ -64,8 +53,8 @@ class Delivery:
                 self.answered_with = result
             return not self._left
 
-    def leave(self) -> Left:
-        """Its caller waits no more. Gives what becomes of the call."""
+    def leave(self) -> bool:
+        """Its caller waits no more. Gives whether its answer counts as delivered already, and is there in a moment."""
         with self._lock:
             self._left = True
-            return "answered" if self.answered_with else "under_way" if self._begun else "queued"
+            return self.answered_with is not None

@@ -48,7 +48,7 @@ class Departure:
 
     def leave(self) -> bool:
         """Its caller's time is up. False if its answer is there, in a moment."""
-        if self._delivery.leave() == "answered":
+        if self._delivery.leave():
             return False
         self._leave_what_it_waited_for()
         return True

@@ -143,7 +143,7 @@ class Pipeline:
             output_bytes=output_bytes,
         )
         self._approving = Approving(
-            policy, records, operator, self._find_key, self._check_stops, self._check_alias, answer_within
+            policy, records, operator, self._find_earlier, self._check_stops, self._check_alias, answer_within
         )
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
@@ -152,7 +152,7 @@ class Pipeline:
     ) -> InvokeResult:
         """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
         stages: tuple[Stage, ...] = (
-            self._find_key,
+            self._find_earlier,
             self._choose_mode,
             self._check_alias,
             partial(self._approving.approve, approver=approver, progress=progress),
@@ -271,7 +271,7 @@ class Pipeline:
             return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl, self._adopt_within)
         return decide_call(resolved, self._idempotency_ttl, self._adopt_within)
 
-    async def _find_key(self, call: AllowedCall) -> AllowedCall | Stopped:
+    async def _find_earlier(self, call: AllowedCall) -> AllowedCall | Stopped:
         """Whether an earlier call is the same, before anybody is asked. Else the store looks when it is admitted."""
         if call.claim is None or (call.claim.key is None and not needs_approval(call)):
             return call

@@ -25,6 +25,7 @@ SILENT_SECONDS: Final = 3.0
 """A call that only reads and comes this long after the same one began is taken for that one, sent again: some clients
 give up without a word, the first of them after 5 s."""
 
+# circuit: the function that a call's failure counts for, if it was admitted under a breaker.
 # under_way_until: when a call without an outcome can be under way no longer, so that nobody knows how it ended.
 # waiter: the writer whose client waits for the answer. asked_again: the same call came meanwhile, so that nobody knows
 # which of the two clients still listens. adopt_until: when an answer that reached nobody is no longer given to the next

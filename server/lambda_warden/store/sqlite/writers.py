@@ -25,7 +25,6 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-# circuit: the function that a call's failure counts for, if it was admitted under a breaker.
 # noted: the seq of the writer's last event that a later start follows. settled: it has ended, and all of it is noted.
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS writers (
