@@ -36,6 +36,7 @@ from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
+from lambda_warden.tools.prompts import declared_prompts
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
 from lambda_warden.tools.tasks import Tasks
@@ -187,7 +188,7 @@ class Warden:
         return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=self._authentic)
 
     def _make_server(self) -> MCPServer[None]:
-        return ServerWithResults(
+        server = ServerWithResults(
             "lambda-warden",
             results=self.results,
             principal=self._settings.principal,
@@ -205,6 +206,9 @@ class Warden:
             },
             subscriptions=False,
         )
+        for prompt in declared_prompts():
+            server.add_prompt(prompt)
+        return server
 
     def _make_tasks(self) -> Tasks:
         invoke = next(declared for declared, _ in self._tools if declared.name == "invoke_function")

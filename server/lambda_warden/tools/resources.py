@@ -15,7 +15,8 @@ from typing import Any, Final
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp.types import InputRequiredResult, ResourceTemplate
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, GetPromptResult, InputRequiredResult, ResourceTemplate
 from pydantic import AnyUrl
 
 from lambda_warden.model.caller import Caller
@@ -90,6 +91,15 @@ class ServerWithResults(MCPServer[None]):
         except ResultError as error:
             raise ResourceError(str(error)) from None
         return _items(contents, named[1], part)
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[None, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """A prompt, with its arguments filled in. Raises `MCPError` for one that is not known or lacks an argument."""
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:  # which the SDK would answer as a defect of the server
+            raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:
