@@ -215,9 +215,25 @@ def test_credentials_that_were_missing_are_read_again(endpoint: ScriptedEndpoint
     assert len(endpoint.started) == 1
 
 
-def test_a_clock_that_is_off_is_said_and_nothing_is_read_again(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    message = "Signature expired: 20260928T174419Z is now earlier than 20260928T174724Z (20260928T175224Z - 5 min.)"
-    endpoint.behaviours["orders-refund"] = lambda _: refused(403, "InvalidSignatureException", message)
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            "InvalidSignatureException",
+            "Signature expired: 20260928T174419Z is now earlier than 20260928T174724Z (20260928T175224Z - 5 min.)",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "Signature not yet current: 20260928T180419Z is still later than 20260928T175724Z",
+        ),
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("RequestExpired", "Request has expired."),
+    ],
+)
+def test_a_clock_that_is_off_is_said_and_nothing_is_read_again(
+    code: str, message: str, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    endpoint.behaviours["orders-refund"] = lambda _: refused(403, code, message)
     with profile(tmp_path, "OLD"):
         outcome, attempts = called(signed(endpoint))
     assert isinstance(outcome, Refused)
