@@ -86,7 +86,11 @@ class Warden:
             raise SettingsError(str(error)) from error
         self.results = _open_results(settings, self._records, seal)
         self._operator = OperatorApprover(
-            self._records, settings.approvals_secret_file, settings.approval_expires, make_notifier(settings)
+            self._records,
+            settings.approvals_secret_file,
+            settings.approval_expires,
+            make_notifier(settings),
+            settings.approvals_url,
         )
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()

@@ -96,6 +96,12 @@ class Settings(BaseModel):
         description="file by which decisions out of band are known to be an approver's: `lambda-warden approvals init` "
         "writes it",
     )
+    approvals_url: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        pattern="^https?://",
+        description="URL of the page that people decide on in a browser, for clients that can open one; "
+        "`lambda-warden approvals serve` serves it there",
+    )
     approval_webhook: Annotated[str | None, Option(default="none")] = Field(
         default=None,
         description="URL that each request for approval out of band is posted to, signed as Standard Webhooks says",

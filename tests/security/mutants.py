@@ -44,6 +44,20 @@ MUTANTS = [
     *(
         Mutant(name, file, old, new, tests)
         for tests, mutants in {
+            "tests/approvals/test_open_page.py": (
+                (
+                    "a call goes on whose person did not want to see it",
+                    "invocation/approving.py",
+                    "        if opened is False:\n",
+                    "        if False:\n",
+                ),
+                (
+                    "a person is brought to the page again and again",
+                    "approvals/client.py",
+                    "        if is_new:\n            raise",
+                    "        if True:\n            raise",
+                ),
+            ),
             "tests/store/contract/test_calls.py": (
                 (
                     "a call that was left under way is not found",

@@ -26,3 +26,19 @@ class Approver(Protocol):
             RecordError: if the request can't be kept.
             ApprovalPending: if the question goes out instead of a result.
         """
+
+    async def open_page(self, approval_id: str, message: str, url: str, *, is_new: bool) -> bool | None:
+        """Bring a person to the page where a request is decided on, if the client can.
+
+        Args:
+            approval_id: of the request.
+            message: what they are told of it first.
+            url: of the page. It is no secret.
+            is_new: whether nobody was brought there yet.
+
+        Returns:
+            Whether they went there; None if nobody was asked to, or it is not known.
+
+        Raises:
+            ApprovalPending: if that goes out instead of a result.
+        """

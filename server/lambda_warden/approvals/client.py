@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -17,7 +18,15 @@ import anyio.to_thread
 from mcp.server.elicitation import render_elicitation_schema
 from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
-from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp.types import (
+    ElicitationCapability,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitRequestParams,
+    ElicitRequestURLParams,
+    ElicitResult,
+    InputRequiredResult,
+)
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -68,8 +77,7 @@ class ClientApprover:
         """Why nobody can be asked: the client has to be known, and say that it can put a form to a person."""
         if not self._authentic:
             return "unauthenticated"
-        capabilities = self._context.client_capabilities
-        elicitation = capabilities.elicitation if capabilities is not None else None
+        elicitation = self._elicitation
         if elicitation is not None and (elicitation.form is not None or elicitation.url is None):
             return None
         return "unavailable"
@@ -83,10 +91,41 @@ class ClientApprover:
         """
         if unable := self.unable:
             return unable
-        version = self._context.protocol_version
-        if version is not None and is_version_at_least(version, _INPUT_REQUIRED):
+        if self._asks_by_result:
             return await self._ask_by_result(question)
         return await self._ask_in_between(question)
+
+    async def open_page(self, approval_id: str, message: str, url: str, *, is_new: bool) -> bool | None:
+        """Bring a person to a page (MCP's URL mode of elicitation); see `Approver.open_page`.
+
+        Who the client is does not matter here: it only opens the page, and the decision is made there.
+        """
+        elicitation = self._elicitation
+        if elicitation is None or elicitation.url is None:
+            return None
+        if not self._asks_by_result:
+            return await self._open_in_between(approval_id, message, url) if is_new else None
+        answer = (self._context.input_responses or {}).get(_KEY)
+        if isinstance(answer, ElicitResult) and _asked(self._context.request_state) == approval_id:
+            return answer.action == "accept"
+        if is_new:
+            raise ApprovalInputRequired(_input_required(ElicitRequestURLParams(message=message, url=url), approval_id))
+        return None
+
+    async def _open_in_between(self, approval_id: str, message: str, url: str) -> bool | None:
+        with anyio.move_on_after(self._timeout), suppress(MCPError):
+            return (await self._context.elicit_url(message, url, approval_id)).action == "accept"
+        return None
+
+    @property
+    def _elicitation(self) -> ElicitationCapability | None:
+        capabilities = self._context.client_capabilities
+        return capabilities.elicitation if capabilities is not None else None
+
+    @property
+    def _asks_by_result(self) -> bool:
+        version = self._context.protocol_version
+        return version is not None and is_version_at_least(version, _INPUT_REQUIRED)
 
     async def _ask_in_between(self, question: ApprovalRequest) -> ApprovalDecision:
         try:
@@ -119,9 +158,13 @@ class ClientApprover:
         approval_id = uuid.uuid4().hex
         await anyio.to_thread.run_sync(self._records.ask, approval_id, question.request_digest, self._timeout)
         form = ElicitRequestFormParams(message=question.text, requested_schema=render_elicitation_schema(Approval))
-        return InputRequiredResult(
-            input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps({"approval_id": approval_id})
-        )
+        return _input_required(form, approval_id)
+
+
+def _input_required(params: ElicitRequestParams, approval_id: str) -> InputRequiredResult:
+    return InputRequiredResult(
+        input_requests={_KEY: ElicitRequest(params=params)}, request_state=json.dumps({"approval_id": approval_id})
+    )
 
 
 def _asked(state: str | None) -> str | None:

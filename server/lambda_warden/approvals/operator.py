@@ -9,7 +9,7 @@ import logging
 import threading
 from pathlib import Path
 
-from lambda_warden.approvals.notify import Notifier
+from lambda_warden.approvals.notify import Notifier, request_page
 from lambda_warden.approvals.secret import ApproverId, SecretError, read_approver
 from lambda_warden.model.approval import ApprovalDecision
 from lambda_warden.store.approvals import ApprovalAsk, PendingApproval
@@ -27,15 +27,22 @@ class OperatorApprover:
             what is put in its place later counts only once the server is started again.
         expires_seconds: how long a request can be decided on and used, where its rule does not say.
         notifier: tells people of new requests, if anything does.
+        page_url: where people decide in a browser, if they do.
     """
 
     def __init__(
-        self, records: AuditLog, secret_file: Path, expires_seconds: float, notifier: Notifier | None = None
+        self,
+        records: AuditLog,
+        secret_file: Path,
+        expires_seconds: float,
+        notifier: Notifier | None = None,
+        page_url: str | None = None,
     ) -> None:
         self.expires_seconds = expires_seconds
         self._records = records
         self._secret_file = secret_file
         self._notifier = notifier
+        self._page_url = page_url
         self._lock = threading.Lock()
         self._approver: ApproverId | None = None
 
@@ -57,6 +64,10 @@ class OperatorApprover:
             except Exception as error:  # noqa: BLE001 - whether anybody is told must not decide how a call ends
                 logger.error("nobody was told of request %s: %s", ask.approval_id, error)
         return found
+
+    def page(self, pending: PendingApproval) -> str | None:
+        """The URL where a request is decided on in a browser, if there is a page."""
+        return None if self._page_url is None else request_page(self._page_url, pending.ask.approval_id)
 
     def find(self, pending: PendingApproval) -> PendingApproval:
         """A request as it is now. Raises `RecordError` if that can't be told."""

@@ -25,6 +25,7 @@ def serve_page(
     *,
     by: str,
     port: int,
+    base: str | None,
     link_changed: Callable[[str], None],
 ) -> None:
     """Serve the page on 127.0.0.1 until SIGINT or SIGTERM.
@@ -34,6 +35,7 @@ def serve_page(
         unlock: makes the key that decides of the approver's secret. Raises `SecretError`.
         by: who decides, for the records.
         port: 0 for any that is free.
+        base: the path that the page lies below; a new one that nobody can guess, if None.
         link_changed: told the link that opens the page, and another each time that it was used.
 
     Raises:
@@ -41,7 +43,7 @@ def serve_page(
     """
     with socket.create_server((HOST, port)) as listener:
         port = listener.getsockname()[1]
-        base = f"/{secrets.token_urlsafe(16)}"
+        base = base or f"/{secrets.token_urlsafe(16)}"
         sessions = Sessions(lambda token: link_changed(f"http://{HOST}:{port}{base}/login?token={token}"))
         app = ApprovalPages(store, unlock, by, sessions, base).app({f"{HOST}:{port}", f"localhost:{port}"})
         # No log of requests: links stand in it.

@@ -99,7 +99,7 @@ class Approving:
             return unstopped
         match await self._way(call, approver):
             case "operator":
-                decided = await self._by_operator(call, progress)
+                decided = await self._by_operator(call, approver, progress)
             case "client":
                 decided = await self._by_client(call, approver)
             case unable:
@@ -133,7 +133,7 @@ class Approving:
         await anyio.to_thread.run_sync(self._records.append, "approval", call.info.invocation_id, body)
         return _checked(call, answer == "approved", reason)
 
-    async def _by_operator(self, call: AllowedCall, progress: Progress) -> AllowedCall | Stopped:
+    async def _by_operator(self, call: AllowedCall, approver: Approver, progress: Progress) -> AllowedCall | Stopped:
         versions = await anyio.to_thread.run_sync(_versions_of, call)
         if isinstance(versions, Check):
             return call.checked(versions)
@@ -141,7 +141,10 @@ class Approving:
         found = await anyio.to_thread.run_sync(self._operator.ask, ask)
         if found is None:
             return _checked(call, False, f"{OPEN_LIMIT} requests of this caller wait for a person already")
-        found = await self._wait(call, found, progress)
+        opened = await self._open_page(call, found, approver)
+        if opened is False:
+            return await self._answered(call, "declined", REASONS["declined"], found.ask.fields())
+        found = await self._wait(call, found, progress, opened=opened is True)
         if found.state == "pending":
             return PendingCall(call.info, found)
         unstopped = await self._check_stops(call)
@@ -160,10 +163,23 @@ class Approving:
         more = {**found.ask.fields(), **ruling, "answer": answer}
         return await self._answered(call, answer, reason, more)
 
-    async def _wait(self, call: AllowedCall, found: PendingApproval, progress: Progress) -> PendingApproval:
-        """Wait for a decision, but not too long."""
-        is_new = found.ask.approval_id == call.info.invocation_id
-        patience = 0.0 if is_new and call.request.wait_seconds is None else self._patience(call)
+    async def _open_page(self, call: AllowedCall, found: PendingApproval, approver: Approver) -> bool | None:
+        """Bring a person to the page, if there is one and the client can; see `Approver.open_page`."""
+        url = self._operator.page(found)
+        if url is None or found.state != "pending":
+            return None
+        ask = found.ask
+        message = (
+            f"Decide whether {inline(ask.principal)} may invoke {ask.function} ({ask.effect}): the page shows all."
+        )
+        return await approver.open_page(ask.approval_id, message, url, is_new=_is_new(call, found))
+
+    async def _wait(
+        self, call: AllowedCall, found: PendingApproval, progress: Progress, *, opened: bool
+    ) -> PendingApproval:
+        """Wait for a decision, but not too long. A new one takes its time, unless a person looks at it already."""
+        soon = not opened and _is_new(call, found) and call.request.wait_seconds is None
+        patience = 0.0 if soon else self._patience(call)
         for pause in growing_pauses():
             waited = time.monotonic() - call.began
             if found.state != "pending" or waited >= patience:
@@ -233,6 +249,11 @@ def choose_way(
     if by != "client" and operator is None:
         return "operator"
     return client if by != "operator" and client is not None else "not_set_up"
+
+
+def _is_new(call: AllowedCall, found: PendingApproval) -> bool:
+    """Whether this call is the first that asks."""
+    return found.ask.approval_id == call.info.invocation_id
 
 
 def _checked(call: AllowedCall, passed: bool, reason: str) -> AllowedCall | DeniedCall:
