@@ -165,8 +165,9 @@ def test_a_cool_down_goes_on_over_a_start_of_the_machine_and_is_no_longer_for_it
     clock = Clock()
     with closing(lasting.audit_log(clock=clock)) as records:
         end(records, "call-1", "unknown")
+        assert records.admit("call-2", {}, [], 900, None, BREAKER) is None
         clock.now += 500
-        end(records, "call-2", "unknown")
+        records.finish("call-2", {"outcome": "unknown"}, ran=True)
     clock.reboot(down_seconds)
     with closing(lasting.audit_reader(clock=clock)) as reader:
         read = reader.stopped_by(BREAKER)
