@@ -139,12 +139,13 @@ def test_without_a_terminal_whoever_follows_sees_each_once_until_interrupted(
 @pytest.mark.usefixtures("store")
 def test_the_records_tell_who_decided_how_and_why(path: Path, store: AuditLog) -> None:
     assert decide(path, ASK.approval_id, note="ticket 4711")
-    assert store.use_approval("call", found(path, ASK.approval_id))
+    assert store.admit("call", {}, [], 60, approval=found(path, ASK.approval_id)) is None
     shown = CliRunner().invoke(main, ["records", "--records", str(path), "show", "call"]).stdout
     assert [line.split("  ")[1] for line in shown.splitlines() if not line.startswith(" ")] == [
         "approval_request",
         "approval",
         "approval",
+        "intent",
     ]
     for expected in ("by: ada", "how: terminal", "note: ticket 4711", "reason: tidy up"):
         assert expected in shown

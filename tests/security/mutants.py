@@ -964,34 +964,45 @@ MUTANTS = [
         "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(
-        "an approval is used up by a call that is paused",
-        "invocation/approving.py",
-        """        unstopped = await self._check_stops(call)
-        if isinstance(unstopped, DeniedCall):
-            return unstopped
-        answer""",
-        "        answer",
-        "tests/security/test_approval_out_of_band.py",
+        "an approval is used up by a call that is not admitted",
+        "store/sqlite/audit_log.py",
+        """            return gone
+        exceeded""",
+        """            return gone
+        if approval is not None:
+            self._use(invocation_id, approval)
+            approval = None
+        exceeded""",
+        "tests/security/test_approval_out_of_band.py tests/store/contract/test_approval_requests.py",
     ),
     Mutant(
         "an approval is not used up",
-        "invocation/approving.py",
-        "        if not await anyio.to_thread.run_sync(self._operator.use, call.info.invocation_id, found):\n",
-        "        if False:\n",
+        "store/sqlite/audit_log.py",
+        """        if approval is not None:
+            self._use(invocation_id, approval)
+""",
+        "",
         "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(
-        "an approval can be used twice",
-        "store/sqlite/approval_requests.py",
-        " WHERE approval_id = ? AND state = 'approved' AND",
-        " WHERE approval_id = ? AND state IN ('approved', 'used') AND",
-        "tests/store/contract/test_approval_requests.py",
+        "a call is admitted without its approval",
+        "invocation/execution.py",
+        "                current.approval,\n",
+        "",
+        "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(
-        "an expired approval can be used",
+        "an approval can be used twice, or once it has expired",
+        "store/sqlite/audit_log.py",
+        "if approval is not None and (gone := approval_requests.gone(self._db, now, approval)):",
+        "if gone := None:",
+        "tests/security/test_approval_out_of_band.py tests/store/contract/test_approval_requests.py",
+    ),
+    Mutant(
+        "an approval is good for what was not approved",
         "store/sqlite/approval_requests.py",
-        " WHERE approval_id = ? AND state = 'approved' AND expires_at > ? AND ask",
-        " WHERE approval_id = ? AND state = 'approved' AND ? > 0 AND ask",
+        'return None if current == as_found else ApprovalGone("void")',
+        "return None",
         "tests/store/contract/test_approval_requests.py",
     ),
     Mutant(

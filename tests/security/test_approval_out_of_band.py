@@ -329,6 +329,53 @@ async def test_a_pause_asks_nobody_and_uses_up_no_approval(endpoint: WithAlias, 
         assert (await run(running))["outcome"] == "succeeded"
 
 
+async def test_a_limit_leaves_the_approval_to_the_next_call(endpoint: WithAlias, tmp_path: Path) -> None:
+    endpoint.behaviours["refund"] = held = Held()
+    other = {"payload": {"orderId": "B-2"}}
+    async with out_of_band(tmp_path, endpoint.url, {**REFUND, "limits": {"concurrent": 1}}) as running:
+        first, second = await pending(running, **other), await pending(running)
+        assert decide(running.records_file, first)
+        assert decide(running.records_file, second)
+        assert (await ask(running, **other))["outcome"] == "running"
+        check = check_of(await ask(running, wait_seconds=1), "limits")
+        left = found(running.records_file, second).state
+        held.release()
+        done = await run(running, **other), await run(running)
+        used = found(running.records_file, second).state
+    assert ("calls at once" in check["reason"], left, used) == (True, "approved", "used")
+    assert ([call["outcome"] for call in done], len(endpoint.started)) == (["succeeded"] * 2, 2)
+    assert story(running)[-3:] == [("approval", "approved"), ("intent", None), ("outcome", None)]
+
+
+async def test_a_call_whose_approval_went_while_it_waited_for_its_turn_is_denied(
+    endpoint: WithAlias, tmp_path: Path
+) -> None:
+    """Whatever became of it meanwhile: it is judged in the transaction that admits the call."""
+    endpoint.behaviours["refund"] = held = Held()
+    results: list[dict[str, Any]] = []
+    async with out_of_band(tmp_path, endpoint.url, concurrency=1) as running:
+        first, second = await pending(running, payload={}), await pending(running)
+        assert decide(running.records_file, first)
+        assert (await ask(running, payload={}))["outcome"] == "running"
+        assert decide(running.records_file, second)
+
+        async def call() -> None:
+            results.append(await run(running))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            assert running.inside is not None
+            with anyio.fail_after(30):
+                while not running.inside._pipeline._dispatcher._slots.queued:
+                    await anyio.sleep(0.01)
+            tamper(running.records_file, f"expires_at = asked_at WHERE approval_id = '{second}'")
+            held.release()
+    failed = results[0]["checks"][-1]
+    assert (results[0]["outcome"], failed["name"]) == ("denied", "approval")
+    assert "expired before the call" in failed["reason"]
+    assert len(endpoint.started) == 1
+
+
 async def test_of_two_that_decide_at_once_one_counts(endpoint: WithAlias, tmp_path: Path) -> None:
     counted: list[bool] = []
     async with out_of_band(tmp_path, endpoint.url) as running:

@@ -78,10 +78,6 @@ class OperatorApprover:
         approver = self._known_approver()
         return approver is not None and approver.signed(pending)
 
-    def use(self, invocation_id: str, pending: PendingApproval) -> bool:
-        """Use an approval up for one call; see `ApprovalStore.use_approval`."""
-        return self._records.use_approval(invocation_id, pending)
-
     def _known_approver(self) -> ApproverId | None:
         with self._lock:
             if self._approver is None:

@@ -1,8 +1,8 @@
 """The stage that asks a person: through the client, or out of band, where the client can't ask or the rule says so.
 
 Out of band, the call ends here (`PendingCall`) until somebody has decided. The same call, made again, finds the same
-request; once it is approved, one call goes through by it. A request is good for what it was made for: the same caller
-and request, the versions behind the alias, and the manifests.
+request; once it is approved, one call goes through by it: the store uses the approval up when it admits that call. A
+request is good for what it was made for: the same caller and request, the versions behind the alias, and the manifests.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import Final, Literal
 
 import anyio
@@ -29,13 +28,10 @@ from lambda_warden.model.decision import Check
 from lambda_warden.policy import Policy
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.visible import inline
-from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, PendingApproval
+from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, ApprovalGone, PendingApproval
 from lambda_warden.store.audit_log import AuditLog, Field
 
 Way = Literal["client", "operator"]
-
-_LOOKS: Final = 6
-"""How often the call is looked for that used up an approval: within three seconds."""
 
 
 class Approving:
@@ -47,8 +43,7 @@ class Approving:
         operator: asks out of band.
         find_earlier: whether an earlier call is the same, such as one that went through by the approval that this one
             waited for, too.
-        check_stops: whether calls are paused, or the function is stopped after failures: then nobody is asked, and no
-            approval used up.
+        check_stops: whether calls are paused, or the function is stopped after failures: then nobody is asked.
         check_alias: the stage before, which is gone through again after a person thought.
         answer_within: seconds that a caller waits who does not say how long. A new request is answered at once.
     """
@@ -147,17 +142,15 @@ class Approving:
         found = await self._wait(call, found, progress, opened=opened is True)
         if found.state == "pending":
             return PendingCall(call.info, found)
-        unstopped = await self._check_stops(call)
-        if isinstance(unstopped, DeniedCall):
-            return unstopped
         answer, reason = await self._answer(call, found, ask)
-        if answer == "approved":  # which is on record since it was used up
+        if answer == "approved":  # which is on record, and that it is used will be
             # The rest of its caller's time is the function's; once it is over, the call goes on without that one.
             left = max(0, round(self._patience(call) - (time.monotonic() - call.began)))
-            return _checked(replace(call, request=replace(call.request, wait_seconds=left)), True, reason)
-        if answer == "replayed":
-            met = await self._used_by(call)
-            if met is not None:
+            request = replace(call.request, wait_seconds=left)
+            return _checked(replace(call, request=request, approval=found), True, reason)
+        if found.state == "used":  # by a call that was admitted in the same moment
+            met = await self._find_earlier(call)
+            if not isinstance(met, AllowedCall):
                 return met
         ruling = found.ruling.fields() if found.ruling else {}
         more = {**found.ask.fields(), **ruling, "answer": answer}
@@ -192,19 +185,10 @@ class Approving:
     def _patience(self, call: AllowedCall) -> float:
         return self._answer_within if call.request.wait_seconds is None else call.request.wait_seconds
 
-    async def _used_by(self, call: AllowedCall) -> Stopped | None:
-        """What the call means for this one that used up their approval: it is admitted a moment after that."""
-        for pause in islice(growing_pauses(), _LOOKS):
-            met = await self._find_earlier(call)
-            if not isinstance(met, AllowedCall):
-                return met
-            await anyio.sleep(pause)
-        return None
-
     async def _answer(self, call: AllowedCall, found: PendingApproval, ask: ApprovalAsk) -> tuple[str, str]:
-        """What a request that does not wait any more says of this call, and why. An approval is used up by it."""
+        """What a request that does not wait any more says of this call, and why."""
         if found.state not in ("approved", "denied") or found.ruling is None:
-            return _OVER.get(found.state, _OVER["void"])
+            return _GONE.get(found.state, _GONE["void"])
         if not (found.ask.would_run_as(ask) and self._operator.is_decided(found)):
             return "forged", "what stands as decided was not decided with the approver's secret; tell the operator"
         note = f"; their note: {inline(found.ruling.note)}" if found.ruling.note else ""
@@ -215,17 +199,20 @@ class Approving:
             return "void", "the manifests were changed since the approval, so it has to be asked for again"
         if await anyio.to_thread.run_sync(_versions_of, call) != ask.executed_version:
             return "void", "the alias leads elsewhere since the approval, so it has to be asked for again"
-        if not await anyio.to_thread.run_sync(self._operator.use, call.info.invocation_id, found):
-            return "replayed", REASONS["replayed"]
         return "approved", said
 
 
-_OVER: Final = {
-    "expired": ("timed_out", "nobody decided in time"),
+_GONE: Final[Mapping[str, tuple[str, str]]] = {
+    "expired": ("timed_out", "the request expired before the call could go through, so it has to be asked for again"),
     "used": ("replayed", REASONS["replayed"]),
     "void": ("void", "something else would run by now, so the approval has to be asked for again"),
 }
-"""What requests say of a call that waited for them, and that became of them meanwhile."""
+"""What a request that became of these meanwhile says of a call that waited for it, or was approved by it."""
+
+
+def gone_check(gone: ApprovalGone) -> Check:
+    """The check that denies a call whose approval was good no longer when it would have been admitted."""
+    return Check(name="approval", passed=False, reason=_GONE[gone.state][1])
 
 
 def choose_way(

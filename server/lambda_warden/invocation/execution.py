@@ -1,6 +1,6 @@
 """What happens to a call in its worker thread, in this order and whatever becomes of its caller:
 
-    decide again → limits, key and intent → attempts → report → outcome
+    decide again → limits, key, approval and intent → attempts → report → outcome
 
 Nothing is sent that was not recorded first, and a call that its client gave up still ends with its outcome on record.
 """
@@ -20,6 +20,7 @@ from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.defects import log_defect
 from lambda_warden.guard.alias import unexpected_version
 from lambda_warden.guard.decide import denied
+from lambda_warden.invocation.approving import gone_check
 from lambda_warden.invocation.deciding import decide_again
 from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.recording import (
@@ -48,6 +49,7 @@ from lambda_warden.report.invocation import (
 )
 from lambda_warden.report.text import invocation_text
 from lambda_warden.report.way_to_log import with_way_to_its_log
+from lambda_warden.store.approvals import ApprovalGone
 from lambda_warden.store.audit_log import (
     AuditLog,
     CircuitOpen,
@@ -87,7 +89,7 @@ class Execution:
 
     Args:
         in_force: gives what is in force now; None if that can't be told.
-        records: where every intent and outcome goes, and where limits and keys are kept.
+        records: where every intent and outcome goes, and where limits, keys and approvals are kept.
         results: where answers and logs are kept for a while, if they are.
         record_payloads: whether payloads are kept in the records, redacted and cut, beside their digests.
         read_timeout: seconds that no attempt takes longer than.
@@ -153,7 +155,7 @@ class Execution:
         return completed
 
     def _admit(self, tool: ToolName, call: AllowedCall, delivery: Delivery) -> AllowedCall | Stopped | LimitExceeded:
-        """Decide again, then take limits and key and write the intent: the last that stands between it and AWS."""
+        """Decide again, take limits, key and approval and write the intent: the last that stands between it and AWS."""
         try:
             policy = self._in_force()
             if policy is None:
@@ -170,6 +172,7 @@ class Execution:
                 current.claim,
                 breaker_of(current.rule.spec, current.ref, current.request.invocation_type),
                 delivery.takes,
+                current.approval,
             )
         except RecordError as error:
             logger.error("%s not sent: %s", call.info.invocation_id, error)
@@ -185,6 +188,8 @@ class Execution:
                 return current.met(met)
             case Pause() | CircuitOpen():
                 return current.denied(current.decision.with_check(stop_check(met)))
+            case ApprovalGone():
+                return current.denied(current.decision.with_check(gone_check(met)))
             case LimitExceeded():
                 return met
 

@@ -85,6 +85,7 @@ class AllowedCall:
         rule: what allows it.
         policy: what it was decided by.
         claim: what makes another call the same as this one; None for a DryRun, which starts nothing.
+        approval: what a person approved out of band, and is used up when the call is admitted.
         query: what the caller wants to see of the answer, if not all of it.
         began: when it was asked for, or approved, on the clock of `time.monotonic`.
     """
@@ -96,6 +97,7 @@ class AllowedCall:
     rule: Rule
     policy: Policy
     claim: IdempotencyClaim | None = None
+    approval: PendingApproval | None = None
     query: Query | None = None
     began: float = field(default_factory=monotonic)
 

@@ -130,6 +130,18 @@ class PendingApproval:
         return (datetime.now(UTC) + timedelta(seconds=self.left_seconds)).isoformat(timespec="seconds")
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalGone:
+    """A call was not admitted: what was approved is good no longer.
+
+    Attributes:
+        state: used: another call went through by it. expired: its time is over. void: it was taken back, or is not what
+            was found.
+    """
+
+    state: Literal["used", "expired", "void"]
+
+
 class ApprovalReader(Protocol):
     """Reads requests for approval. Each method raises `RecordError` if it can't."""
 
@@ -146,7 +158,10 @@ class ApprovalReader(Protocol):
 
 
 class ApprovalStore(ApprovalReader, Protocol):
-    """Keeps requests for approval. Each method is one transaction, on disk when it returns, or raises `RecordError`."""
+    """Keeps requests for approval. Each method is one transaction, on disk when it returns, or raises `RecordError`.
+
+    What was approved is used up by `AuditLog.admit`.
+    """
 
     def request_approval(self, ask: ApprovalAsk) -> PendingApproval | None:
         """Ask for a decision, or find the open request for the same: pending, approved or denied, and not expired.
@@ -163,15 +178,4 @@ class ApprovalStore(ApprovalReader, Protocol):
 
         Returns:
             The request as it is now: with this ruling if that was the first, in time. None if there is no such request.
-        """
-
-    def use_approval(self, invocation_id: str, pending: PendingApproval) -> bool:
-        """Use an approved request up for one call, and record that (`approval`, of that call).
-
-        Args:
-            invocation_id: of the call that goes through by it.
-            pending: as it was found, with the ruling that was looked at.
-
-        Returns:
-            True for one caller only: it was approved, with this ruling, for exactly this, is in time and was not used.
         """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
-from lambda_warden.store.approvals import ApprovalReader, ApprovalStore
+from lambda_warden.store.approvals import ApprovalGone, ApprovalReader, ApprovalStore, PendingApproval
 from lambda_warden.store.hash_chain import AuditEvent, Verification
 
 Kind = Literal[
@@ -215,7 +215,7 @@ class IdempotencyHit:
     until: float | None = field(default=None, compare=False)
 
 
-NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen
+NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen | ApprovalGone
 """Why a call is not sent now."""
 
 
@@ -324,8 +324,9 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
         claim: IdempotencyClaim | None = None,
         breaker: CircuitBreaker | None = None,
         takes: Takes = always,
+        approval: PendingApproval | None = None,
     ) -> NotAdmitted | None:
-        """Take a unit of every limit and the idempotency key, and write the intent: all of it or nothing.
+        """Take a unit of every limit and the idempotency key, use up the approval, write the intent: all or nothing.
 
         While calls are paused, none is admitted, whichever server asks.
 
@@ -338,10 +339,13 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
             claim: what makes another one the same; None if it may be repeated at will.
             breaker: what its failures count for, if any.
             takes: whether its caller still waits, and takes the answer of this call, or of the same one.
+            approval: by which it goes through, as it was found, with the ruling that was looked at; None if it was not
+                approved out of band. It is good for one call, in time, and its use is recorded (`approval`) before the
+                intent.
 
         Returns:
-            None if admitted, else the same call, what keeps calls from being admitted, or what had no room: then
-            nothing was taken, and no intent written.
+            None if admitted, else the same call, what keeps calls from being admitted, what had no room, or that the
+            approval is gone: then nothing was taken, and no intent written.
         """
 
     def claimed_by(self, claim: IdempotencyClaim, takes: Takes = always) -> IdempotencyHit | None:

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
-from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, ApprovalRuling, PendingApproval
-from lambda_warden.store.audit_log import AuditLog
+from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, ApprovalGone, ApprovalRuling, PendingApproval
+from lambda_warden.store.audit_log import (
+    AuditLog,
+    IdempotencyClaim,
+    IdempotencyHit,
+    Limit,
+    LimitExceeded,
+    NotAdmitted,
+    Pause,
+    RecordError,
+)
 from lambda_warden.store.opening import Store
 from support.audit import recorded
 from support.clock import START, Clock
@@ -21,6 +30,7 @@ ASK = ApprovalAsk(
 )
 YES = ApprovalRuling("approved", "ada", "terminal", "fine", "00")
 NO = ApprovalRuling("denied", "bob", "page", None, "01")
+VOID = ApprovalGone("void")
 
 
 def ask_for(records: AuditLog, **changed: Any) -> PendingApproval:
@@ -35,21 +45,27 @@ def decided(records: AuditLog, ruling: ApprovalRuling = YES, **changed: Any) -> 
     return pending
 
 
+def use(records: AuditLog, call: str, approved: PendingApproval, *limits: Limit) -> NotAdmitted | None:
+    """Have a call go through by what was approved."""
+    return records.admit(call, {}, limits, 60, approval=approved)
+
+
 def test_a_request_is_kept_until_it_is_decided_on_and_used_once(records: AuditLog, store: Store) -> None:
     asked = ask_for(records)
     assert asked == PendingApproval(ASK, "pending", START, START + 60, 60)
-    assert not records.use_approval("call", asked)
+    assert use(records, "call", asked) == VOID
     approved = records.decide_approval(ASK.approval_id, YES)
     assert approved == replace(asked, state="approved", ruling=YES, decided_at=START)
     assert ask_for(records, approval_id="b" * 32) == approved, "asked for again, it is the same request"
-    assert records.use_approval("call", approved)
-    assert not records.use_approval("call-2", approved)
+    assert use(records, "call", approved) is None
+    assert use(records, "call-2", approved) == ApprovalGone("used")
     assert records.find_approval(ASK.approval_id) == replace(approved, state="used")
     events = [(event.kind, event.invocation_id, event.fields()) for event in recorded(store)]
     assert [(kind, of, fields.get("answer")) for kind, of, fields in events] == [
         ("approval_request", ASK.approval_id, None),
         ("approval", ASK.approval_id, "approved"),
         ("approval", "call", "approved"),
+        ("intent", "call", None),
     ]
     assert events[0][2]["reason"] == ASK.reason
     assert {"by": "ada", "how": "terminal", "note": "fine", "approval_id": ASK.approval_id}.items() <= events[2][
@@ -63,7 +79,7 @@ def test_the_first_decision_counts(records: AuditLog) -> None:
     found = records.decide_approval(ASK.approval_id, YES)
     assert found is not None
     assert (found.state, found.ruling) == ("denied", NO)
-    assert not records.use_approval("call", found)
+    assert use(records, "call", found) == VOID
     assert ask_for(records, approval_id="b" * 32).ruling == NO, "who asks again is not asked about again"
     assert records.decide_approval("unknown", YES) is None
 
@@ -90,15 +106,50 @@ def test_what_would_run_otherwise_is_another_request(records: AuditLog, changed:
     assert first is not None
     is_void = changed.keys().isdisjoint({"principal", "request_digest"})
     assert first.state == ("void" if is_void else "approved")
-    assert records.use_approval("call", approved) is not is_void
-    assert not records.use_approval("call", replace(approved, ask=replace(ASK, **changed)))
+    assert use(records, "other", replace(approved, ask=replace(ASK, **changed))) == VOID
+    assert use(records, "call", approved) == (VOID if is_void else None)
 
 
 def test_it_is_good_for_what_was_decided_alone(records: AuditLog) -> None:
     approved = decided(records)
-    assert not records.use_approval("call", replace(approved, ruling=replace(YES, note="another")))
-    assert not records.use_approval("call", replace(approved, ask=replace(ASK, question="another")))
-    assert records.use_approval("call", approved)
+    for other in (
+        replace(approved, ruling=replace(YES, note="another")),
+        replace(approved, ask=replace(ASK, question="another")),
+        replace(approved, ask=replace(ASK, approval_id="never asked")),
+        replace(approved, expires_at=approved.expires_at + 1),
+    ):
+        assert use(records, "call", other) == VOID
+    assert use(records, "call", approved) is None
+
+
+CLAIM = IdempotencyClaim("local", None, "d1", 1000)
+
+
+def test_whatever_keeps_a_call_from_being_admitted_leaves_its_approval(
+    records: AuditLog, store: Store, clock: Clock
+) -> None:
+    approved, one = decided(records), Limit("k", concurrent=1)
+    assert records.admit("first", {}, [one], 30, CLAIM) is None
+    assert isinstance(use(records, "call", approved, one), LimitExceeded)
+    assert isinstance(records.admit("call", {}, [], 30, CLAIM, approval=approved), IdempotencyHit)
+    with pytest.raises(RecordError):
+        use(records, "first", approved)
+    records.pause("ada")
+    assert isinstance(use(records, "call", approved), Pause)
+    records.resume("ada")
+    clock.now += 30
+    assert records.find_approval(ASK.approval_id) == replace(approved, left_seconds=30)
+    assert use(records, "call", approved, one) is None
+    assert use(records, "call-2", approved, Limit("k", per_day=2)) == ApprovalGone("used")
+    assert records.admit("call-2", {}, [Limit("k", per_day=3)], 60) is None, "what was not admitted took no unit"
+    events = [(event.kind, event.invocation_id) for event in recorded(store)]
+    assert events[3:] == [
+        ("pause", events[3][1]),
+        ("resume", events[4][1]),
+        ("approval", "call"),
+        ("intent", "call"),
+        ("intent", "call-2"),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [59.9, 60])
@@ -118,7 +169,7 @@ def test_it_expires_before_and_after_it_was_decided_on(
                 assert late is not None
                 assert (late.ruling == YES) is in_time
             else:
-                assert records.use_approval("call", found) is in_time
+                assert use(records, "call", found) == (None if in_time else ApprovalGone("expired"))
             assert (ask_for(records, approval_id="b" * 32).ask.approval_id == "b" * 32) is (not in_time or bool(ruling))
 
 
@@ -150,11 +201,11 @@ def test_a_principal_has_so_many_undecided_requests_and_no_more(records: AuditLo
 
 @pytest.mark.usefixtures("race")
 def test_of_many_that_ask_decide_and_use_at_once_one_does_each(store: Store, clock: Clock) -> None:
-    threads = 8
+    threads = 16
     ready = threading.Barrier(threads)
     asked: set[str] = set()
     rulings: set[ApprovalRuling | None] = set()
-    used: list[bool] = []
+    used: list[NotAdmitted | None] = []
 
     def work(records: AuditLog, number: int) -> None:
         ready.wait()
@@ -163,7 +214,7 @@ def test_of_many_that_ask_decide_and_use_at_once_one_does_each(store: Store, clo
         found = records.decide_approval(approval_id, replace(YES, by=f"person {number}"))
         assert found is not None
         rulings.add(found.ruling)
-        used.append(records.use_approval(f"call-{number}", found))
+        used.append(use(records, f"call-{number}", found))
 
     with closing(store.audit_log(clock=clock)) as one, closing(store.audit_log(clock=clock)) as other:
         workers = [threading.Thread(target=work, args=((one, other)[i % 2], i)) for i in range(threads)]
@@ -172,7 +223,8 @@ def test_of_many_that_ask_decide_and_use_at_once_one_does_each(store: Store, clo
         for worker in workers:
             worker.join()
         requests = one.approvals()
-    assert sum(used) == len(asked) == len(rulings) == len(requests)
+    assert len(asked) == len(rulings) == len(requests) == used.count(None)
+    assert used.count(None) + used.count(ApprovalGone("used")) == threads
     assert all(pending.state == "used" for pending in requests)
 
 
@@ -185,4 +237,4 @@ def test_it_outlives_who_asked(lasting: Store, clock: Clock) -> None:
     assert approved is not None
     assert approved.left_seconds == 30
     with closing(lasting.audit_log(clock=clock)) as records:
-        assert records.use_approval("call", approved)
+        assert use(records, "call", approved) is None

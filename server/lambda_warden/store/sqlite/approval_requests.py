@@ -8,10 +8,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
-from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, ApprovalRuling, ApprovalState, PendingApproval
+from lambda_warden.store.approvals import (
+    OPEN_LIMIT,
+    ApprovalAsk,
+    ApprovalGone,
+    ApprovalRuling,
+    ApprovalState,
+    PendingApproval,
+)
 
 KEPT_SECONDS: Final = 86_400
 """How long a request whose time is over can still be looked at."""
@@ -73,24 +80,28 @@ def void(db: sqlite3.Connection, approval_id: str) -> None:
 
 def decide(db: sqlite3.Connection, now: float, approval_id: str, ruling: ApprovalRuling) -> bool:
     """Keep a decision, if it is the first one, and in time."""
-    return _changed_one(
-        db.execute(
-            "UPDATE approval_requests SET state = ?, ruling = ?, decided_at = ?"
-            " WHERE approval_id = ? AND state = 'pending' AND expires_at > ?",
-            (ruling.verdict, _json(ruling), now, approval_id, now),
-        )
+    decided = db.execute(
+        "UPDATE approval_requests SET state = ?, ruling = ?, decided_at = ?"
+        " WHERE approval_id = ? AND state = 'pending' AND expires_at > ?",
+        (ruling.verdict, _json(ruling), now, approval_id, now),
     )
+    return decided.rowcount == 1
 
 
-def use(db: sqlite3.Connection, now: float, pending: PendingApproval) -> bool:
-    """Use up what was approved as it was found, if nobody has, and in time."""
-    return pending.ruling is not None and _changed_one(
-        db.execute(
-            "UPDATE approval_requests SET state = 'used'"
-            " WHERE approval_id = ? AND state = 'approved' AND expires_at > ? AND ask = ? AND ruling = ?",
-            (pending.ask.approval_id, now, _json(pending.ask), _json(pending.ruling)),
-        )
-    )
+def gone(db: sqlite3.Connection, now: float, approved: PendingApproval) -> ApprovalGone | None:
+    """Why what was approved is good no longer; None if it is, and just as it was found."""
+    current = find(db, now, approved.ask.approval_id)
+    if current is None or current.ruling is None:
+        return ApprovalGone("void")
+    if current.state in ("used", "expired"):
+        return ApprovalGone(current.state)
+    as_found = replace(approved, state="approved", left_seconds=current.left_seconds)
+    return None if current == as_found else ApprovalGone("void")
+
+
+def use(db: sqlite3.Connection, approval_id: str) -> None:
+    """Use up what was approved: `gone` found in the same transaction that it is good."""
+    db.execute("UPDATE approval_requests SET state = 'used' WHERE approval_id = ?", (approval_id,))
 
 
 def prune(db: sqlite3.Connection, now: float) -> None:
@@ -125,7 +136,3 @@ def _read(row: tuple[Any, ...], now: float) -> PendingApproval:
 
 def _json(value: ApprovalAsk | ApprovalRuling) -> str:
     return json.dumps(asdict(value))
-
-
-def _changed_one(cursor: sqlite3.Cursor) -> bool:
-    return cursor.rowcount == 1

@@ -120,10 +120,13 @@ class SqliteAuditLog:
         claim: IdempotencyClaim | None = None,
         breaker: CircuitBreaker | None = None,
         takes: Takes = always,
+        approval: PendingApproval | None = None,
     ) -> NotAdmitted | None:
-        """Take a unit of every limit and the key, and write the intent; see `AuditLog.admit`."""
+        """Take limits, key and approval, and write the intent; see `AuditLog.admit`."""
         text = _text({**body, "lease_seconds": lease_seconds})
-        return self._run(lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker, takes))
+        return self._run(
+            lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker, takes, approval)
+        )
 
     def claimed_by(self, claim: IdempotencyClaim, takes: Takes = always) -> IdempotencyHit | None:
         """The same call; see `AuditLog.claimed_by`."""
@@ -235,10 +238,6 @@ class SqliteAuditLog:
         """Decide on a request; see `ApprovalStore.decide_approval`."""
         return self._run(lambda: self._decide(approval_id, ruling))
 
-    def use_approval(self, invocation_id: str, pending: PendingApproval) -> bool:
-        """Use an approved request up; see `ApprovalStore.use_approval`."""
-        return self._run(lambda: self._use(invocation_id, pending))
-
     def find_approval(self, approval_id: str) -> PendingApproval | None:
         """One request; see `ApprovalReader.find_approval`."""
         return self._read(lambda reader: reader.find_approval(approval_id))
@@ -307,6 +306,7 @@ class SqliteAuditLog:
         claim: IdempotencyClaim | None,
         breaker: CircuitBreaker | None,
         takes: Takes,
+        approval: PendingApproval | None,
     ) -> NotAdmitted | None:
         # The clock is read under the lock, so that times are in the order of the events.
         now = self._now()
@@ -314,6 +314,8 @@ class SqliteAuditLog:
             return hit
         if refused := stops.stopped_by(self._db, now, breaker):
             return refused
+        if approval is not None and (gone := approval_requests.gone(self._db, now, approval)):
+            return gone
         exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if exceeded is not None:
             return exceeded
@@ -323,6 +325,8 @@ class SqliteAuditLog:
         calls.add(self._db, now, self._writer, invocation_id, lease, claim, breaker.function if breaker else None)
         if not takes(invocation_id):
             calls.leave(self._db, now, invocation_id)
+        if approval is not None:
+            self._use(invocation_id, approval)
         self._append("intent", invocation_id, text)
         return None
 
@@ -382,11 +386,10 @@ class SqliteAuditLog:
             self._append("approval", approval_id, _text({**found.ask.fields(), **ruling.fields()}))
         return found
 
-    def _use(self, invocation_id: str, pending: PendingApproval) -> bool:
-        used = approval_requests.use(self._db, self._now(), pending)
-        if used and pending.ruling is not None:
-            self._append("approval", invocation_id, _text({**pending.ask.fields(), **pending.ruling.fields()}))
-        return used
+    def _use(self, invocation_id: str, approved: PendingApproval) -> None:
+        approval_requests.use(self._db, approved.ask.approval_id)
+        ruling = approved.ruling.fields() if approved.ruling else {}
+        self._append("approval", invocation_id, _text({**approved.ask.fields(), **ruling}))
 
     def _bury_the_dead(self) -> bool:
         """Write an outcome for each call whose server has ended without one. Its slot stays taken until its lease ends.
