@@ -28,14 +28,16 @@ from lambda_warden.listing.catalog import Catalog
 from lambda_warden.logs.reader import Logs
 from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.manifests.watch import Watcher
+from lambda_warden.model.caller import Caller
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.results.durable import DurableExecutions
 from lambda_warden.results.kept import KeptResults, seal_from
-from lambda_warden.settings import Settings
+from lambda_warden.settings import Settings, identity_provider_configured
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
+from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.prompts import declared_prompts
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
@@ -62,8 +64,8 @@ class Warden:
     Args:
         settings: the operator's.
         loaded: the manifests.
-        authentic: whether it is known who its clients are, as over stdio. Without that no client is asked for
-            approval: anybody could give the person's answer.
+        authentic: whether it is known who its clients are, as over stdio. Without that a client is asked for approval
+            only where its access token names a person: else anybody could give the person's answer.
 
     Raises:
         SettingsError: if the settings don't fit the manifests, the AWS configuration or the machine.
@@ -72,6 +74,8 @@ class Warden:
     def __init__(self, settings: Settings, loaded: LoadedManifest, *, authentic: bool = True) -> None:
         self._settings = settings
         self._authentic = authentic
+        # None: the access token of each request says who makes it.
+        self._principal = None if identity_provider_configured(settings) else settings.principal
         self._policy = make_policy(settings, loaded.rules)
         try:
             seal = seal_from(settings.results_key_file)
@@ -183,19 +187,23 @@ class Warden:
             DurableExecutions(self._current, self._records, settings.output_bytes),
             self._approver,
         )
-        return [(tool, served(tool, settings.principal, self._policy.rules)) for tool in declared]
+        return [(tool, served(tool, self._principal, self._policy.rules)) for tool in declared]
 
-    def _can_approve(self) -> bool:
-        return self._authentic or self._operator.unable is None
+    def _can_approve(self, caller: Caller) -> bool:
+        return self._knows_person(caller) or self._operator.unable is None
+
+    def _knows_person(self, caller: Caller) -> bool:
+        return self._authentic or caller.answers_for_a_person
 
     def _approver(self, context: Context[Any, Any]) -> ClientApprover:
-        return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=self._authentic)
+        authentic = self._knows_person(caller_of(context, self._principal))
+        return ClientApprover(context, self._records, self._settings.approval_timeout, authentic=authentic)
 
     def _make_server(self) -> MCPServer[None]:
         server = ServerWithResults(
             "lambda-warden",
             results=self.results,
-            principal=self._settings.principal,
+            principal=self._principal,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
             instructions=INSTRUCTIONS,
@@ -216,7 +224,7 @@ class Warden:
 
     def _make_tasks(self) -> Tasks:
         invoke = next(declared for declared, _ in self._tools if declared.name == "invoke_function")
-        return Tasks(invoke, self._pipeline.earlier_calls, self._settings.principal, self._settings.idempotency_ttl)
+        return Tasks(invoke, self._pipeline.earlier_calls, self._principal, self._settings.idempotency_ttl)
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:
@@ -247,7 +255,7 @@ class Warden:
         invocation_id = uuid.uuid4().hex
         reason = "the manifests go on changing, or can't be put into force"
         logger.error("a call was not decided on: %s", reason)
-        body = {"principal": self._settings.principal, "check": "manifest_changed", "reason": reason}
+        body = {**caller_of(ctx, self._principal).fields(), "check": "manifest_changed", "reason": reason}
         try:
             await anyio.to_thread.run_sync(self._records.append, "denial", invocation_id, body)
         except RecordError as error:

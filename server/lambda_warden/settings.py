@@ -82,6 +82,12 @@ class Settings(BaseModel):
         pattern=f"^{PRINCIPAL.pattern}$",
         description="who asks: the name that rules, limits and records go by",
     )
+    auth_issuer: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="issuer (`iss`) of the access tokens that every request over HTTP then has to have; `principal` is "
+        "of no account then",
+    )
     approval_timeout: float = Field(
         default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )
@@ -186,3 +192,8 @@ class Settings(BaseModel):
         if self.results is not None:
             return self.results
         return self.records.with_name("results.sqlite3") if isinstance(self.records, Path) else self.records
+
+
+def identity_provider_configured(settings: Settings) -> bool:
+    """Whether an identity provider says who makes each request, by its access token."""
+    return settings.auth_issuer is not None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lambda_warden.approvals.members import DEPTH, LONG_SHOWN, LOOKED_AT, SHORT_SHOWN, MemberLines, member_lines, parse
 from lambda_warden.approvals.request import approval_request
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
 from support.builders import ref
@@ -46,7 +47,7 @@ def question(payload: Any, context: bytes | None = None) -> str:
         durable_execution_name=None,
         wait_seconds=60,
     )
-    return approval_request(ref(), RULE, encoded, "local").text
+    return approval_request(ref(), RULE, encoded, Caller()).text
 
 
 @settings(max_examples=60)

@@ -101,6 +101,16 @@ def test_what_only_a_call_can_answer_is_left_open(manifest: Path) -> None:
     assert {name for name, mark in marks(probe).items() if mark == "-"} == {"alias"}
 
 
+def test_a_caller_is_named_as_an_access_token_would(manifest: Path) -> None:
+    manifest.write_text(
+        MANIFEST.replace("principals: [ops]", "principals: [group:sre]\n    scopes: [run]\n    clients: [ide]")
+    )
+    ann = ["wipe:7", "--principal", "user:ann", "--group", "dev", "--group", "sre", "--scope", "run", "--client", "ide"]
+    assert run(manifest, *ann).exit_code == 0
+    for other in (ann[:-4], ann[:-2], [*ann, "--actor", "bot"], [*ann[:3], *ann[7:]]):
+        assert marks(run(manifest, *other))["principal"] == "✗"
+
+
 def test_the_limits_of_a_principal_are_left_open_too(manifest: Path) -> None:
     manifest.write_text(MANIFEST + "principals: {ci: {limits: {per_minute: 1}}}\n")
     assert marks(run(manifest, "report-a:live", "--principal", "ci"))["limits"] == "-"

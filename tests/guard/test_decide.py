@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lambda_warden.guard.decide import PolicyDecision, decide, denied
 from lambda_warden.guard.rules import Deny, Rule, Rules
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
@@ -290,10 +291,10 @@ def test_every_check_of_the_rule_that_fails_is_told_at_once() -> None:
 
 def test_a_rule_that_names_principals_is_for_them_alone() -> None:
     shared = rules(rule("f", principals=["ops", "ci"]))
-    assert decide(ref("f"), request(), shared, "ops").decision.allowed
+    assert decide(ref("f"), request(), shared, Caller("ops")).decision.allowed
     for other in ("local", "OPS", ""):
-        assert failed(decide(ref("f"), request(), shared, other)).name == "principal"
-    assert decide(ref("f"), request(), rules(rule("f")), "anybody").decision.allowed
+        assert failed(decide(ref("f"), request(), shared, Caller(other))).name == "principal"
+    assert decide(ref("f"), request(), rules(rule("f")), Caller("anybody")).decision.allowed
 
 
 # For which tenant

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.decide import decide, match_rule
 from lambda_warden.guard.encode import encode, settle
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from support.builders import ref, rule, rules
 from support.strategies import json_values
@@ -232,7 +233,7 @@ def test_what_it_is_follows_from_the_string_itself_and_not_from_its_type_alone()
 def test_what_is_denied_already_is_not_looked_into() -> None:
     request, made = encoded(payload="{}"), rules(rule("f", principals=["ops"]))
     assert settle(request, match_rule(ref("g"), made)) == request
-    assert settle(request, match_rule(ref("f"), made, "other")) == request
+    assert settle(request, match_rule(ref("f"), made, Caller("other"))) == request
 
 
 def test_what_is_in_doubt_still_is_never_allowed() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.guard.request_digest import durable_name_of, request_digest
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from support.builders import OTHER_ACCOUNT, OTHER_REGION, ref, request
@@ -18,8 +19,8 @@ WHOLE = request(b"{}", client_context="e30=", tenant_id="t", durable_execution_n
 
 def test_a_digest_stays_the_same() -> None:
     """Approvals and keys outlive a restart: another form of the digest would make all of them invalid."""
-    assert request_digest(ref(), request(), "local") == request_digest(ref(), request(), "local")
-    assert re.fullmatch("[0-9a-f]{64}", request_digest(ref(), WHOLE, "local"))
+    assert request_digest(ref(), request(), Caller()) == request_digest(ref(), request(), Caller())
+    assert re.fullmatch("[0-9a-f]{64}", request_digest(ref(), WHOLE, Caller()))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_a_digest_stays_the_same() -> None:
     ids=str,
 )
 def test_another_function_has_another_digest(other: FunctionRef) -> None:
-    assert request_digest(other, WHOLE, "local") != request_digest(ref(), WHOLE, "local")
+    assert request_digest(other, WHOLE, Caller()) != request_digest(ref(), WHOLE, Caller())
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,14 @@ def test_another_function_has_another_digest(other: FunctionRef) -> None:
     ids=repr,
 )
 def test_another_request_has_another_digest(changed: dict[str, Any]) -> None:
-    assert request_digest(ref(), replace(WHOLE, **changed), "local") != request_digest(ref(), WHOLE, "local")
+    assert request_digest(ref(), replace(WHOLE, **changed), Caller()) != request_digest(ref(), WHOLE, Caller())
 
 
 @pytest.mark.parametrize(
     "changed", [{"wait_seconds": None}, {"log_tail": True}, {"response_stream": True}, {"reason": "x"}], ids=repr
 )
 def test_how_an_answer_is_waited_for_and_given_plays_no_part(changed: dict[str, Any]) -> None:
-    assert request_digest(ref(), replace(WHOLE, **changed), "local") == request_digest(ref(), WHOLE, "local")
+    assert request_digest(ref(), replace(WHOLE, **changed), Caller()) == request_digest(ref(), WHOLE, Caller())
 
 
 def test_every_field_of_a_request_was_decided_on() -> None:
@@ -73,7 +74,12 @@ def test_every_field_of_a_request_was_decided_on() -> None:
 
 
 def test_another_principal_has_another_digest() -> None:
-    assert request_digest(ref(), WHOLE, "chat-ops") != request_digest(ref(), WHOLE, "local")
+    assert request_digest(ref(), WHOLE, Caller("chat-ops")) != request_digest(ref(), WHOLE, Caller())
+
+
+def test_a_person_and_each_agent_for_them_have_digests_of_their_own() -> None:
+    callers = [Caller("user:ann", actor=actor) for actor in (None, "bot", "other")]
+    assert len({request_digest(ref(), WHOLE, caller) for caller in callers}) == 3
 
 
 @given(st.lists(st.none() | st.text(max_size=5), min_size=3, max_size=3), st.permutations(range(3)))
@@ -82,7 +88,7 @@ def test_a_value_in_another_place_is_another_request(values: list[str | None], o
     moved = [values[place] for place in order]
     first: Any = dict(zip(names, values, strict=True))
     second: Any = dict(zip(names, moved, strict=True))
-    same = request_digest(ref(), request(**first), "local") == request_digest(ref(), request(**second), "local")
+    same = request_digest(ref(), request(**first), Caller()) == request_digest(ref(), request(**second), Caller())
     assert same == (values == moved)
 
 

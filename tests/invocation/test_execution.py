@@ -21,6 +21,7 @@ from lambda_warden.invocation import recording
 from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stopped
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
 from lambda_warden.policy import Policy
@@ -268,7 +269,7 @@ def test_a_key_belongs_to_the_first_call_unless_that_did_not_run(
     reply: Reply, state: str | None, records: AuditLog, endpoint: ScriptedEndpoint
 ) -> None:
     endpoint.behaviours[NAME] = lambda _: reply
-    wanted = IdempotencyClaim("local", "order-1", request_digest(ref(), request(b'{"a":1}'), "local"), 3600)
+    wanted = IdempotencyClaim("local", "order-1", request_digest(ref(), request(b'{"a":1}'), Caller()), 3600)
     first = carry_out(records, replace(allowed(endpoint), claim=wanted))
     assert isinstance(first, CompletedCall)
     second = carry_out(records, replace(allowed(endpoint, "call-2"), claim=wanted))

@@ -361,7 +361,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         GOOD + "    approve: always\n",
         "FILE:9: functions[0].approve: ",
         "unknown key 'approve'. Expected one of: arn, qualifiers, invocation_types, effect, approval, expect_version, "
-        "principals, tenants, limits, stop_after_failures, payload, result, logs, "
+        "principals, scopes, clients, tenants, limits, stop_after_failures, payload, result, logs, "
         "timeout_seconds, max_attempts, invoke_mode, description, examples.",
     ),
     "unknown key of a payload": (

@@ -260,6 +260,28 @@ MUTANTS = [
             ),
         )
     ),
+    *(
+        Mutant(name, "guard/callers.py", old, new, "tests/guard/test_callers.py")
+        for name, old, new in (
+            (
+                "a rule for some principals is for all callers",
+                "if spec.principals is not None and not _names(caller)",
+                "if False and not _names(caller)",
+            ),
+            ("a group is taken for a principal", 'f"group:{group}" for', "group for"),
+            ("one scope of several is enough", "sorted(set(spec.scopes) - caller.scopes)", "not spec.scopes"),
+            (
+                "an agent for a person goes through any client",
+                "caller.actor or caller.client_id}",
+                "caller.client_id}",
+            ),
+            (
+                "an agent may do what it may do itself, for any person",
+                "return {caller.principal, *",
+                'return {caller.principal, f"client:{caller.actor}", *',
+            ),
+        )
+    ),
     Mutant(
         "any tenant may be named where the rule names some",
         "guard/decide.py",
@@ -654,13 +676,6 @@ MUTANTS = [
         "if deny := rules.denial_of(ref):",
         "if deny := None:",
         "tests/security/test_hostile_requests.py",
-    ),
-    Mutant(
-        "any principal",
-        "guard/decide.py",
-        "rule.spec.principals is None or principal in",
-        "True or principal in",
-        "tests/guard/test_decide.py",
     ),
     Mutant(
         "payload of any size",
@@ -1598,8 +1613,8 @@ MUTANTS = [
     Mutant(
         "a denial names what the caller may not call",
         "guard/rules.py",
-        "(rule.spec.principals is None or principal in rule.spec.principals)\n        ]",
-        "True\n        ]",
+        "and refusal_of(caller, rule.spec) is None",
+        "and caller",
         "tests/guard/test_decide.py",
     ),
     Mutant(
@@ -1790,8 +1805,8 @@ MUTANTS = [
     Mutant(
         "failures of others' invocations under a rule for own ones",
         "logs/reader.py",
-        "caller.principal, own=wanted.own)",
-        "caller.principal, own=wanted.own or wanted.request_id is None)",
+        "caller, own=wanted.own)",
+        "caller, own=wanted.own or wanted.request_id is None)",
         "tests/security/test_logs.py",
     ),
     Mutant(

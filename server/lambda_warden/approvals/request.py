@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from lambda_warden.approvals.members import DEPTH, member_lines, parse
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import FunctionRule
 from lambda_warden.model.request import EncodedRequest
@@ -45,7 +46,7 @@ def approval_request(
     ref: FunctionRef,
     spec: FunctionRule,
     request: EncodedRequest,
-    principal: str,
+    caller: Caller,
     *,
     versions: str | None = None,
     detectors: Detectors | None = None,
@@ -56,7 +57,7 @@ def approval_request(
         ref: the canonical reference that would be sent.
         spec: the rule that it would be sent under.
         request: the exact parameters that would be sent.
-        principal: who asks for the call.
+        caller: who asks for the call.
         versions: what the qualifier leads to, if that is known.
         detectors: if given, the question is made to be kept: they find the secrets that it must not hold, and the
             model's reason is kept beside it. The same request always has the same one.
@@ -70,12 +71,12 @@ def approval_request(
         f"Effect: {spec.effect}" + (f" ({inline(spec.description)})" if spec.description else ""),
         *([] if versions in (None, ref.qualifier) else [f"Leads to version: {versions}"]),
         f"Type: {request.invocation_type}",
-        f"Asked for by: {inline(principal)}",
+        f"Asked for by: {inline(caller.name)}",
         f"Why this question: {asks}.",
         *([] if request.reason is None or detectors else reason_lines(request.reason)),
         *_sent(request, detectors),
     ]
-    return ApprovalRequest("\n".join(lines), request_digest(ref, request, principal))
+    return ApprovalRequest("\n".join(lines), request_digest(ref, request, caller))
 
 
 def reason_lines(reason: str) -> list[str]:

@@ -22,10 +22,10 @@ from lambda_warden.guard.resolve import resolve
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.model.caller import LOCAL
+from lambda_warden.model.caller import LOCAL, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import PRINCIPAL, Limits
+from lambda_warden.model.manifest import Limits, check_principal
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines
@@ -50,7 +50,11 @@ _NOT_RECORDED: Final = "explain"
     show_default=True,
 )
 @click.option("--tenant-id", help="The tenant, of a function with tenant isolation.")
-@click.option("--principal", default=LOCAL, show_default=True, help="Who asks.")
+@click.option("--principal", default=LOCAL, show_default=True, help="Who asks: NAME, user:SUBJECT or client:ID.")
+@click.option("--group", "groups", multiple=True, help="A group of theirs. May be given several times.")
+@click.option("--scope", "scopes", multiple=True, help="A scope of their token. May be given several times.")
+@click.option("--client", "client_id", help="The OAuth client that their token was issued to.")
+@click.option("--actor", help="The agent that acts for them.")
 @click.option(
     "--region",
     envvar=["LAMBDA_WARDEN_REGION", "AWS_DEFAULT_REGION"],
@@ -69,6 +73,10 @@ def explain(
     invocation_type: RequestedInvocationType,
     tenant_id: str | None,
     principal: str,
+    groups: tuple[str, ...],
+    scopes: tuple[str, ...],
+    client_id: str | None,
+    actor: str | None,
     region: str | None,
     records: Path | str,
     as_json: bool,
@@ -77,8 +85,11 @@ def explain(
 
     Exit code 0: it would be allowed. 1: it would be denied. 2: the question can't be answered.
     """
-    if not PRINCIPAL.fullmatch(principal):
-        raise click.BadParameter("expected 1 to 64 letters, digits and . _ @ + -", param_hint="'--principal'")
+    try:
+        check_principal(principal)
+    except ArgumentError as error:
+        raise click.BadParameter(str(error), param_hint="'--principal'") from None
+    caller = Caller(principal, actor=actor, client_id=client_id, groups=groups, scopes=frozenset(scopes))
     rules = load_rules(manifests)
     arguments = {
         "function": function,
@@ -87,7 +98,7 @@ def explain(
         "invocation_type": invocation_type,
         "tenant_id": tenant_id,
     }
-    answer = _explain(arguments, rules, principal, region, records)
+    answer = _explain(arguments, rules, caller, region, records)
     click.echo(answer.json() if as_json else "\n".join(answer.lines()))
     context.exit(0 if answer.decision.allowed else 1)
 
@@ -115,7 +126,7 @@ class _Explanation:
 
 
 def _explain(
-    arguments: dict[str, Any], rules: Rules, principal: str, region: str | None, records: Path | str
+    arguments: dict[str, Any], rules: Rules, caller: Caller, region: str | None, records: Path | str
 ) -> _Explanation:
     """Resolve a call and decide on it by the rules, and by what the records say of now: no AWS, nobody asked."""
     info = CallInfo(_NOT_RECORDED)
@@ -127,15 +138,15 @@ def _explain(
         reached = "resolve"
         ref = resolve(parsed.function, parsed.qualifier, rules.targets, region)
         reached = "arguments"
-        request = settle(request, match_rule(ref, rules, principal))
+        request = settle(request, match_rule(ref, rules, caller))
     except ArgumentError as error:
         return _Explanation(info, denied(reached, str(error)))
-    decided = decide(ref, request, rules, principal)
+    decided = decide(ref, request, rules, caller)
     decision = decided.decision
     if decision.allowed and decided.rule is not None:
         if met := _stopped_by(records, breaker_of(decided.rule.spec, ref, request.invocation_type)):
             decision = decision.with_check(stop_check(met))
-        later = _asked_later(decided.rule, ref, request.invocation_type, rules.principals.get(principal))
+        later = _asked_later(decided.rule, ref, request.invocation_type, rules.principals.get(caller.principal))
         decision = decision.model_copy(update={"checks": (*decision.checks, *later)})
     return _Explanation(replace(info, ref=ref), decision, len(request.payload or b""))
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from lambda_warden.guard.callers import refusal_of
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.model.caller import LOCAL
+from lambda_warden.model.caller import LOCAL_CALLER, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import ANY_TENANT
@@ -44,16 +45,16 @@ class PolicyDecision:
     rule: Rule | None
 
 
-def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, principal: str = LOCAL) -> PolicyDecision:
+def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, caller: Caller = LOCAL_CALLER) -> PolicyDecision:
     """Decide whether a request may be sent.
 
     Args:
         ref: the canonical reference that would be sent.
         request: the exact parameters that would be sent.
         rules: the manifests' rules.
-        principal: who asks.
+        caller: who asks.
     """
-    found = match_rule(ref, rules, principal)
+    found = match_rule(ref, rules, caller)
     if found.rule is None:
         return PolicyDecision(found.decision(_CHECKS), None)
     rule = found.rule
@@ -93,13 +94,13 @@ class RuleMatch:
         return decision.model_copy(update={"rule": decided_by.spec.arn, "rule_source": decided_by.source})
 
 
-def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMatch:
+def match_rule(ref: FunctionRef, rules: Rules, caller: Caller = LOCAL_CALLER) -> RuleMatch:
     """Find the one rule that speaks of a function and qualifier, unless something denies it.
 
     Args:
         ref: the canonical reference.
         rules: the manifests' rules.
-        principal: who asks.
+        caller: who asks.
     """
     resolved = Check(name="resolve", passed=True, reason=f"means {ref.qualified_arn}")
     if deny := rules.denial_of(ref):
@@ -107,7 +108,7 @@ def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMa
         return RuleMatch((resolved, _failed("manifest_rule", reason)), deny=deny)
     candidates = rules.for_function(ref)
     if not candidates:
-        reason = f"no rule of the manifest allows {ref.function_arn}{_suggestion(ref, rules, principal)}"
+        reason = f"no rule of the manifest allows {ref.function_arn}{_suggestion(ref, rules, caller)}"
         return RuleMatch((resolved, _failed("manifest_rule", reason)))
 
     found = Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {candidates[0].spec.arn}")
@@ -127,7 +128,7 @@ def match_rule(ref: FunctionRef, rules: Rules, principal: str = LOCAL) -> RuleMa
         resolved,
         Check(name="manifest_rule", passed=True, reason=f"allowed by the rule for {rule.spec.arn}"),
         Check(name="qualifier", passed=True, reason=f"{ref.qualifier} is allowed"),
-        _principal(principal, rule),
+        _caller(caller, rule),
     )
     return RuleMatch(checks, rule)
 
@@ -137,10 +138,10 @@ def denied(check: CheckName, reason: str, all_checks: Iterable[CheckName] = _CHE
     return _decision([_failed(check, reason)], all_checks)
 
 
-def _suggestion(ref: FunctionRef, rules: Rules, principal: str) -> str:
+def _suggestion(ref: FunctionRef, rules: Rules, caller: Caller) -> str:
     """Which allowed functions the caller may have meant: that of the same name elsewhere, or of names that are near."""
     known: dict[str, list[str]] = {}
-    for arn in rules.exact_arns(principal):
+    for arn in rules.exact_arns(caller):
         known.setdefault(arn.rsplit(":", 1)[-1], []).append(arn)
     near = [ref.name] if ref.name in known else get_close_matches(ref.name, list(known)[:_COMPARED], _SUGGESTED)
     arns = list(dict.fromkeys(arn for name in near for arn in known[name]))[:_SUGGESTED]
@@ -162,10 +163,10 @@ def _failed(name: CheckName, reason: str) -> Check:
     return Check(name=name, passed=False, reason=reason)
 
 
-def _principal(principal: str, rule: Rule) -> Check:
-    if rule.spec.principals is None or principal in rule.spec.principals:
-        return Check(name="principal", passed=True, reason=f"{principal} may call it")
-    return _failed("principal", f"{principal} may not call it: the rule names other principals")
+def _caller(caller: Caller, rule: Rule) -> Check:
+    if refused := refusal_of(caller, rule.spec):
+        return _failed("principal", refused)
+    return Check(name="principal", passed=True, reason=f"{caller.name} may call it")
 
 
 def _invocation_type(request: EncodedRequest, rule: Rule) -> Check:

@@ -8,7 +8,7 @@ from typing import Final
 from lambda_warden.errors import shown
 from lambda_warden.guard.decide import PolicyDecision, match_rule
 from lambda_warden.guard.rules import Rules
-from lambda_warden.model.caller import LOCAL
+from lambda_warden.model.caller import LOCAL_CALLER, Caller
 from lambda_warden.model.decision import Check, CheckName
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 
@@ -17,7 +17,9 @@ _VERSION: Final = r"(?:[1-9][0-9]{0,19}|\$LATEST(?:\.PUBLISHED)?)"
 _EXECUTION: Final = "/durable-execution/[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,512}"
 
 
-def decide_execution(ref: FunctionRef, execution_arn: str, rules: Rules, principal: str = LOCAL) -> PolicyDecision:
+def decide_execution(
+    ref: FunctionRef, execution_arn: str, rules: Rules, caller: Caller = LOCAL_CALLER
+) -> PolicyDecision:
     """Decide whether a durable execution may be read.
 
     Deny by default: exactly one rule has to allow calls of the function and qualifier that started it, now, and the
@@ -27,9 +29,9 @@ def decide_execution(ref: FunctionRef, execution_arn: str, rules: Rules, princip
         ref: the canonical reference that was invoked.
         execution_arn: the execution that AWS said the call had started.
         rules: the manifests' rules.
-        principal: who asks. That they made the call is for the caller to know.
+        caller: who asks. That they made the call is for the caller to know.
     """
-    found = match_rule(ref, rules, principal)
+    found = match_rule(ref, rules, caller)
     if found.rule is None:
         return PolicyDecision(found.decision(_CHECKS), None)
     return PolicyDecision(found.decision(_CHECKS, _is_of(ref, execution_arn)), found.rule)

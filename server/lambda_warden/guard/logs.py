@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from lambda_warden.guard.decide import PolicyDecision, denied, match_rule
 from lambda_warden.guard.rules import Rules
-from lambda_warden.model.caller import LOCAL
+from lambda_warden.model.caller import LOCAL_CALLER, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.manifest import LogsRule
@@ -16,7 +16,7 @@ _CHECKS: tuple[CheckName, ...] = ("manifest_rule", "qualifier", "principal", "lo
 _INSTANCE = r"\[?[A-Za-z0-9-]{1,64}\]?"
 
 
-def decide_logs(ref: FunctionRef, rules: Rules, principal: str = LOCAL, *, own: bool) -> PolicyDecision:
+def decide_logs(ref: FunctionRef, rules: Rules, caller: Caller = LOCAL_CALLER, *, own: bool) -> PolicyDecision:
     """Decide whether the log of an invocation may be read.
 
     Deny by default: as for a call, exactly one rule has to speak of the function and qualifier; besides, that rule has
@@ -25,10 +25,10 @@ def decide_logs(ref: FunctionRef, rules: Rules, principal: str = LOCAL, *, own: 
     Args:
         ref: the canonical reference that was invoked.
         rules: the manifests' rules.
-        principal: who asks.
-        own: whether the records say that this principal made the invocation.
+        caller: who asks.
+        own: whether the records say that its principal made the invocation.
     """
-    found = match_rule(ref, rules, principal)
+    found = match_rule(ref, rules, caller)
     if found.rule is None:
         return PolicyDecision(found.decision(_CHECKS), None)
     return PolicyDecision(found.decision(_CHECKS, _logs(found.rule.spec.logs, own)), found.rule)

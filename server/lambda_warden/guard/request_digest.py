@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.request import EncodedRequest
 
 
-def request_digest(ref: FunctionRef, request: EncodedRequest, principal: str) -> str:
+def request_digest(ref: FunctionRef, request: EncodedRequest, caller: Caller) -> str:
     """The digest, as 64 hexadecimal digits. Another request has another one; how long is waited plays no part."""
     parts = [
         ref.qualified_arn,
@@ -18,7 +19,7 @@ def request_digest(ref: FunctionRef, request: EncodedRequest, principal: str) ->
         request.client_context,
         request.tenant_id,
         request.durable_execution_name,
-        principal,
+        caller.name,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from lambda_warden.guard.callers import refusal_of
 from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
 from lambda_warden.guard.payload_schema import PayloadSchema
+from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
@@ -134,13 +136,9 @@ class Rules:
         first = min((each for each in (exact, wide) if each), key=lambda each: each[0], default=None)
         return first[1] if first else None
 
-    def exact_arns(self, principal: str) -> list[str]:
-        """The functions that rules name without a pattern, as far as a principal may call them."""
-        return [
-            rule.spec.arn
-            for rule in self.all
-            if not rule.arn.is_pattern and (rule.spec.principals is None or principal in rule.spec.principals)
-        ]
+    def exact_arns(self, caller: Caller) -> list[str]:
+        """The functions that rules name without a pattern, as far as a caller may call them."""
+        return [rule.spec.arn for rule in self.all if not rule.arn.is_pattern and refusal_of(caller, rule.spec) is None]
 
     def names_exactly(self, function_arn: str) -> bool:
         """Whether a rule names this function without a pattern."""

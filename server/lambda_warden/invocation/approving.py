@@ -110,7 +110,7 @@ class Approving:
     async def _by_client(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
         # In a thread: the members of a payload of some MB take seconds.
         asked = await anyio.to_thread.run_sync(
-            approval_request, call.ref, call.rule.spec, call.request, call.info.caller.principal
+            approval_request, call.ref, call.rule.spec, call.request, call.info.caller
         )
         decision = await approver.ask(asked)
         return await self._answered(call, decision, REASONS[decision], {"request_digest": asked.request_digest})
@@ -262,7 +262,7 @@ def _versions_of(call: AllowedCall) -> str | Check:
 def _ask_of(call: AllowedCall, versions: str, expires_seconds: float) -> ApprovalAsk:
     """What is kept of a request: redacted, since it is kept."""
     spec, caller, detectors = call.rule.spec, call.info.caller, call.policy.rules.detectors
-    asked = approval_request(call.ref, spec, call.request, caller.principal, versions=versions, detectors=detectors)
+    asked = approval_request(call.ref, spec, call.request, caller, versions=versions, detectors=detectors)
     reason = call.request.reason
     return ApprovalAsk(
         approval_id=call.info.invocation_id,

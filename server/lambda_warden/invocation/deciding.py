@@ -57,7 +57,7 @@ def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -
         request = encode(parsed)
         query = None if parsed.query is None else compile_query(parsed.query)
         reached = "resolve"
-        known = partial(policy.rules.exact_arns, caller.principal)
+        known = partial(policy.rules.exact_arns, caller)
         ref = resolve(parsed.function, parsed.qualifier, policy.rules.targets, policy.default_region, known)
     except ArgumentError as error:
         return DeniedCall(info, denied(reached, str(error)))
@@ -76,11 +76,11 @@ def decide_call(resolved: ResolvedCall, key_seconds: float, adopt_seconds: float
         adopt_seconds: how long an answer that reached nobody is given to the next same call.
     """
     info, request, policy = resolved.info, resolved.request, resolved.policy
-    principal = info.caller.principal
+    caller = info.caller
     try:
         if request.payload_text is not None:
-            request = settle(request, match_rule(resolved.ref, policy.rules, principal))
-        decided = decide(resolved.ref, request, policy.rules, principal)
+            request = settle(request, match_rule(resolved.ref, policy.rules, caller))
+        decided = decide(resolved.ref, request, policy.rules, caller)
     except ArgumentError as error:
         return DeniedCall(info, denied("arguments", str(error)), request.payload)
     except Exception as error:  # noqa: BLE001 - as above
@@ -91,9 +91,9 @@ def decide_call(resolved: ResolvedCall, key_seconds: float, adopt_seconds: float
     if request.invocation_type == "DryRun":
         return call
     claim = IdempotencyClaim(
-        principal,
+        caller.principal,
         resolved.idempotency_key,
-        request_digest(resolved.ref, request, principal),
+        request_digest(resolved.ref, request, caller),
         key_seconds,
         repeatable=decided.rule.spec.effect == "read",
         adopt_seconds=adopt_seconds,
@@ -110,7 +110,7 @@ def decide_again(call: AllowedCall, policy: Policy) -> AllowedCall | DeniedCall:
     if policy is call.policy:
         return call
     try:
-        decided = decide(call.ref, call.request, policy.rules, call.info.caller.principal)
+        decided = decide(call.ref, call.request, policy.rules, call.info.caller)
     except Exception as error:  # noqa: BLE001 - as above
         return call.denied(could_not_decide(error))
     if decided.rule is None or not decided.decision.allowed:

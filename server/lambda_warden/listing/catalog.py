@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from lambda_warden.answers.bounded import cut
 from lambda_warden.guard.arguments import parse_arguments
+from lambda_warden.guard.callers import refusal_of
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.approval import why
 from lambda_warden.model.caller import Caller
@@ -67,11 +68,11 @@ class Catalog:
     Args:
         policy: gives what is in force.
         output_bytes: of a result and its text together.
-        approvals: tells whether a person can be asked here.
+        approvals: tells whether a person can be asked for a caller.
     """
 
     def __init__(
-        self, policy: Callable[[], Policy], output_bytes: int, *, approvals: Callable[[], bool] = lambda: True
+        self, policy: Callable[[], Policy], output_bytes: int, *, approvals: Callable[[Caller], bool] = lambda _: True
     ) -> None:
         self._approvals = approvals
         self._output_bytes = output_bytes
@@ -86,7 +87,9 @@ class Catalog:
         wanted = parse_arguments(ListArguments, arguments)
         after = read_cursor(wanted.cursor) if wanted.cursor is not None else None
         policy = self._policy()
-        rules = [rule for rule in policy.rules.all if _may_match(rule, wanted) and _may_call(rule, caller)]
+        rules = [
+            rule for rule in policy.rules.all if _may_match(rule, wanted) and refusal_of(caller, rule.spec) is None
+        ]
         listings = await _list_places(policy, {(rule.arn.account, rule.arn.region) for rule in rules})
         items = sorted(
             (
@@ -110,7 +113,7 @@ class Catalog:
         ]
         notes = distinct(
             [
-                *([_NO_APPROVALS] if any(item.rule.spec.asks for item in page) and not self._approvals() else []),
+                *([_NO_APPROVALS] if any(item.rule.spec.asks for item in page) and not self._approvals(caller) else []),
                 *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
                 *(problem for detail in details.values() for problem in detail.problems),
             ]
@@ -132,10 +135,6 @@ class Catalog:
             )
 
         return fit(make, list_text, len(page), self._output_bytes, least=0)
-
-
-def _may_call(rule: Rule, caller: Caller) -> bool:
-    return rule.spec.principals is None or caller.principal in rule.spec.principals
 
 
 def _list_place(policy: Policy, place: Place) -> FunctionList:

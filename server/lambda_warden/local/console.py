@@ -37,8 +37,8 @@ def print_manifest(loaded: LoadedManifest) -> None:
             f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
             f"logs: {spec.logs.read}" if spec.logs else "no logs",
         ]
-        if spec.tenants:
-            about.append(f"tenants {', '.join(spec.tenants)}")
+        named = {name: getattr(spec, name) for name in ("principals", "scopes", "clients", "tenants")}
+        about += [f"{name} {', '.join(values)}" for name, values in named.items() if values]
         if stop := spec.stop_after_failures:
             about.append(f"stops after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s")
         _print_rule(spec.arn, about, rule.source)

@@ -130,9 +130,9 @@ class Logs:
             asked = parse_arguments(ReadLogsArguments, arguments)
             wanted = await self._wanted(asked, caller)
             reached = "resolve"
-            known = partial(policy.rules.exact_arns, caller.principal)
+            known = partial(policy.rules.exact_arns, caller)
             ref = resolve(wanted.function, wanted.qualifier, policy.rules.targets, policy.default_region, known)
-            decided = decide_logs(ref, policy.rules, caller.principal, own=wanted.own)
+            decided = decide_logs(ref, policy.rules, caller, own=wanted.own)
         except ArgumentError as error:
             return await self._deny(read, denied_logs(reached, str(error)))
         except RecordError as error:

@@ -1,4 +1,4 @@
-"""The caller of one request: principal, client and trace."""
+"""The caller of one request: who asks, through which client, and the trace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final
 
 LOCAL: Final = "local"
 """The principal of a server that was told of no other: whoever can start it."""
+_GROUPS_CHARACTERS: Final = 1000
+"""Of all groups together, in a record: a token may name hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +16,14 @@ class Caller:
     """Who makes a request. Made once for each request, in `tools/`, and carried with the call.
 
     Attributes:
-        principal: the name that rules, limits, idempotency keys and kept results go by.
-        subject: whom an identity provider names, where there is one.
-        groups: the groups that it names.
+        principal: the name that rules, limits, idempotency keys and kept results go by: that of the settings, or, by
+            the request's access token, `user:SUBJECT`, or `client:ID` where no user stands behind the token.
+        subject: the person whom the token names; None where it names none.
+        actor: the agent that acts for the principal, as the token says (RFC 8693, `act`). It never adds to what the
+            principal may do.
+        client_id: the OAuth client that the token was issued to.
+        groups: those of the principal, as the token says.
+        scopes: what the token is good for.
         client_name: what the MCP client calls itself. It can claim anything: for the records, never for a decision.
         client_version: of that client, as it says.
         trace_id: of the request's trace, if it has one.
@@ -25,11 +32,28 @@ class Caller:
 
     principal: str = LOCAL
     subject: str | None = None
+    actor: str | None = None
+    client_id: str | None = None
     groups: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
     client_name: str | None = None
     client_version: str | None = None
     trace_id: str | None = None
     request_id: str | int | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The principal, and the agent that acts for it: requests of two agents for one person are not the same.
+
+        >>> Caller("user:ann").name, Caller("user:ann", actor="ops-bot").name
+        ('user:ann', 'user:ann, through the agent ops-bot')
+        """
+        return self.principal if self.actor is None else f"{self.principal}, through the agent {self.actor}"
+
+    @property
+    def answers_for_a_person(self) -> bool:
+        """Whether it is known to be a person, not an agent, whose client asks."""
+        return self.subject is not None and self.actor is None
 
     def fields(self) -> dict[str, str | None]:
         """What the records say of the caller."""
@@ -37,7 +61,13 @@ class Caller:
         return {
             "principal": self.principal,
             "subject": self.subject,
-            "groups": ",".join(self.groups) or None,
+            "actor": self.actor,
+            "client_id": self.client_id,
+            "groups": ",".join(self.groups)[:_GROUPS_CHARACTERS] or None,
             "client": client,
             "trace_id": self.trace_id,
         }
+
+
+LOCAL_CALLER: Final = Caller()
+"""Whoever can start a server that was told of no principal."""

@@ -62,6 +62,12 @@ COOL_DOWN_LIMIT = 86_400
 """Seconds that a function can be stopped for after failures."""
 
 PRINCIPAL = re.compile(r"[A-Za-z0-9._@+-]{1,64}", re.ASCII)
+"""A name that a server is given. It never is one that a token gives, which holds a `:`."""
+SUBJECT = re.compile(r"[!-~]{1,255}", re.ASCII)
+"""Names of subjects, agents and clients (OpenID Connect Core 1.0, section 2: `sub`), without space."""
+SCOPE = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
+"""A scope (RFC 6749, section 3.3)."""
+GROUP_LIMIT = 255
 
 _ANY = "[A-Za-z0-9_-]"
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+){0,5}", re.ASCII)
@@ -209,9 +215,41 @@ def _check_log_group(text: str) -> str:
     return text
 
 
-def _check_principal(text: str) -> str:
-    if not PRINCIPAL.fullmatch(text):
-        raise ArgumentError("principal", f"{shown(text)} is not a name", "1 to 64 letters, digits and . _ @ + -")
+def check_principal(text: str) -> str:
+    """A principal: a name that a server is given, `user:SUBJECT` or `client:ID`.
+
+    Raises:
+        ArgumentError: if it is none.
+    """
+    kind, colon, name = text.partition(":")
+    if not (SUBJECT.fullmatch(name) and kind in ("user", "client") if colon else PRINCIPAL.fullmatch(text)):
+        expected = "user:SUBJECT, client:ID, or 1 to 64 letters, digits and . _ @ + -"
+        raise ArgumentError("principal", f"{shown(text)} is not a name", expected)
+    return text
+
+
+def is_group(name: str) -> bool:
+    """Whether a group may have this name: whatever can be printed, without space at its ends."""
+    return 0 < len(name) <= GROUP_LIMIT and name.isprintable() and name.strip() == name
+
+
+def _check_member(text: str) -> str:
+    if text.startswith("group:"):
+        if not is_group(text.removeprefix("group:")):
+            raise ArgumentError("principals", f"{shown(text)} is not a group", "group: and the name of one")
+        return text
+    return check_principal(text)
+
+
+def _check_scope(text: str) -> str:
+    if not SCOPE.fullmatch(text):
+        raise ArgumentError("scopes", f"{shown(text)} is not a scope", "one scope, without space, quote or backslash")
+    return text
+
+
+def _check_client(text: str) -> str:
+    if not SUBJECT.fullmatch(text):
+        raise ArgumentError("clients", f"{shown(text)} is not the id of a client", "1 to 255 characters without space")
     return text
 
 
@@ -426,9 +464,26 @@ class FunctionRule(_Strict):
         description="The versions that may run behind the aliases of this rule. An alias that leads elsewhere, also "
         "for a share of the calls, is denied; a version that ran all the same is reported and recorded.",
     )
-    principals: (
-        Annotated[list[Annotated[str, AfterValidator(_check_principal)]], AfterValidator(_check_unique)] | None
-    ) = Field(default=None, min_length=1, description="Who may call under this rule; everybody if not given.")
+    principals: Annotated[list[Annotated[str, AfterValidator(_check_member)]], AfterValidator(_check_unique)] | None = (
+        Field(
+            default=None,
+            min_length=1,
+            description="Who may call under this rule: user:SUBJECT, group:NAME, client:ID for a client that acts for "
+            "nobody, or the name that a server was given (--principal). Everybody if not given.",
+            examples=[["group:sre", "user:ann@example.com", "client:nightly-report"]],
+        )
+    )
+    scopes: Annotated[list[Annotated[str, AfterValidator(_check_scope)]], AfterValidator(_check_unique)] = Field(
+        default_factory=list, description="Scopes that the caller's token has to have, all of them."
+    )
+    clients: Annotated[list[Annotated[str, AfterValidator(_check_client)]], AfterValidator(_check_unique)] | None = (
+        Field(
+            default=None,
+            min_length=1,
+            description="Through whom: ids of the OAuth clients that the caller's token may be issued to. Where it "
+            "says that an agent acts for the caller (`act`), that agent has to be here, too. Any if not given.",
+        )
+    )
     tenants: Annotated[list[Annotated[str, AfterValidator(_check_tenant)]], AfterValidator(_check_unique)] | None = (
         Field(
             default=None,
@@ -522,7 +577,7 @@ class DenyRule(_Strict):
 
 
 class PrincipalRule(_Strict):
-    """What holds for one principal, whatever it calls."""
+    """What holds for one principal, whatever it calls, agents that act for it included."""
 
     limits: Limits = Field(default_factory=Limits, description="How often this principal may call, all rules together.")
 
@@ -597,8 +652,9 @@ class Manifest(_Strict):
     deny: list[DenyRule] = Field(
         default_factory=list, description="What is never invoked: these win over every rule, of this file or another."
     )
-    principals: dict[Annotated[str, AfterValidator(_check_principal)], PrincipalRule] = Field(
-        default_factory=dict, description="What holds for a principal, by its name."
+    principals: dict[Annotated[str, AfterValidator(check_principal)], PrincipalRule] = Field(
+        default_factory=dict,
+        description="What holds for a principal, by its name: user:SUBJECT, client:ID, or as a server was given it.",
     )
     redaction: RedactionRule = Field(
         default_factory=RedactionRule, description="What is redacted besides what always is; files add up."

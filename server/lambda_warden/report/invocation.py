@@ -48,7 +48,7 @@ _NEXT_AFTER_DENIAL = {
     "tenant": "Name an allowed tenant_id, or none where none is allowed. Only the operator can allow more.",
     "payload_size": "Send a smaller payload.",
     "payload_schema": "Correct the payload and call again; list_functions shows its schema and examples.",
-    "principal": "This server's principal may not call it. Only the operator can allow it.",
+    "principal": "This caller may not call it. Only the operator can allow it.",
     "manifest_changed": "Nothing was sent. Call again: it is decided on anew, by the manifest that is in force now.",
     "alias": "The alias does not lead where the operator expects it. Tell the operator.",
     "approval": "Nothing was sent. Tell the user what you wanted to run, and ask again only if they want it.",

@@ -96,7 +96,7 @@ class DurableExecutions:
         policy = self._policy()
         try:
             ref = resolve(str(call.intent.get("function")), None, policy.rules.targets)
-            decided = decide_execution(ref, str(arn), policy.rules, caller.principal)
+            decided = decide_execution(ref, str(arn), policy.rules, caller)
         except Exception as error:  # noqa: BLE001 - a defect of ours is a doubt, and any doubt is a denial
             log_defect("deciding on a read", error)
             return self._deny(wanted.invocation_id, caller, call, denied("internal", _UNDECIDED, ()), policy)

@@ -19,7 +19,6 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, GetPromptResult, InputRequiredResult, ResourceTemplate
 from pydantic import AnyUrl
 
-from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import OUTSIDE_DATA
 from lambda_warden.report.visible import show
 from lambda_warden.results.kept import MEDIA_TYPES, Contents, KeptResults, UnknownResultError
@@ -42,11 +41,11 @@ class ServerWithResults(MCPServer[None]):
 
     Args:
         results: the kept results, or None if none are kept.
-        principal: of the server.
+        principal: of the server; None where the access token of each request says whose it is.
         options: those of `MCPServer`.
     """
 
-    def __init__(self, name: str, *, results: KeptResults | None, principal: str, **options: Any) -> None:
+    def __init__(self, name: str, *, results: KeptResults | None, principal: str | None, **options: Any) -> None:
         super().__init__(name, **options)
         # No argument of a tool is also a header, so that no schema has to be searched for one at each call.
         self._lowlevel_server.get_tool_input_schema = lambda _: None
@@ -80,12 +79,11 @@ class ServerWithResults(MCPServer[None]):
             ResourceError: if it can't be read.
         """
         named = _URI.fullmatch(str(uri))
-        if self._results is None or named is None:
+        if self._results is None or named is None or context is None:
             raise ResourceNotFoundError(f"Unknown resource: {uri}")
         part = _PARTS[named[2]]
-        caller = Caller(self._principal) if context is None else caller_of(context, self._principal)
         try:
-            contents = await self._results.contents(named[1], part, RESOURCE_BYTES, caller)
+            contents = await self._results.contents(named[1], part, RESOURCE_BYTES, caller_of(context, self._principal))
         except UnknownResultError as error:
             raise ResourceNotFoundError(str(error)) from None
         except ResultError as error:

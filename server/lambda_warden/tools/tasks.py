@@ -53,14 +53,19 @@ class Tasks(Extension):
     Args:
         tool: `invoke_function`, whose calls become tasks.
         earlier_calls: the calls that go on without their callers.
-        principal: whom this server's calls are made for. Others' tasks are unknown.
+        principal: whom this server's calls are made for; None where each access token says so. Others' tasks are
+            unknown.
         ttl_seconds: how long a call is kept, from its beginning.
     """
 
     identifier = "io.modelcontextprotocol/tasks"
 
     def __init__(
-        self, tool: ToolDeclaration[InvokeResult], earlier_calls: EarlierCalls, principal: str, ttl_seconds: float
+        self,
+        tool: ToolDeclaration[InvokeResult],
+        earlier_calls: EarlierCalls,
+        principal: str | None,
+        ttl_seconds: float,
     ) -> None:
         self._tool = tool
         self._earlier_calls = earlier_calls

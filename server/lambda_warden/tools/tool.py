@@ -90,12 +90,12 @@ def answer(tool: ToolDeclaration[_Result], result: _Result) -> CallToolResult:
     )
 
 
-def served(tool: ToolDeclaration[Any], principal: str, rules: Rules) -> Tool:
+def served(tool: ToolDeclaration[Any], principal: str | None, rules: Rules) -> Tool:
     """A tool as the SDK serves it.
 
     Args:
         tool: its declaration.
-        principal: whom its calls are made for.
+        principal: whom its calls are made for; None where the access token of each says so.
         rules: those in force.
     """
 
