@@ -197,6 +197,7 @@ async def test_after_an_unknown_one_the_same_call_has_to_name_it(
             await invoke(running, **more)
             for more in ({}, {"idempotency_key": "new"}, {"after_unknown": "0" * 32}, {"invocation_type": None})
         ]
+        told = await read(running, first["invocation_id"])
         other = await invoke(running, payload={"order": 2})
         named = await invoke(running, after_unknown=first["invocation_id"])
         again = await invoke(running)
@@ -206,6 +207,7 @@ async def test_after_an_unknown_one_the_same_call_has_to_name_it(
         assert denied["outcome"] == "denied"
         assert first["invocation_id"] in check_of(denied, "after_unknown")["reason"]
         assert "after_unknown" in denied["next_step"]
+    assert told["invocation"] == first
     assert [call["outcome"] for call in (other, named, again)] == ["succeeded"] * 3
     assert [intent.get("after_unknown") for intent in intents] == [None, None, first["invocation_id"], None]
     assert len(endpoint.started) == 4

@@ -394,8 +394,8 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
             ran: False only if the function certainly did not run: then the units of per_minute and per_day are given
                 back too, and so is the key.
             ended: False if it may still be running: then its slots stay taken until the end of its lease.
-            result: gives what the next same call gets, where it has the key or `delivered` gives False. Encrypted,
-                where the store has a seal.
+            result: gives what the next same call gets, where it has the key or `delivered` gives False, and what
+                `fetch` gives of a call whose outcome is `unknown`. Encrypted, where the store has a seal.
             delivered: whether its caller is still there to get the answer. It is asked in the transaction.
         """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, NotAdmitted, Takes, always
+from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, NotAdmitted, RecordError, Takes, always
 
 READS = IdempotencyClaim("local", None, "look at A-1", 86_400.0, repeatable=True)
 WRITES = IdempotencyClaim("local", None, "refund A-1", 86_400.0)
@@ -51,3 +51,26 @@ def test_who_has_left_takes_no_answer(claim: IdempotencyClaim, records: AuditLog
             records.finish("one", {"outcome": "succeeded"}, ran=True, result=lambda: "{}", delivered=lambda: False)
     assert found(admit(records, "three", claim)) == ("one", "ended"), "it reached nobody before"
     assert admit(records, "four", claim) is None, "it has reached somebody"
+
+
+@CLAIMS
+def test_who_has_left_is_known_also_where_what_was_to_be_written_with_it_fails(
+    claim: IdempotencyClaim, records: AuditLog
+) -> None:
+    admit(records, "one", claim)
+    records.leaving("one")
+
+    def fails(_: str) -> bool:
+        raise OSError("the disk is full")
+
+    with pytest.raises(RecordError, match="the disk is full"):
+        records.claimed_by(claim, fails)
+    assert found(admit(records, "two", claim)) == ("one", "left")
+
+
+def test_what_can_never_be_written_keeps_nobody_from_writing(records: AuditLog) -> None:
+    admit(records, "one", WRITES)
+    records.bring_back("one", WRITES, "succeeded", "no text: \ud800", ran=True)
+    with pytest.raises(RecordError):
+        records.note_leaving()
+    assert found(admit(records, "two", WRITES)) == ("one", "in_progress")

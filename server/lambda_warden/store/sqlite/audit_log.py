@@ -86,7 +86,9 @@ class SqliteAuditLog:
         self._writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
+        # Marks to be written, and how many of them stand in the transaction: they are kept until that is committed.
         self._leaving: deque[Callable[[], None]] = deque()
+        self._noted = 0
         self._closed = False
         self._pruned_at = 0.0
         try:
@@ -336,8 +338,15 @@ class SqliteAuditLog:
 
     def _note_leaving(self) -> None:
         """Whoever looks for a call does this first, so that a client that comes back does not overtake its leaving."""
-        while self._leaving:
-            self._leaving.popleft()()
+        while self._noted < len(self._leaving):
+            try:
+                self._leaving[self._noted]()
+            except sqlite3.OperationalError:
+                raise
+            except Exception:
+                del self._leaving[self._noted]  # it would fail each time
+                raise
+            self._noted += 1
 
     def _find(self, claim: IdempotencyClaim, takes: Takes) -> IdempotencyHit | None:
         self._note_leaving()
@@ -436,7 +445,7 @@ class SqliteAuditLog:
 
     def _commit(self, following: Callable[[bool], Work | None]) -> None:
         """All that a group wants is written in the end, and on the disk if that was asked for; or nothing of it."""
-        durable, before = self._group.wants_durable(), (self._seq, self._head)
+        durable, before = self._group.wants_durable(), (self._seq, self._head, self._noted)
         group: list[Work] = []
         committed = False
         try:
@@ -452,11 +461,14 @@ class SqliteAuditLog:
                 self._do(work)
             self._db.execute("COMMIT")
             committed = True
+            while self._noted:
+                self._leaving.popleft()
+                self._noted -= 1
             self._file.check_place()
         except BaseException as error:  # noqa: BLE001 - whatever it is, each of them has to know
             if not committed:
                 roll_back(self._db)
-                self._seq, self._head = before
+                self._seq, self._head, self._noted = before
             # Those who were not reached yet fail with it, too: they would only wait for the same.
             while work := following(True):
                 group.append(work)
@@ -467,7 +479,7 @@ class SqliteAuditLog:
 
     def _do(self, work: Work) -> None:
         """Do a piece of work. If it fails, nothing is left of it, and the others go on."""
-        before = self._seq, self._head
+        before = self._seq, self._head, self._noted
         self._db.execute("SAVEPOINT work")
         try:
             work.value = work.do()
@@ -476,7 +488,7 @@ class SqliteAuditLog:
             if not self._db.in_transaction:  # SQLite gave up all of it, as where the disk is full
                 raise
             self._db.execute("ROLLBACK TO work")
-            self._seq, self._head = before
+            self._seq, self._head, self._noted = before
         self._db.execute("RELEASE work")
 
     def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:

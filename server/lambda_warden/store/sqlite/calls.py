@@ -208,7 +208,8 @@ def end(
         now: the time.
         invocation_id: of the call.
         outcome: in one word.
-        result: gives what is kept, if it has to be.
+        result: gives what is kept, if it has to be: for its key, for who did not get it, or for who has to find out
+            what an unknown call did before the same one may follow.
         seal: encrypts it.
         ran: False only if it certainly did not run. Then it stands against no other call.
         delivered: whether its caller gets the answer.
@@ -228,7 +229,7 @@ def end(
     if not ran:
         db.execute("UPDATE calls SET key = NULL, request_digest = NULL WHERE invocation_id = ?", (invocation_id,))
     kept = None
-    if result is not None and (key is not None or not delivered):
+    if result is not None and (key is not None or not delivered or outcome == "unknown"):
         kept = _sealed(result(), invocation_id, seal)
     db.execute(
         f"UPDATE calls SET adopt_until = ?1 + adopt_seconds, {_LATE_END}, outcome = ?2, result = ?3, key_id = ?4,"  # noqa: S608
