@@ -15,7 +15,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from lambda_warden.aws import configuration_cache as configurations
 from lambda_warden.aws.configuration import Configuration
 from lambda_warden.aws.configuration_cache import Configurations
-from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
+from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.invocation import dispatcher, execution, pipeline
 from lambda_warden.model.outcome import Refused
 from support.builders import ref
@@ -31,8 +31,8 @@ def sendings(monkeypatch: pytest.MonkeyPatch) -> list[InvocationHandle]:
     made: list[InvocationHandle] = []
 
     class Noted(InvocationHandle):
-        def __init__(self, until: float = NEVER) -> None:
-            super().__init__(until)
+        def __init__(self) -> None:
+            super().__init__()
             made.append(self)
 
     monkeypatch.setattr(pipeline, "InvocationHandle", Noted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -38,8 +37,11 @@ class Call:
 
     all: ClassVar[list[Call]] = []
 
-    def __init__(self, until: float = float("inf"), result: object = "done") -> None:
-        self.handle = InvocationHandle(until)
+    def __init__(self, seconds: float | None = None, result: object = "done") -> None:
+        self.handle = InvocationHandle()
+        if seconds is not None:
+            self.handle.allow(seconds)
+            self.handle.begin_attempt()
         self.arrived, self.ended = threading.Event(), threading.Event()
         self.result = result
         self._near, self._far = socket.socketpair()
@@ -179,21 +181,19 @@ async def test_when_the_queue_is_full_a_call_raises_at_once() -> None:
         waiting.release()
 
 
-@pytest.mark.parametrize("bound", ["patience", "deadline"])
-async def test_a_call_whose_turn_does_not_come_in_time_raises_and_leaves_the_queue(bound: str) -> None:
+async def test_a_call_whose_turn_does_not_come_in_time_raises_and_leaves_the_queue() -> None:
     call = Call()
     async with running(concurrency=1) as it, anyio.create_task_group() as group:
         group.start_soon(it.run, call, call.handle)
         await arrived(call)
-        handle = InvocationHandle(time.monotonic() + 0.1) if bound == "deadline" else InvocationHandle()
         with pytest.raises(NoTurnError, match="no slot was free within 0 s"):
-            await it.run(lambda: pytest.fail("it ran"), handle, patience=0.1 if bound == "patience" else LONG)
+            await it.run(lambda: pytest.fail("it ran"), patience=0.1)
         assert it.dispatcher._slots.queued == 0
         call.release()
 
 
 async def test_at_its_deadline_the_connection_is_broken_and_what_is_known_comes_back() -> None:
-    call = Call(time.monotonic() + 0.1)
+    call = Call(0.1)
     async with running(concurrency=1) as it:
         assert await it.run(call, call.handle) == "deadline"
         assert it.dispatcher.under_way == 0
@@ -295,10 +295,12 @@ async def test_a_thread_that_does_not_end_is_said_to_be_stuck_and_keeps_its_slot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.05)
-    released = threading.Event()
+    released, handle = threading.Event(), InvocationHandle()
+    handle.allow(0.05)
+    handle.begin_attempt()
     async with running(concurrency=1, queue=0) as it:
         with pytest.raises(StuckError):
-            await it.run(lambda: released.wait(LONG), InvocationHandle(time.monotonic() + 0.05))
+            await it.run(lambda: released.wait(LONG), handle)
         assert it.dispatcher.under_way == 1
         with pytest.raises(QueueFullError):
             await it.run(lambda: pytest.fail("it ran"))
@@ -328,7 +330,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_often")
 async def test_progress_is_reported_while_a_call_waits_and_while_it_runs() -> None:
-    call, waiting, reports = Call(), Call(time.monotonic() + LONG), Reports()
+    call, waiting, reports = Call(), Call(LONG), Reports()
 
     async def run(it: Running) -> None:
         await it.run(waiting, waiting.handle, progress=reports)

@@ -36,10 +36,15 @@ class FakeHandle(InvocationHandle):
     """Pauses at once, and can be given up in one of its pauses."""
 
     def __init__(self, clock: Clock, until: float = float("inf"), given_up_in_pause: int = 0) -> None:
-        super().__init__(until)
+        super().__init__()
+        self._until = until
         self.pauses: list[float] = []
         self._clock = clock
         self._given_up_in_pause = given_up_in_pause
+
+    @property
+    def deadline(self) -> float:
+        return self._until
 
     def wait(self, seconds: float) -> None:
         self.pauses.append(seconds)

@@ -27,14 +27,9 @@ class GivenUpError(Exception):
 
 
 class InvocationHandle:
-    """One call. Safe to use from any thread.
+    """One call. Safe to use from any thread."""
 
-    Args:
-        until: when its caller waits no longer, on the clock of `time.monotonic`.
-    """
-
-    def __init__(self, until: float = NEVER) -> None:
-        self._until = until
+    def __init__(self) -> None:
         self._limit = self._attempt_at = NEVER
         self._lock = threading.Lock()
         self._given_up = threading.Event()
@@ -55,7 +50,7 @@ class InvocationHandle:
     @property
     def deadline(self) -> float:
         """When it has to be given up, on the clock of `time.monotonic`. It moves when an attempt begins."""
-        return min(self._until, self._attempt_at + self._limit)
+        return self._attempt_at + self._limit
 
     def remaining(self) -> float:
         """Seconds until the deadline; never less than a moment, so that it can be a socket's timeout."""

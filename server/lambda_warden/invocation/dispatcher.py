@@ -106,7 +106,7 @@ class Dispatcher:
 
         Args:
             work: the call. It blocks, and ends soon after `handle` was given up.
-            handle: shared with `work`. Its deadline bounds the wait for a slot, too.
+            handle: shared with `work`.
             claim: what it takes a slot for.
             patience: seconds to wait for a slot at the most.
             progress: is told how it gets on, from one second on.
@@ -120,7 +120,7 @@ class Dispatcher:
         """
         loop, started = asyncio.get_running_loop(), time.monotonic()
         self._check_open()
-        await self._turn(claim, min(handle.deadline, started + patience), started, progress)
+        await self._turn(claim, started + patience, started, progress)
         try:
             self._check_open()
         except StoppingError:
