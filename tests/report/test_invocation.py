@@ -17,7 +17,7 @@ from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, Functi
 from lambda_warden.report import invocation
 from lambda_warden.report.error_cause import Said
 from lambda_warden.report.explanation import NEXT_STEPS, explain
-from lambda_warden.report.invocation import CallInfo, outcome_of, report_denial, report_dry_run
+from lambda_warden.report.invocation import CallInfo, outcome_of, report_denial, report_dry_run, report_unreadable
 from lambda_warden.report.way_to_log import way_by_time, with_way_to_its_log
 from support.reported import report_outcome
 from support.results import CALL, REF, calls, check_invoke_result, raw_outcomes, sent
@@ -308,3 +308,10 @@ def test_where_only_the_log_can_tell_a_result_says_how_it_is_found(
 def test_the_way_by_time_reaches_back_to_the_call(hours: float, told: str | None) -> None:
     way = way_by_time("f:live", NOW - timedelta(hours=hours), NOW, ANY)
     assert "somebody who can read" in way if told is None else told in way
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_result_that_can_t_be_read_is_told_by_what_makes_the_calls_the_same(adopted: bool) -> None:
+    result = report_unreadable(CALL, "first", "succeeded", adopted=adopted)
+    assert (result.outcome, result.invocation_id) == ("succeeded", "first")
+    assert ("idempotency_key" in result.next_step) is not adopted

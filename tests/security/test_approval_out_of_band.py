@@ -16,13 +16,15 @@ import anyio
 import anyio.to_thread
 import pytest
 from mcp import Client
+from mcp.client.session import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult
 
 from lambda_warden.approvals.secret import ApproverKey
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.store.approvals import OPEN_LIMIT
 from lambda_warden.store.opening import open_store
 from support.approvals import SECRET, approver, decide, found, stored, tamper
-from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint
+from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, echo, one_after_another, refused
 from support.servers import serve_http
 from support.terminal import in_terminal, without_terminal
 from support.warden import Rule, Warden, allow, always_yes, check_of, warden, write_manifest
@@ -327,6 +329,33 @@ async def test_a_pause_asks_nobody_and_uses_up_no_approval(endpoint: WithAlias, 
             store.resume("ada")
             assert [request.state for request in store.approvals()] == ["approved"]
         assert (await run(running))["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("by", ["operator", "client"])
+async def test_the_person_is_told_that_an_earlier_call_may_have_run(
+    by: str, endpoint: WithAlias, tmp_path: Path
+) -> None:
+    endpoint.behaviours["refund"] = one_after_another(lambda _: refused(500, "ServiceException"), echo)
+    questions: list[str] = []
+
+    async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        questions.append(params.message)
+        return await always_yes(context, params)
+
+    async with out_of_band(tmp_path, endpoint.url, {**REFUND, "approval": {"by": by}}, person=person) as running:
+
+        async def approved(**more: Any) -> dict[str, Any]:
+            if by == "operator":
+                request = found(running.records_file, await pending(running, **more))
+                questions.append(request.ask.question)
+                assert decide(running.records_file, request.ask.approval_id)
+            return await run(running, **more)
+
+        first = await approved()
+        again = await approved(after_unknown=first["invocation_id"])
+    assert [call["outcome"] for call in (first, again)] == ["unknown", "succeeded"]
+    told = f"the same call {first['invocation_id']} may have run;"
+    assert [told in question for question in questions] == [False, True]
 
 
 async def test_a_limit_leaves_the_approval_to_the_next_call(endpoint: WithAlias, tmp_path: Path) -> None:

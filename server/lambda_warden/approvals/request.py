@@ -49,6 +49,7 @@ def approval_request(
     caller: Caller,
     *,
     versions: str | None = None,
+    after_unknown: str | None = None,
     detectors: Detectors | None = None,
 ) -> ApprovalRequest:
     """Make the question that a person is asked before one call.
@@ -59,6 +60,7 @@ def approval_request(
         request: the exact parameters that would be sent.
         caller: who asks for the call.
         versions: what the qualifier leads to, if that is known.
+        after_unknown: the same call from before that may have run, if this one is to follow it.
         detectors: if given, the question is made to be kept: they find the secrets that it must not hold, and the
             model's reason is kept beside it. The same request always has the same one.
     """
@@ -73,6 +75,7 @@ def approval_request(
         f"Type: {request.invocation_type}",
         f"Asked for by: {inline(caller.name)}",
         f"Why this question: {asks}.",
+        *([f"Careful: the same call {after_unknown} may have run; this runs it again."] if after_unknown else []),
         *([] if request.reason is None or detectors else reason_lines(request.reason)),
         *_sent(request, detectors),
     ]

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from lambda_warden.approvals.approver import Approver
 from lambda_warden.approvals.operator import OperatorApprover
-from lambda_warden.approvals.request import approval_request
+from lambda_warden.approvals.request import ApprovalRequest, approval_request
 from lambda_warden.guard.alias import is_alias
 from lambda_warden.invocation.dispatcher import Progress
 from lambda_warden.invocation.earlier_calls import growing_pauses
@@ -26,6 +26,7 @@ from lambda_warden.invocation.stages import AllowedCall, DeniedCall, PendingCall
 from lambda_warden.model.approval import REASONS, ApprovalDecision, why
 from lambda_warden.model.decision import Check
 from lambda_warden.policy import Policy
+from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.visible import inline
 from lambda_warden.store.approvals import OPEN_LIMIT, ApprovalAsk, ApprovalGone, PendingApproval
@@ -109,9 +110,7 @@ class Approving:
 
     async def _by_client(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
         # In a thread: the members of a payload of some MB take seconds.
-        asked = await anyio.to_thread.run_sync(
-            approval_request, call.ref, call.rule.spec, call.request, call.info.caller
-        )
+        asked = await anyio.to_thread.run_sync(_question_of, call)
         decision = await approver.ask(asked)
         return await self._answered(call, decision, REASONS[decision], {"request_digest": asked.request_digest})
 
@@ -259,10 +258,20 @@ def _versions_of(call: AllowedCall) -> str | Check:
     return ", ".join(sorted(found))
 
 
+def _question_of(
+    call: AllowedCall, *, versions: str | None = None, detectors: Detectors | None = None
+) -> ApprovalRequest:
+    after = call.claim.after_unknown if call.claim else None
+    caller = call.info.caller
+    return approval_request(
+        call.ref, call.rule.spec, call.request, caller, versions=versions, after_unknown=after, detectors=detectors
+    )
+
+
 def _ask_of(call: AllowedCall, versions: str, expires_seconds: float) -> ApprovalAsk:
     """What is kept of a request: redacted, since it is kept."""
     spec, caller, detectors = call.rule.spec, call.info.caller, call.policy.rules.detectors
-    asked = approval_request(call.ref, spec, call.request, caller, versions=versions, detectors=detectors)
+    asked = _question_of(call, versions=versions, detectors=detectors)
     reason = call.request.reason
     return ApprovalAsk(
         approval_id=call.info.invocation_id,

@@ -161,7 +161,7 @@ def report_earlier(info: CallInfo, first: IdempotencyHit, way: str = "") -> Invo
                 info, first.invocation_id, first.state, adopted=first.adopted, until=first.until, way=way
             )
         case _:
-            return report_unreadable(info, first.invocation_id, first.outcome)
+            return report_unreadable(info, first.invocation_id, first.outcome, adopted=first.adopted)
 
 
 def growing_pauses() -> Iterator[float]:

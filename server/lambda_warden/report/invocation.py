@@ -237,20 +237,22 @@ def _utc(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def report_unreadable(call: CallInfo, invocation_id: str, outcome: str | None) -> InvokeResult:
-    """A call that started nothing, since another call has its idempotency key, and the result of that can't be read.
+def report_unreadable(call: CallInfo, invocation_id: str, outcome: str | None, *, adopted: bool) -> InvokeResult:
+    """A call that started nothing, since an earlier one is the same, and the result of that can't be read.
 
     Args:
         call: the one that was made now.
-        invocation_id: of the first one.
-        outcome: how the first one ended, as it was recorded.
+        invocation_id: of the earlier one.
+        outcome: how that one ended, as it was recorded.
+        adopted: whether it is the same by what it asks for; else it has the same idempotency key.
     """
     words: tuple[Outcome, ...] = get_args(Outcome)
     known: Outcome = next((word for word in words if word == outcome), "unknown")
+    dont = "Don't call it again" if adopted else "Don't use another idempotency_key"
     next_step = (
-        "Nothing was started now: the first call with this idempotency_key ended as `outcome` says. Its result was "
+        f"Nothing was started now: {_SAME if adopted else _FIRST} ended as `outcome` says. Its result was "
         "kept encrypted with another key, so it can't be shown: the operator has to give that key "
-        "(--results-key-file). Don't use another idempotency_key only to see it."
+        f"(--results-key-file). {dont} only to see it."
     )
     first = replace(call, invocation_id=invocation_id)
     return InvokeResult(outcome=known, next_step=next_step, replayed=True, **_of(first))
