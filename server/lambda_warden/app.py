@@ -24,6 +24,7 @@ from lambda_warden.approvals.telling import make_notifier
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.decide import denied
 from lambda_warden.invocation.pipeline import Pipeline
+from lambda_warden.invocation.stops import stop_check
 from lambda_warden.listing.catalog import Catalog
 from lambda_warden.logs.reader import Logs
 from lambda_warden.manifests.load import LoadedManifest
@@ -180,7 +181,7 @@ class Warden:
     def _make_tools(self) -> list[tuple[ToolDeclaration[Any], Tool]]:
         settings = self._settings
         declared = declared_tools(
-            Catalog(self._current, settings.output_bytes, approvals=self._can_approve),
+            Catalog(self._current, settings.output_bytes, approvals=self._can_approve, pause=self._paused),
             self._pipeline,
             Logs(self._current, self._records, settings.output_bytes),
             self.results,
@@ -188,6 +189,13 @@ class Warden:
             self._approver,
         )
         return [(tool, served(tool, self._principal, self._policy.rules)) for tool in declared]
+
+    def _paused(self) -> str | None:
+        try:
+            met = self._records.stopped_by()
+        except RecordError:
+            return "the records can't be used"
+        return None if met is None else stop_check(met).reason
 
     def _can_approve(self, caller: Caller) -> bool:
         return self._knows_person(caller) or self._operator.unable is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from click.testing import CliRunner, Result
 from lambda_warden.cli import main
 from lambda_warden.store.audit_log import CircuitBreaker
 from lambda_warden.store.opening import open_store
+from support.approvals import SECRET, approver
 from support.audit import recorded
 from support.builders import function_arn
+from support.terminal import in_terminal, without_terminal
 from support.warden import allow, write_manifest
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -118,3 +121,16 @@ def test_the_iam_policies_are_the_same_with_tenants_and_stops(tmp_path: Path, ma
     with_them = CliRunner().invoke(main, ["iam-policy", "--manifest", manifest]).stdout
     without = str(write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f", "live", "7")]))
     assert CliRunner().invoke(main, ["iam-policy", "--manifest", without]).stdout == with_them
+
+
+def test_where_an_approver_s_secret_is_set_resuming_asks_for_it_on_the_terminal(records: Path, tmp_path: Path) -> None:
+    secret_file = Path(shutil.copy(approver()[0], tmp_path))
+    command = ["resume", "--records", str(records), "--approvals-secret-file", str(secret_file)]
+    assert run(records, "pause").exit_code == 0
+    for given in ([], ["--function", "f"]):
+        assert without_terminal(tmp_path, [*command, *given], piped=f"{SECRET}\n" * 3).code == 1
+    assert in_terminal(tmp_path, command, *["a wrong secret"] * 3).code == 1
+    assert "resume" not in {event.kind for event in recorded(records)}
+    secret_file.with_name("approver.json.tries").unlink()
+    right = in_terminal(tmp_path, command, SECRET)
+    assert (right.code, "Calls are admitted again." in right.shown) == (0, True)

@@ -68,6 +68,14 @@ def run(path: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command, ["--records", str(path), *arguments])
 
 
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize("subcommand", ["list", "show now", "export", "verify"])
+def test_the_file_may_be_named_behind_the_subcommand(subcommand: str, path: Path, tmp_path: Path) -> None:
+    before = run(path, *subcommand.split())
+    behind = run(tmp_path / "another", *subcommand.split(), "--records", str(path))
+    assert (behind.exit_code, behind.output) == (0, before.output)
+
+
 def lines(path: Path, *arguments: str) -> list[str]:
     result = run(path, *arguments)
     assert result.exit_code == 0, result.output

@@ -15,11 +15,27 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from lambda_warden.store.audit_log import AuditLog
 from lambda_warden.store.opening import open_store
 from support.scripted_endpoint import Held, Reply, ScriptedEndpoint, refused, returned
-from support.warden import allow, always_yes, check_of, warden
+from support.warden import allow, always_yes, check_of, structured, text_of, warden
 
 pytestmark = pytest.mark.anyio
 
 FAILS = returned({"errorMessage": "broken"}, error="Unhandled")
+
+
+async def test_list_functions_says_so_and_counts_a_function_under_two_rules_once(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    async with warden(tmp_path, endpoint.url, allow("f"), allow("f", "7", effect="read")) as running:
+        with another_process(tmp_path) as log:
+            log.pause("ann", "incident 7")
+            paused = await running.call("list_functions")
+            log.resume("ann")
+        after = await running.list_functions()
+    listed = structured(paused)
+    assert listed["notes"][0].startswith("No call is sent now: ann has paused all calls since 20")
+    assert "incident 7" in text_of(paused)
+    assert "1 of 1 functions" in text_of(paused)
+    assert ("paused" in str(after), after["total"], len(after["functions"])) == (False, 1, 2)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from support import loopback_only
 # The session's leader takes the terminal that it is given.
 _TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
-_PROMPTS = (b"knows: ", b"Once more: ", b"so far: ", b"approved: ", b"denied: ", b"[s]: ", b"empty): ")
+_PROMPTS = (b"knows: ", b"Once more: ", b"so far: ", b"approved: ", b"denied: ", b"again: ", b"[s]: ", b"empty): ")
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def init(files: ApprovalFiles) -> None:
     """Set the approver's secret, or another one. Servers that run know an old one until they are started again."""
     with problems():
         if read_approver(files.secret) is not None:
-            _unlock(files.secret, "The secret so far: ")
+            ask_for_secret(files.secret, "The secret so far: ")
         secret = _ask("New approver's secret, which nobody else on this machine knows: ")
         if _ask("Once more: ") != secret:
             raise SecretError("these are two different secrets")
@@ -151,7 +151,7 @@ def _decide(files: ApprovalFiles, approval_id: str, verdict: ApprovalVerdict, no
 def _make(files: ApprovalFiles, pending: PendingApproval, verdict: ApprovalVerdict, note: str | None) -> None:
     """Decide on a request that was shown."""
     with problems():
-        key = _unlock(files.secret, f"Approver's secret, for it to be {verdict}: ")
+        key = ask_for_secret(files.secret, f"Approver's secret, for it to be {verdict}: ")
         with writing(files.records, COMMAND) as store:
             counts = key.decide(store, pending, verdict, by=user_name(), how="terminal", note=note)
     if not counts:
@@ -159,8 +159,12 @@ def _make(files: ApprovalFiles, pending: PendingApproval, verdict: ApprovalVerdi
     click.echo(f"It is {verdict}, and that is on record.")
 
 
-def _unlock(path: Path, prompt: str) -> ApproverKey:
-    """Ask for the secret, a few times if it is wrong."""
+def ask_for_secret(path: Path, prompt: str) -> ApproverKey:
+    """Ask for the approver's secret on the terminal, a few times if it is wrong.
+
+    Raises:
+        SecretError: if there is no terminal, or it was wrong each time.
+    """
     for left in range(_TRIES - 1, -1, -1):
         try:
             return unlock(path, _ask(prompt))

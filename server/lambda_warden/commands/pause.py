@@ -9,6 +9,8 @@ from typing import Final
 
 import click
 
+from lambda_warden.approvals.secret import read_approver
+from lambda_warden.commands.approvals import ask_for_secret
 from lambda_warden.commands.options import setting_option
 from lambda_warden.commands.records_file import are_missing, problems, reading, user_name, writing
 from lambda_warden.errors import SettingsError
@@ -46,11 +48,16 @@ def pause(reason: str | None, records: Path | str) -> None:
 @click.option("--function", help="Only those of this one, which was stopped after failures.")
 @_reason
 @_records
-def resume(function: str | None, reason: str | None, records: Path | str) -> None:
+@setting_option("approvals_secret_file", show_envvar=True)
+def resume(function: str | None, reason: str | None, records: Path | str, approvals_secret_file: Path) -> None:
     """Admit calls again after `pause`, or with --function those of a function that was stopped after failures.
 
-    A function is given by its name or ARN, with :QUALIFIER for that alone. Exit code 1: there was nothing to resume.
+    A function is given by its name or ARN, with :QUALIFIER for that alone. An approver's secret is asked for on the
+    terminal, where one is set. Exit code 1: there was nothing to resume, or the secret was wrong.
     """
+    with problems():
+        if read_approver(approvals_secret_file) is not None:
+            ask_for_secret(approvals_secret_file, "Approver's secret, for calls to be admitted again: ")
     with _open(records, "resume") as log:
         if function is None:
             ended = log.resume(user_name(), reason)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,11 +16,10 @@ from typing import Any, Final, get_args
 import click
 
 from lambda_warden.commands.options import setting_option
-from lambda_warden.errors import SettingsError
+from lambda_warden.commands.records_file import problems, reading
 from lambda_warden.report.visible import inline
-from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
+from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind
 from lambda_warden.store.hash_chain import AuditEvent
-from lambda_warden.store.opening import open_store
 
 _POLL_SECONDS: Final = 0.5
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -81,6 +80,21 @@ class _Row:
         return _json_line({name: getattr(self, name) for name in self.__slots__})
 
 
+def _instead(context: click.Context, _: click.Parameter, path: Path | str | None) -> None:
+    if path is not None:
+        context.obj = path
+
+
+_records = setting_option(
+    "records",
+    default=None,
+    envvar=None,
+    show_default=False,
+    expose_value=False,
+    callback=_instead,
+    help="The file, as before the subcommand.",
+)
+"""The file may be named behind the subcommand, too."""
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
 
 
@@ -102,6 +116,7 @@ def records(context: click.Context, records: Path | str) -> None:
 @click.option("--invocation", help="Only the call with this invocation id.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @_as_json
+@_records
 @click.pass_obj
 def list_records(
     path: Path | str,
@@ -120,7 +135,7 @@ def list_records(
     if _is_unwritten(path):
         click.echo(f"Nothing is recorded yet: {path} is written once a server runs.", err=True)
         return
-    with _reading(path) as reader:
+    with problems(), reading(path) as reader:
         now = datetime.now(UTC)
         wanted = (
             entry
@@ -149,6 +164,7 @@ def list_records(
 @records.command()
 @click.option("--lines", type=click.IntRange(min=0), default=0, show_default=True, help="Old records to start with.")
 @_as_json
+@_records
 @click.pass_obj
 def follow(path: Path | str, lines: int, as_json: bool) -> None:
     """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
@@ -158,7 +174,7 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
             click.echo(f"Nothing is recorded yet: waiting until a server writes to {path}.", err=True)
         while _is_unwritten(path):
             time.sleep(_POLL_SECONDS)
-        with _reading(path) as reader:
+        with problems(), reading(path) as reader:
             seen = 0 if waited else max(reader.last() - lines, 0)
             while True:
                 # The list ends the reading before it waits for the terminal, so that it never holds up a server.
@@ -177,10 +193,11 @@ def _is_unwritten(path: Path | str) -> bool:
 @records.command()
 @click.argument("invocation_id", metavar="ID")
 @_as_json
+@_records
 @click.pass_obj
 def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
     """Tell all that is on record of the call ID, in its order, and of the request for approval that it went by."""
-    with _reading(path) as reader:
+    with problems(), reading(path) as reader:
         events = reader.find_invocation(invocation_id)
         asked = {event.fields().get("approval_id") for event in events} - {invocation_id, None}
         events += (event for each in asked for event in reader.find_invocation(str(each)))
@@ -197,10 +214,11 @@ def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
 
 
 @records.command()
+@_records
 @click.pass_obj
 def export(path: Path | str) -> None:
     """Print all records as JSON lines, with their hashes."""
-    with _reading(path) as reader:
+    with problems(), reading(path) as reader:
         for event in reader.events():
             click.echo(_exported(event))
 
@@ -214,6 +232,7 @@ def export(path: Path | str) -> None:
     multiple=True,
     help="A head printed earlier. It must still be there.",
 )
+@_records
 @click.pass_obj
 def verify_records(path: Path | str, heads: Sequence[str]) -> None:
     """Check that no record was altered, removed, reordered or inserted.
@@ -221,7 +240,7 @@ def verify_records(path: Path | str, heads: Sequence[str]) -> None:
     Note the heads printed, away from this machine: given as --head later, they prove that nothing before them was
     rewritten. There is one for each server that wrote since the last one began.
     """
-    with _reading(path) as reader:
+    with problems(), reading(path) as reader:
         verification = reader.verify(heads)
     if verification.problems:
         raise click.ClickException(
@@ -299,12 +318,3 @@ def _shown(value: object) -> str:
 def _json_line(value: object) -> str:
     # JSON in ASCII escapes every control character but this one.
     return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
-
-
-@contextmanager
-def _reading(path: Path | str) -> Iterator[AuditReader]:
-    try:
-        with closing(open_store(path).audit_reader()) as reader:
-            yield reader
-    except (RecordError, SettingsError) as error:
-        raise click.ClickException(_shown(str(error))) from None

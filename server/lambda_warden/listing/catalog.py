@@ -69,12 +69,19 @@ class Catalog:
         policy: gives what is in force.
         output_bytes: of a result and its text together.
         approvals: tells whether a person can be asked for a caller.
+        pause: says that a person has stopped all calls, if one has. It may block.
     """
 
     def __init__(
-        self, policy: Callable[[], Policy], output_bytes: int, *, approvals: Callable[[Caller], bool] = lambda _: True
+        self,
+        policy: Callable[[], Policy],
+        output_bytes: int,
+        *,
+        approvals: Callable[[Caller], bool] = lambda _: True,
+        pause: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._approvals = approvals
+        self._pause = pause
         self._output_bytes = output_bytes
         self._policy = policy
 
@@ -103,6 +110,7 @@ class Catalog:
         indexes, cursor = page_of([item.key for item in items], wanted.limit, after)
         page = [items[i] for i in indexes]
         details = await _describe(policy, page)
+        paused = await anyio.to_thread.run_sync(self._pause)
         entries = [
             _entry(
                 item,
@@ -113,6 +121,7 @@ class Catalog:
         ]
         notes = distinct(
             [
+                *([] if paused is None else [f"No call is sent now: {paused}."]),
                 *([_NO_APPROVALS] if any(item.rule.spec.asks for item in page) and not self._approvals(caller) else []),
                 *(_listing_note(listing.problem) for listing in listings.values() if listing.problem),
                 *(problem for detail in details.values() for problem in detail.problems),
@@ -128,7 +137,7 @@ class Catalog:
                 outside_data=AWS_OUTSIDE_DATA if from_aws else None,
                 # The schema and examples of one function can be too large to show.
                 functions=shown_entries,
-                total=len(items),
+                total=len({item.function for item in items}),
                 next_cursor=next_cursor,
                 notes=notes,
                 next_step=_next_step(items, next_cursor),

@@ -328,9 +328,9 @@ class ListResult(ToolResult):
     outcome: Literal["listed", "denied"] = "listed"
     outside_data: str | None = Field(default=None, description="How to read descriptions from aws.")
     functions: list[FunctionEntry]
-    total: int = Field(description="How many match, on all pages.")
+    total: int = Field(description="How many match, on all pages; one under two rules has two entries.")
     next_cursor: str | None = Field(default=None, description="null: this is the last page.")
-    notes: list[str] = Field(default=[], description="What could not be read from AWS, and why.")
+    notes: list[str] = Field(default=[], description="What could not be read from AWS, why, and if calls are paused.")
     checks: list[Check] = Field(default=[], description="Given when denied: what is wrong.")
     next_step: str
 

@@ -58,7 +58,8 @@ def dry_run_text(result: DryRunResult) -> str:
 
 def list_text(result: ListResult) -> str:
     """A page of functions: each with all that a call of it takes, and what the operator and AWS say of it."""
-    head = f"{len(result.functions)} of {result.total} functions that may be invoked:"
+    shown = len({entry.function for entry in result.functions})
+    head = f"{shown} of {result.total} functions that may be invoked:"
     if result.outcome == "denied":
         head = "denied: nothing was listed."
     entries = [line for entry in result.functions for line in _entry_lines(entry)]
