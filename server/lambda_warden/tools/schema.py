@@ -8,6 +8,7 @@ them (types, descriptions, choices, bounds of numbers), and the models of `model
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,8 +40,9 @@ class _PlainSchema(GenerateJsonSchema):
         return {key: value for key, value in made.items() if key not in ("title", "additionalProperties")}
 
 
+@cache
 def schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
-    """The schema of a tool's arguments (`validation`) or of its result (`serialization`)."""
+    """The schema of a tool's arguments (`validation`) or of its result (`serialization`). Made once; not to be changed."""
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
     schema.pop("description", None)
     if mode == "serialization":
