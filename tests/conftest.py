@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -12,6 +14,9 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from support import loopback_only
 from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own in it
+_ROOM_BYTES = 2 << 30
 
 loopback_only.install()
 # How fast a machine is fails no test; a test that takes a fixture says itself what it resets.
@@ -23,7 +28,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, a
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are small unless the slow tests are asked for (before a test is imported, since it copies this)."""
+    """Properties are small unless the slow tests are asked for (before a test is imported, since it copies this).
+
+    What tests write is kept in memory where there is room: it is flushed as ever, but no disk is waited for.
+    """
+    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
     settings.load_profile("slow" if config.option.markexpr == "slow" else "small")
 
 

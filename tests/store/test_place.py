@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,63 +14,7 @@ import pytest
 from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit, RecordError
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.audit import reading
-
-SERVER = """
-import sys
-from pathlib import Path
-from lambda_warden.store.audit_log import RecordError, IdempotencyClaim
-from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
-
-records = SqliteAuditLog(Path(sys.argv[1]))
-print("ready", flush=True)
-for key in map(str.strip, sys.stdin):
-    try:
-        met = records.admit(f"call-{key}", {}, [], 900.0, IdempotencyClaim("local", key, key, 86400.0))
-        print("started" if met is None else met.state, flush=True)
-    except RecordError as error:
-        print("denied", error, flush=True)
-records.close()
-"""
-
-
-class ServerRefusedError(Exception):
-    """A server did not start."""
-
-
-class Server:
-    """A process that takes keys on its standard input, and says what it did with them."""
-
-    def __init__(self, path: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        if self._read() != "ready\n":
-            self._process.communicate()
-            raise ServerRefusedError
-
-    def call(self, key: str) -> str:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{key}\n")
-        self._process.stdin.flush()
-        return self._read().strip()
-
-    def end(self, *, kill: bool) -> None:
-        if kill:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.communicate()
-
-    def _read(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-
-@contextmanager
-def server(path: Path, *, kill: bool = False) -> Iterator[Server]:
-    running = Server(path)
-    try:
-        yield running
-    finally:
-        running.end(kill=kill)
+from support.store_process import ServerRefusedError, store_process
 
 
 def move(path: Path) -> None:
@@ -211,7 +152,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_no_call_is_sent_that_the_path_does_not_know(file: Path, change: Callable[[Path], None]) -> None:
-    with server(file) as running:
+    with store_process(file) as running:
         assert running.call("before") == "started"
         change(file)
         for _ in range(2):
@@ -225,12 +166,12 @@ def test_no_call_is_sent_that_the_path_does_not_know(file: Path, change: Callabl
 def test_keys_that_stood_in_a_log_that_was_deleted_are_taken_after_a_restart(
     file: Path, change: Callable[[Path], None], kill: bool
 ) -> None:
-    with server(file, kill=kill) as running:
+    with store_process(file, kill=kill) as running:
         for number in range(3):
             assert running.call(f"key-{number}") == "started"
         change(file)
         assert running.call("after").startswith("denied")
-    with server(file) as again:
+    with store_process(file) as again:
         assert [again.call(f"key-{number}") for number in range(3)] == ["lost"] * 3
         assert again.call("after") == "started"
 
@@ -239,7 +180,7 @@ def test_keys_that_stood_in_a_log_that_was_deleted_are_taken_after_a_restart(
 def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
     file: Path, change: Callable[[Path], None]
 ) -> None:
-    with server(file, kill=True) as running:
+    with store_process(file, kill=True) as running:
         assert running.call("before") == "started"
         if change is copy_in_its_place:
             os.link(file, file.with_name("moved"))
@@ -248,7 +189,7 @@ def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
     for side in ("", "-wal", "-shm"):
         Path(f"{file}{side}").unlink(missing_ok=True)
     file.with_name("moved").rename(file)
-    with server(file) as again:
+    with store_process(file) as again:
         assert again.call("before") == "lost"
         assert again.call("after") == "started"
 
@@ -257,22 +198,22 @@ def test_what_was_moved_away_is_whole_and_goes_on_where_it_is_put_back(
 def test_a_file_whose_log_was_cut_is_not_served_before_a_person_says_so(
     file: Path, change: Callable[[Path], None]
 ) -> None:
-    with server(file, kill=True) as one, server(file, kill=True) as other:
+    with store_process(file, kill=True) as one, store_process(file, kill=True) as other:
         assert one.call("a") == "started"
         assert other.call("b") == "started"
         assert one.call("c") == "started"
         change(file)
         for running in (other, one, other):
             assert running.call("after").startswith("denied")
-    with pytest.raises(ServerRefusedError), server(file):
+    with pytest.raises(ServerRefusedError), store_process(file):
         pass
     Path(f"{file}-lost").unlink()
-    with server(file) as again:
+    with store_process(file) as again:
         assert again.call("after") == "started"
 
 
 def test_a_file_that_comes_back_serves_on(file: Path) -> None:
-    with server(file) as running:
+    with store_process(file) as running:
         assert running.call("one") == "started"
         move(file)
         assert running.call("two").startswith("denied")
@@ -285,7 +226,7 @@ def test_a_file_behind_a_link_is_served_until_the_link_leads_elsewhere(file: Pat
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     file.parent.symlink_to(tmp_path / "one")
-    with server(file) as running:
+    with store_process(file) as running:
         assert running.call("a") == "started"
         file.parent.unlink()
         file.parent.symlink_to(tmp_path / "other")
@@ -329,7 +270,7 @@ def test_nothing_is_read_either(file: Path, read: str) -> None:
 
 
 def test_a_file_that_was_cut_to_nothing_is_not_taken_for_a_new_one(file: Path) -> None:
-    with server(file, kill=True) as running:
+    with store_process(file, kill=True) as running:
         assert running.call("before") == "started"
     cut(file)
     with pytest.raises(RecordError, match="was cut to nothing"):
