@@ -55,18 +55,35 @@ def on_terminal(path: Path, *arguments: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("payload", [LARGE, b'{"a" : 1}\n\n', b"\xff", "\ufeffé\r\n".encode(), b"\x1b[31m"])
 @pytest.mark.parametrize("seal", [None, Seal(KEY)], ids=["plain", "sealed"])
-def test_a_file_gets_the_functions_exact_bytes(path: Path, seal: Seal | None, payload: bytes) -> None:
+def test_the_functions_exact_bytes_are_written(path: Path, seal: Seal | None, payload: bytes) -> None:
     key = path.with_name("key")
     key.write_text(KEY.hex())
     with opened(path, seal) as store:
         keep_returned(KeptResults(store, RECORDS), CALL, payload, b"a log")
+    assert run(path, *(["--results-key-file", str(key)] if seal else [])).stdout_bytes == payload
+
+
+def test_a_process_writes_them_into_a_file(path: Path) -> None:
+    key = path.with_name("key")
+    key.write_text(KEY.hex())
+    with opened(path, Seal(KEY)) as store:
+        keep(store, CALL, LARGE)
     target = path.with_name("out")
-    command = [sys.executable, "-m", "lambda_warden", "result", CALL, "--results", str(path)]
-    command += ["--results-key-file", str(key)] if seal else []
+    command = [
+        sys.executable,
+        "-m",
+        "lambda_warden",
+        "result",
+        CALL,
+        "--results",
+        str(path),
+        "--results-key-file",
+        str(key),
+    ]
     with target.open("wb") as file:
         done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert target.read_bytes() == payload
+    assert target.read_bytes() == LARGE
 
 
 def test_what_was_redacted_is_said_on_standard_error(path: Path) -> None:

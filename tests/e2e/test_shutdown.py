@@ -31,6 +31,8 @@ RULES: tuple[Rule, ...] = (allow("f", timeout_seconds=900), allow("quick", timeo
 ERAS = pytest.mark.parametrize(
     "legacy", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["2026-07-28", "handshake"]
 )
+MODES = pytest.mark.parametrize("mode", ["2026-07-28", pytest.param("legacy", marks=pytest.mark.slow)])
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def opening(legacy: bool) -> bytes:
 # Standard input ends: what was read is answered.
 
 
-@pytest.mark.parametrize("legacy", [False, True], ids=["2026-07-28", "handshake"])
+@ERAS
 def test_what_was_piped_in_is_answered(legacy: bool, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """As `printf … | lambda-warden serve` does: all requests are there at once, and then there is nobody."""
     with served(tmp_path, endpoint.url, "--shutdown-grace", "60") as server:
@@ -227,7 +229,7 @@ def test_a_signal_ends_it_after_what_is_under_way(
 
 
 @ERAS
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@SIGNALS
 def test_what_outlasts_the_grace_of_a_signal_is_unknown_on_record(
     number: signal.Signals, legacy: bool, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
@@ -258,7 +260,7 @@ def test_a_call_that_waits_for_a_slot_is_not_started_by_the_end(
     assert len(endpoint.started) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@SIGNALS
 def test_an_idle_server_ends_at_once(number: signal.Signals, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     with served(tmp_path, endpoint.url, "--shutdown-grace", "960") as server:
         server.send(wire.invoke(1, function="quick:live"))
@@ -268,8 +270,15 @@ def test_an_idle_server_ends_at_once(number: signal.Signals, endpoint: ScriptedE
     assert "Traceback" not in server.stderr
 
 
-@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (signal.SIGTERM, signal.SIGINT),
+        (signal.SIGINT, signal.SIGTERM),
+        pytest.param(signal.SIGTERM, signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_second_signal_ends_it_at_once(
     first: signal.Signals, second: signal.Signals, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
@@ -351,7 +360,7 @@ async def test_over_http_a_signal_ends_it_after_what_is_under_way(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+@MODES
 async def test_over_http_what_outlasts_the_grace_is_unknown_on_record(
     mode: str, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
@@ -373,7 +382,7 @@ async def test_over_http_what_outlasts_the_grace_is_unknown_on_record(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@SIGNALS
 async def test_over_http_a_second_signal_ends_it_at_once(
     number: signal.Signals, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
