@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,6 +38,9 @@ from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal
+from lambda_warden.telemetry.call import note_denial
+from lambda_warden.telemetry.logs import new_call
+from lambda_warden.telemetry.metrics import watch_approvals
 from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.prompts import declared_prompts
 from lambda_warden.tools.registry import declared_tools
@@ -56,6 +59,9 @@ _PREPARE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.05
 """After the tools were listed: loading takes the interpreter's lock, and the answer goes out first."""
 
+_WAITING_LIMIT = 1_000
+"""Requests for approval that are counted for the metric."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,14 +73,23 @@ class Warden:
         loaded: the manifests.
         authentic: whether it is known who its clients are, as over stdio. Without that a client is asked for approval
             only where its access token names a person: else anybody could give the person's answer.
+        on_end: called once all calls have ended. It may block for some seconds.
 
     Raises:
         SettingsError: if the settings don't fit the manifests, the AWS configuration or the machine.
     """
 
-    def __init__(self, settings: Settings, loaded: LoadedManifest, *, authentic: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loaded: LoadedManifest,
+        *,
+        authentic: bool = True,
+        on_end: Callable[[], object] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._authentic = authentic
+        self._on_end = on_end
         # None: the access token of each request says who makes it.
         self._principal = None if identity_provider_configured(settings) else settings.principal
         self._policy = make_policy(settings, loaded.rules)
@@ -97,6 +112,7 @@ class Warden:
             make_notifier(settings),
             settings.approvals_url,
         )
+        watch_approvals(self._waiting_approvals)
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
         self._prepared = False
@@ -150,6 +166,9 @@ class Warden:
     def log_level(self) -> str:
         """What goes to stderr."""
         return self._settings.log_level
+
+    def _waiting_approvals(self) -> int:
+        return len(self._records.approvals({"pending"}, _WAITING_LIMIT))
 
     def _current(self) -> Policy:
         return self._policy
@@ -244,6 +263,7 @@ class Warden:
             # Whoever waits was waited for (see transport/); what goes on without its caller has its time now.
             with anyio.CancelScope(shield=True):
                 await self._pipeline.drain(self._settings.shutdown_grace)
+                await anyio.to_thread.run_sync(self._on_end)
             self._pipeline.close()
             self._policy.close()
 
@@ -260,9 +280,10 @@ class Warden:
         tool = next((declared for declared, _ in self._tools if declared.name == called), None)
         if tool is None or self._watcher is None or await self._watcher.until_current():
             return await call_next(ctx)
-        invocation_id = uuid.uuid4().hex
+        invocation_id = new_call()
         reason = "the manifests go on changing, or can't be put into force"
         logger.error("a call was not decided on: %s", reason)
+        note_denial(tool.name, "manifest_changed")
         body = {**caller_of(ctx, self._principal).fields(), "check": "manifest_changed", "reason": reason}
         try:
             await anyio.to_thread.run_sync(self._records.append, "denial", invocation_id, body)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -33,7 +32,8 @@ from lambda_warden.local.endpoint import EndpointError
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
-from lambda_warden.settings import LogLevel, Settings
+from lambda_warden.settings import Settings
+from lambda_warden.telemetry.logs import configure_logging
 from lambda_warden.transport.http import serve_http
 from lambda_warden.transport.stdio import serve_stdio
 
@@ -166,9 +166,9 @@ def _warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
 
 def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
     loaded = _load(manifests)
-    _configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
-        warden = Warden(settings, loaded, authentic=transport == "stdio")
+        warden = Warden(settings, loaded, authentic=transport == "stdio", on_end=_start_telemetry(settings))
     except SettingsError as error:
         raise _Problems(str(error)) from None
     with (
@@ -207,10 +207,16 @@ def _reloading(watcher: Watcher, warden: Warden) -> Iterator[None]:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def _configure_logging(level: LogLevel) -> None:
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # At DEBUG these write whole requests and answers, with payloads and signatures.
-    for name in ("boto3", "botocore", "urllib3", "mcp"):
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
-    # At INFO it writes whole URLs, and that of a webhook is often a secret.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+def _start_telemetry(settings: Settings) -> Callable[[], object]:
+    """Export what the settings say. Gives what ends that."""
+    if not settings.otel and settings.metrics_port is None:
+        return lambda: None
+    try:
+        from lambda_warden.telemetry.sdk import start
+    except ImportError as error:
+        problem = f"--otel and --metrics-port need the extra: pip install 'lambda-warden[otel]' ({error})"
+        raise SettingsError(problem) from None
+    stop, port = start(otlp=settings.otel, metrics_port=settings.metrics_port)
+    if port is not None:
+        click.echo(f"serving metrics at http://127.0.0.1:{port}/metrics", err=True)
+    return stop

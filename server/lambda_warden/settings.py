@@ -19,6 +19,7 @@ from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, PRINCIPAL, WAIT_LIMIT
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["text", "json"]
 
 TOKEN_BYTES = 3
 """Taken for a token: JSON and logs have three to four, so that this errs on the safe side."""
@@ -175,6 +176,18 @@ class Settings(BaseModel):
         "prints one",
     )
     log_level: LogLevel = Field(default="WARNING", description="what goes to stderr")
+    log_format: LogFormat = Field(default="text", description="lines of text, or a JSON object a line with its ids")
+    otel: bool = Field(
+        default=False,
+        description="export traces and metrics by OTLP over HTTP, to where the OTEL_* variables say; needs the extra "
+        "`otel`",
+    )
+    metrics_port: Annotated[int | None, Option(default="none")] = Field(
+        default=None,
+        ge=0,
+        le=65_535,
+        description="port of 127.0.0.1 that serves metrics for Prometheus, 0 for any; needs the extra `otel`",
+    )
 
     @property
     def output_bytes(self) -> int:

@@ -19,6 +19,7 @@ from botocore.loaders import Loader, create_loader
 
 from lambda_warden import __version__
 from lambda_warden.aws.advice import may_be_renewed
+from lambda_warden.aws.outgoing_request import fix_requests
 from lambda_warden.aws.tracked_connections import Pools, track
 from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
@@ -217,6 +218,7 @@ class Clients:
             config=config,
         )
         if invokes:
+            fix_requests(client)
             self._pools.append(track(client))
         else:
             client.meta.events.register("after-call", partial(self._note, (account, region, invokes), client))

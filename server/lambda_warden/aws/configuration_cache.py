@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lambda_warden.model.function_ref import FunctionRef
@@ -68,7 +70,8 @@ class Configurations:
             self._asked.add(ref)
         # A thread of its own, which keeps no process alive: the call does not wait for it.
         try:
-            threading.Thread(target=self._ask, args=(ref, told), daemon=True, name="configuration").start()
+            ask = partial(contextvars.copy_context().run, self._ask, ref, told)
+            threading.Thread(target=ask, daemon=True, name="configuration").start()
         except RuntimeError:  # this machine can start no more threads; the next call may be luckier
             with self._lock:
                 self._asked.discard(ref)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final, Literal
 
@@ -27,7 +27,11 @@ class GivenUpError(Exception):
 
 
 class InvocationHandle:
-    """One call. Safe to use from any thread."""
+    """One call. Safe to use from any thread.
+
+    Attributes:
+        parameters: what botocore has to send, whatever else in this process reaches into its calls.
+    """
 
     def __init__(self) -> None:
         self._limit = self._attempt_at = NEVER
@@ -36,6 +40,7 @@ class InvocationHandle:
         self._reason: Reason | None = None
         self._socket: socket.socket | None = None
         self._sent: Sent = "no"
+        self.parameters: Mapping[str, object] | None = None
 
     @property
     def reason(self) -> Reason | None:

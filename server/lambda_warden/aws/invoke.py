@@ -72,9 +72,11 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
         response: InvocationResponseTypeDef | InvokeWithResponseStreamResponseTypeDef
         try:
             if request.response_stream:
-                response = client.invoke_with_response_stream(**_stream_parameters(ref, request))
+                handle.parameters = stream_parameters = _stream_parameters(ref, request)
+                response = client.invoke_with_response_stream(**stream_parameters)
             else:
-                response = client.invoke(**_parameters(ref, request))
+                handle.parameters = parameters = _parameters(ref, request)
+                response = client.invoke(**parameters)
         except Exception as error:  # noqa: BLE001 - every ending is an outcome, and an unforeseen one is Unknown
             ending = classify(error, handle.sent, handle.reason)
             return ending if isinstance(ending, Unknown) else _remedied(ending, clients, client, ref, asks_for_log)

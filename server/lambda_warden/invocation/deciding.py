@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +23,7 @@ from lambda_warden.model.request import EncodedRequest, InvokeArguments
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import CallInfo
 from lambda_warden.store.audit_log import IdempotencyClaim
+from lambda_warden.telemetry.logs import new_call
 
 _LARGE_BYTES: Final = 64 * 1024
 COULD_NOT_DECIDE: Final = "lambda-warden could not decide, so nothing was sent"
@@ -49,7 +49,7 @@ class ResolvedCall:
 
 def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -> ResolvedCall | DeniedCall:
     """Read the arguments of a call, and find out which function they name."""
-    info = CallInfo(uuid.uuid4().hex, caller=caller, manifest=policy.rules.digest or None)
+    info = CallInfo(new_call(), caller=caller, manifest=policy.rules.digest or None)
     reached: CheckName = "arguments"
     try:
         parsed = parse_arguments(InvokeArguments, arguments)

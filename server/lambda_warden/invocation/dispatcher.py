@@ -18,6 +18,8 @@ from typing import Final, Generic, Protocol, TypeVar, cast
 
 from lambda_warden.aws.invocation_handle import NEVER, InvocationHandle
 from lambda_warden.invocation.fair_queue import FairQueue, SlotRequest
+from lambda_warden.telemetry.call import waiting_for_its_turn
+from lambda_warden.telemetry.metrics import under_way
 
 GRACE_SECONDS: Final = 15.0
 """How long a thread may take to end after its call was given up: it may be connecting, which nothing can break."""
@@ -120,7 +122,8 @@ class Dispatcher:
         """
         loop, started = asyncio.get_running_loop(), time.monotonic()
         self._check_open()
-        await self._turn(claim, started + patience, started, progress)
+        with waiting_for_its_turn():
+            await self._turn(claim, started + patience, started, progress)
         try:
             self._check_open()
         except StoppingError:
@@ -148,6 +151,7 @@ class Dispatcher:
 
         with self._lock:
             self._under_way.add(handle)
+        under_way.add(1)
         try:
             self._threads.submit(contextvars.copy_context().run, in_thread)
         except RuntimeError as error:
@@ -229,6 +233,7 @@ class Dispatcher:
         with self._lock:
             self._under_way.discard(handle)
             last = self._closed and not self._under_way
+        under_way.add(-1)
         if last:
             self._on_idle()
 

@@ -43,6 +43,7 @@ from lambda_warden.policy import Policy
 from lambda_warden.report.durable import with_way_to_its_execution
 from lambda_warden.report.fit import fit
 from lambda_warden.report.invocation import (
+    outcome_of,
     report_outcome,
     report_unshown,
     without_details,
@@ -60,6 +61,8 @@ from lambda_warden.store.audit_log import (
     Pause,
     RecordError,
 )
+from lambda_warden.telemetry.call import invoking, note_limit
+from lambda_warden.telemetry.spans import stage
 
 if TYPE_CHECKING:
     from lambda_warden.aws.configuration import Configuration
@@ -131,10 +134,12 @@ class Execution:
         if not delivery.begin():
             admitted: AllowedCall | Stopped | LimitExceeded = call.denied(call.decision.with_check(_LEFT))
         else:
-            admitted = self._admit(tool, call, delivery)
+            with stage("admit"):
+                admitted = self._admit(tool, call, delivery)
         if isinstance(admitted, LimitExceeded):
             if may_wait and admitted.limit == "concurrent" and handle.reason is None and delivery.wait_for_room():
                 return admitted
+            note_limit(admitted.limit, admitted.key.partition(":")[0])
             admitted = call.denied(call.decision.with_check(_limit_check(admitted)))
         if not isinstance(admitted, AllowedCall):
             if isinstance(admitted, DeniedCall):
@@ -144,12 +149,18 @@ class Execution:
 
     def _send(self, call: AllowedCall, handle: InvocationHandle, delivery: Delivery) -> CompletedCall:
         self._limit(call, handle)
-        started = time.monotonic()
-        raw, attempts = self._attempt(call, handle)
-        seconds = time.monotonic() - started
-        completed = CompletedCall(raw, self._report(call, raw, seconds, attempts))
+        ref = call.ref
+        with invoking(ref.name, ref.region, ref.qualifier, call.request.invocation_type, call.rule.spec.key) as sent:
+            started = time.monotonic()
+            raw, attempts = self._attempt(call, handle)
+            seconds = time.monotonic() - started
+            error_type = raw.function_error if isinstance(raw, Returned) else raw.code
+            sent.ended(outcome_of(raw, call.request.invocation_type), seconds, attempts, error_type)
+        with stage("report"):
+            completed = CompletedCall(raw, self._report(call, raw, seconds, attempts))
         try:
-            self._finish(call, completed, seconds, attempts, delivery)
+            with stage("finish"):
+                self._finish(call, completed, seconds, attempts, delivery)
         except RecordError as error:
             logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
         return completed

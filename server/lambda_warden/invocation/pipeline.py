@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -56,6 +56,7 @@ from lambda_warden.invocation.stages import (
     ReplayedCall,
     RunningCall,
     Stage,
+    Stages,
     Stopped,
 )
 from lambda_warden.invocation.stops import breaker_of, stop_check
@@ -76,6 +77,8 @@ from lambda_warden.report.invocation import (
 )
 from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, LimitExceeded, RecordError
+from lambda_warden.telemetry.call import ObservedCall
+from lambda_warden.telemetry.spans import stage
 
 if TYPE_CHECKING:
     from lambda_warden.results.kept import KeptResults
@@ -151,15 +154,21 @@ class Pipeline:
         self, arguments: Mapping[str, Any], caller: Caller, approver: Approver, progress: Progress = no_progress
     ) -> InvokeResult:
         """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
-        stages: tuple[Stage, ...] = (
-            self._find_earlier,
-            self._choose_mode,
-            self._check_alias,
-            partial(self._approving.approve, approver=approver, progress=progress),
-        )
-        stopped = await self._run("invoke_function", arguments, caller, stages)
+        stages: Stages = {
+            "key": self._find_earlier,
+            "mode": self._choose_mode,
+            "alias": self._check_alias,
+            "approve": partial(self._approving.approve, approver=approver, progress=progress),
+        }
+        seen = ObservedCall("invoke_function")
+        stopped = await self._run("invoke_function", arguments, caller, stages, seen)
         if isinstance(stopped, AllowedCall):
             stopped = await self._carry_out("invoke_function", stopped, progress)
+        result = await self._told(stopped, progress)
+        seen.ended(result.outcome, result.invocation_id)
+        return result
+
+    async def _told(self, stopped: Stopped, progress: Progress) -> InvokeResult:
         match stopped:
             case CompletedCall():
                 return stopped.result
@@ -217,8 +226,13 @@ class Pipeline:
     async def dry_run(self, arguments: Mapping[str, Any], caller: Caller, approver: Approver) -> DryRunResult:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
         could_approve = partial(self._approving.could_approve, approver=approver)
-        stages: tuple[Stage, ...] = (self._check_stops, self._check_alias, could_approve)
-        call = await self._run("dry_run", arguments, caller, stages)
+        stages: Stages = {"stops": self._check_stops, "alias": self._check_alias, "approve": could_approve}
+        seen = ObservedCall("dry_run")
+        result = await self._probed(await self._run("dry_run", arguments, caller, stages, seen))
+        seen.ended("would_invoke" if result.would_invoke else "denied", result.invocation_id)
+        return result
+
+    async def _probed(self, call: AllowedCall | Stopped) -> DryRunResult:
         if isinstance(call, AllowedCall):
             # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
             probe = EncodedRequest("DryRun", None, None, False, call.request.tenant_id, None, None)
@@ -251,25 +265,30 @@ class Pipeline:
             self._results.close()
 
     async def _run(
-        self, tool: ToolName, arguments: Mapping[str, Any], caller: Caller, stages: Iterable[Stage]
+        self, tool: ToolName, arguments: Mapping[str, Any], caller: Caller, stages: Stages, seen: ObservedCall
     ) -> AllowedCall | Stopped:
         """Take a call through the stages before the worker thread, until one stops it. A denial is recorded here."""
         call: AllowedCall | Stopped = await self._decide(arguments, caller)
-        for stage in stages:
+        if isinstance(call, AllowedCall):
+            seen.allowed_by(call.rule.spec.key, call.rule.spec.effect)
+        for name, run in stages.items():
             if not isinstance(call, AllowedCall):
                 break
-            call = await _attempt(stage, call)
+            with stage(name):
+                call = await _attempt(run, call)
         if isinstance(call, DeniedCall):
             await self._record_denial(tool, call)
         return call
 
     async def _decide(self, arguments: Mapping[str, Any], caller: Caller) -> AllowedCall | DeniedCall:
-        resolved = resolve_call(arguments, caller, self._policy())
+        with stage("resolve"):
+            resolved = resolve_call(arguments, caller, self._policy())
         if isinstance(resolved, DeniedCall):
             return resolved
-        if resolved.is_large:  # others must not wait for it
-            return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl, self._adopt_within)
-        return decide_call(resolved, self._idempotency_ttl, self._adopt_within)
+        with stage("decide"):
+            if resolved.is_large:  # others must not wait for it
+                return await anyio.to_thread.run_sync(decide_call, resolved, self._idempotency_ttl, self._adopt_within)
+            return decide_call(resolved, self._idempotency_ttl, self._adopt_within)
 
     async def _find_earlier(self, call: AllowedCall) -> AllowedCall | Stopped:
         """Whether an earlier call is the same, before anybody is asked. Else the store looks when it is admitted."""
@@ -355,10 +374,10 @@ class Pipeline:
         await anyio.to_thread.run_sync(record_denial, self._records, tool, call, detectors)
 
 
-async def _attempt(stage: Stage, call: AllowedCall) -> AllowedCall | Stopped:
+async def _attempt(run: Stage, call: AllowedCall) -> AllowedCall | Stopped:
     """Run one stage. What it can't find out is a denial."""
     try:
-        return await stage(call)
+        return await run(call)
     except ApprovalPending:
         raise
     except RecordError as error:

@@ -18,6 +18,7 @@ from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import CallInfo, outcome_of
 from lambda_warden.report.payload_view import preview
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
+from lambda_warden.telemetry.call import note_denial
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ _KEPT_BYTES: Final = 64 * 1024
 
 def record_denial(records: AuditLog, tool: ToolName, call: DeniedCall, detectors: Detectors) -> None:
     """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
+    note_denial(tool, call.decision.failed.name if call.decision.failed else "")
     try:
         records.append("denial", call.info.invocation_id, _denial_record(tool, call, detectors))
     except RecordError as error:

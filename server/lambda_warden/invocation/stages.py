@@ -5,7 +5,7 @@ Each stage takes an `AllowedCall` and gives an `AllowedCall` that knows more, or
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -127,3 +127,5 @@ class AllowedCall:
 
 
 Stage = Callable[[AllowedCall], Awaitable[AllowedCall | Stopped]]
+Stages = Mapping[str, Stage]
+"""In their order, each by the name of its span."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -55,6 +54,7 @@ from lambda_warden.report.text import logs_text
 from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, Kind, RecordError
 from lambda_warden.store.own_calls import own_call
+from lambda_warden.telemetry.logs import new_call
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Logs:
 
     async def read(self, arguments: Mapping[str, Any], caller: Caller) -> LogsResult:
         """Read one page of the log of one invocation, if the manifest allows it."""
-        read, policy = LogRead(uuid.uuid4().hex, caller=caller), self._policy()
+        read, policy = LogRead(new_call(), caller=caller), self._policy()
         reached: CheckName = "arguments"
         try:
             asked = parse_arguments(ReadLogsArguments, arguments)

@@ -8,7 +8,6 @@ a structured result.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -28,6 +27,7 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.result import ToolResult
 from lambda_warden.report.outgoing import outgoing
+from lambda_warden.telemetry.logs import new_call
 from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.connection import while_connected
 from lambda_warden.tools.schema import schema_of
@@ -104,7 +104,7 @@ def served(tool: ToolDeclaration[Any], principal: str | None, rules: Rules) -> T
             try:
                 result = await tool.handler(arguments, caller_of(context, principal), context)
             except ArgumentError as error:
-                result = tool.denied(uuid.uuid4().hex, denied("arguments", str(error), ()))
+                result = tool.denied(new_call(), denied("arguments", str(error), ()))
             return result if isinstance(result, InputRequiredResult) else answer(tool, result)
         raise ToolError("the client has gone")  # nobody gets it
 

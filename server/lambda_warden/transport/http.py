@@ -65,6 +65,7 @@ async def serve_http(warden: Warden, port: int) -> None:
         RequestBodyLimitMiddleware(ReadableMessages(app), MESSAGE_BYTES),
         host=HOST,
         port=port,
+        log_config=None,  # its lines go where all others go
         log_level=warden.log_level.lower(),
         access_log=warden.log_level in ("DEBUG", "INFO"),
         proxy_headers=False,

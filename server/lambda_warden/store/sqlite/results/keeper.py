@@ -192,9 +192,10 @@ class SqliteResultStore:
                         with self._file.transaction():
                             self._file.add(job.result_id, job.owner, job.parts, job.expires_at, job.kept_at)
                     except ResultError as error:
-                        logger.error("%s", error)
+                        logger.error("%s", error, extra={"invocation_id": job.result_id})
                     except Exception as error:  # noqa: BLE001 - a defect of ours costs this result, and no other
-                        logger.error("a result could not be kept: %s", type(error).__name__)
+                        of_call = {"invocation_id": job.result_id}
+                        logger.error("a result could not be kept: %s", type(error).__name__, extra=of_call)
         except ResultError as error:
             logger.error("%s", error)
             if not done and (job := self._next()):  # else it would be tried for ever
