@@ -263,9 +263,10 @@ class Warden:
             # Whoever waits was waited for (see transport/); what goes on without its caller has its time now.
             with anyio.CancelScope(shield=True):
                 await self._pipeline.drain(self._settings.shutdown_grace)
-                await anyio.to_thread.run_sync(self._on_end)
             self._pipeline.close()
             self._policy.close()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._on_end)
 
     async def _prepare_after_list(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)

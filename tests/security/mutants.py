@@ -59,6 +59,34 @@ MUTANTS = [
                     "        if True:\n            raise",
                 ),
             ),
+            "tests/telemetry/test_export.py": (
+                (
+                    "what instruments botocore changes a payload",
+                    "aws/outgoing_request.py",
+                    "    return handle.parameters if handle else None\n",
+                    "    return None\n",
+                ),
+                (
+                    "a span says what an error says",
+                    "telemetry/sdk.py",
+                    "BatchSpanProcessor(Wordless(OTLPSpanExporter()))",
+                    "BatchSpanProcessor(OTLPSpanExporter())",
+                ),
+                (
+                    "a name that a caller made up is an attribute of metrics",
+                    "telemetry/call.py",
+                    "        metrics.invoke_seconds.record(seconds, {**self._known, OUTCOME: outcome})\n",
+                    "        metrics.invoke_seconds.record(seconds, dict(self._span.attributes))  # type: ignore\n",
+                ),
+            ),
+            "tests/telemetry/test_logs.py": (
+                (
+                    "the log quotes what an error says",
+                    "telemetry/logs.py",
+                    "        return json.dumps(fields, ensure_ascii=False)\n",
+                    "        return json.dumps(fields | {'said': str(record.exc_info)}, ensure_ascii=False)\n",
+                ),
+            ),
             "tests/store/contract/test_calls.py": (
                 (
                     "a call that was left under way is not found",

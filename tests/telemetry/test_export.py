@@ -17,6 +17,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
+from support.approvals import approver
 from support.collector import Span, collector, drawn, points, resources, spans
 from support.scripted_endpoint import Received, ScriptedEndpoint, refused, returned, scripted_endpoint
 from support.warden import allow, arn, stdio, structured, write_manifest
@@ -64,9 +65,11 @@ async def served(folder: Path, url: str, collected: str, *options: str) -> Async
         allow("f", effect="read", timeout_seconds=60),  # so that AWS is not asked how long it may run
         allow("told", effect="write", limits={"per_minute": 1}),
         allow("fails-*", effect="read", max_attempts=1),
+        allow("asks", "7", approval={"by": "operator"}),
     ]
     manifest = write_manifest(folder, url, rules)
     server = stdio(manifest, folder, "--otel", "--log-format", "json", "--log-level", "DEBUG", *options)
+    server.args += ["--approvals-secret-file", str(approver()[0])]
     server.env = {**(server.env or {}), "OTEL_EXPORTER_OTLP_ENDPOINT": collected, "OTEL_SERVICE_NAME": "ours"}
     log = folder / "stderr"
     with log.open("w") as errlog:
@@ -93,6 +96,7 @@ async def seen_of(folder: Path, endpoint: ScriptedEndpoint, file: Path) -> Seen:
                 "function_error": await call(client, "invoke_function", "fails-inside:live", payload=payload),
                 "refused": await call(client, "invoke_function", "fails-before:live", payload=payload),
                 "first": await call(client, "invoke_function", "told:live", payload={"number": 1}),
+                "approval_pending": await call(client, "invoke_function", "asks:7"),
                 "limited": await call(client, "invoke_function", "told:live", payload={"number": 2}),
             }
             (port,) = re.findall(r"serving metrics at http://127\.0\.0\.1:(\d+)/metrics", log.read_text())
@@ -140,7 +144,7 @@ def test_a_trace_is_drawn_as_the_page_shows_it(seen: Seen) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("allowed", {"outcome": "refused_once", "effect": "read", "rule": f"{arn('f')} live"}),
+        ("allowed", {"outcome": "succeeded", "effect": "read", "rule": f"{arn('f')} live"}),
         ("denied", {"outcome": "denied", "check": "manifest_rule"}),
         ("tried", {"outcome": "would_invoke"}),
         ("limited", {"outcome": "denied", "check": "limits"}),
@@ -196,16 +200,17 @@ def test_the_operators_variables_name_the_service(seen: Seen) -> None:
 
 
 def test_the_metrics_count_calls_denials_limits_and_waits(seen: Seen) -> None:
+    assert seen.answers["approval_pending"]["outcome"] == "approval_pending", seen.answers["approval_pending"]
     invoked = {"tool": "invoke_function"}
-    assert seen.sum_of("lambda_warden.calls", **invoked, outcome="refused_once") == 3
+    assert seen.sum_of("lambda_warden.calls", **invoked, outcome="succeeded") == 3
     assert seen.sum_of("lambda_warden.calls", **invoked, outcome="denied") == 2
-    assert seen.sum_of("lambda_warden.call.duration") == 8
+    assert seen.sum_of("lambda_warden.call.duration") == 9
     assert seen.sum_of("lambda_warden.invoke.duration", outcome="refused") == 1
     assert seen.sum_of("lambda_warden.denials", check="manifest_rule") == 1
     assert seen.sum_of("lambda_warden.limits.exceeded", limit="per_minute", limited="rule") == 1
     assert seen.sum_of("lambda_warden.queue.wait") == 7
     assert seen.sum_of("lambda_warden.queue.depth") == seen.sum_of("lambda_warden.calls.under_way") == 0
-    assert seen.sum_of("lambda_warden.approvals.waiting") == 0
+    assert re.search(r"approvals_waiting\{[^}]*\} 1\.0", seen.prometheus)
 
 
 def test_names_that_callers_make_up_are_no_attributes_of_metrics(seen: Seen) -> None:
@@ -228,3 +233,8 @@ def test_the_log_has_a_line_of_each_call_with_its_ids(seen: Seen) -> None:
         assert line["trace_id"] == traces[line["invocation_id"]]
         assert re.fullmatch(r"[0-9a-f]{16}", line["span_id"])
         assert (line["level"], line["message"].partition(":")[0]) in {("INFO", "invoke_function"), ("INFO", "dry_run")}
+
+
+async def test_nobody_waits_for_a_collector_that_is_not_there(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    async with served(tmp_path, endpoint.url, "http://127.0.0.1:9") as (client, _):
+        assert (await call(client, "invoke_function", "f:live"))["outcome"] == "succeeded"

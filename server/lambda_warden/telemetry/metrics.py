@@ -61,7 +61,7 @@ def watch_approvals(waiting: Callable[[], int]) -> None:
         try:
             return [Observation(waiting())]
         except Exception as error:  # noqa: BLE001 - the exporter's thread has to go on
-            logger.warning("how many approvals wait is not told: %s", error)
+            logger.debug("how many approvals wait is not told: %s", error)
             return []
 
     _meter.create_observable_gauge(

@@ -26,8 +26,8 @@ from lambda_warden.errors import SettingsError
 _HOST: Final = "127.0.0.1"
 _SHOWN: Final = 200
 """Characters of what a client named: a tool that there is not, or a request's id."""
-_END_SECONDS: Final = 3.0
-"""For what is still to be exported when the server ends, in case nobody takes it."""
+_END_SECONDS: Final = 1.5
+"""For what is still to be exported when the server ends. Hosts wait for some two seconds before they kill it."""
 
 
 def start(*, otlp: bool, metrics_port: int | None) -> tuple[Callable[[], None], int | None]:
