@@ -284,8 +284,8 @@ MUTANTS = [
             (
                 "dry_run does not know of a pause or failures",
                 "invocation/pipeline.py",
-                "(self._check_stops, self._check_alias, could_approve)",
-                "(self._check_alias, could_approve)",
+                '{"stops": self._check_stops, "alias"',
+                '{"alias"',
             ),
         )
     ),
