@@ -19,14 +19,20 @@ _QUIET: Final = {
     # At INFO it writes whole URLs, and that of a webhook is often a secret.
     "httpx2": logging.WARNING,
 }
+_ID_CHARACTERS: Final = 32
 _call: ContextVar[str | None] = ContextVar("call", default=None)
 
 
 def new_call() -> str:
     """An id for a call that begins. From here on the log lines of this task, and of its threads, carry it."""
     invocation_id = uuid.uuid4().hex
-    _call.set(invocation_id)
+    ask_of_call(invocation_id)
     return invocation_id
+
+
+def ask_of_call(invocation_id: str) -> None:
+    """What follows is of this earlier call, as its caller names it: so the log lines of this task carry its id."""
+    _call.set(invocation_id[:_ID_CHARACTERS])
 
 
 def configure_logging(level: str, form: str) -> None:

@@ -25,6 +25,7 @@ from lambda_warden.results.kept import (
 )
 from lambda_warden.store.audit_log import RecordError
 from lambda_warden.store.results import ResultError
+from lambda_warden.telemetry.logs import ask_of_call
 from lambda_warden.tools.progress import progress_to
 from lambda_warden.tools.tool import ToolDeclaration
 
@@ -59,6 +60,7 @@ def read_result_tool(
 
     async def handle(arguments: Mapping[str, Any], caller: Caller, context: Context[Any, Any]) -> ReadResult:
         wanted = parse_arguments(ReadResultArguments, arguments)
+        ask_of_call(wanted.invocation_id)
         try:
             if wanted.is_whole:
                 told = await earlier_calls.told(wanted.invocation_id, caller, wanted.wait_seconds, progress_to(context))

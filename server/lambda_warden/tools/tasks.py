@@ -28,6 +28,7 @@ from lambda_warden.invocation.dispatcher import no_progress
 from lambda_warden.invocation.earlier_calls import EarlierCall, EarlierCalls
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.store.audit_log import RecordError
+from lambda_warden.telemetry.logs import ask_of_call
 from lambda_warden.tools.caller import caller_of
 from lambda_warden.tools.tool import ToolDeclaration, answer
 
@@ -114,6 +115,7 @@ class Tasks(Extension):
         return {}
 
     async def _told(self, task_id: str, ctx: _Context) -> EarlierCall | None:
+        ask_of_call(task_id)
         return await self._earlier_calls.told(task_id, caller_of(ctx, self._principal), 0, no_progress)
 
     def _task(self, call: EarlierCall) -> dict[str, Any]:
