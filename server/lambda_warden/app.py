@@ -41,7 +41,7 @@ from lambda_warden.store.seal import Seal
 from lambda_warden.telemetry.call import note_denial
 from lambda_warden.telemetry.logs import new_call
 from lambda_warden.telemetry.metrics import watch_approvals
-from lambda_warden.tools.caller import caller_of
+from lambda_warden.tools.caller import Identity, caller_of
 from lambda_warden.tools.prompts import declared_prompts
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
@@ -73,6 +73,7 @@ class Warden:
         loaded: the manifests.
         authentic: whether it is known who its clients are, as over stdio. Without that a client is asked for approval
             only where its access token names a person: else anybody could give the person's answer.
+        identity: how access tokens are verified, where the settings name an issuer.
         on_end: called once all calls have ended. It may block for some seconds.
 
     Raises:
@@ -85,13 +86,17 @@ class Warden:
         loaded: LoadedManifest,
         *,
         authentic: bool = True,
+        identity: Identity | None = None,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
+        if identity_provider_configured(settings) and (identity is None or authentic):
+            raise SettingsError("--auth-issuer: access tokens come over HTTP alone")
         self._settings = settings
         self._authentic = authentic
+        self._identity = identity
         self._on_end = on_end
         # None: the access token of each request says who makes it.
-        self._principal = None if identity_provider_configured(settings) else settings.principal
+        self._principal = None if identity else settings.principal
         self._policy = make_policy(settings, loaded.rules)
         try:
             seal = seal_from(settings.results_key_file)
@@ -244,6 +249,8 @@ class Warden:
                 "resources/templates/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
             },
             subscriptions=False,
+            auth=self._identity and self._identity.auth,
+            token_verifier=self._identity and self._identity.verifier,
         )
         for prompt in declared_prompts():
             server.add_prompt(prompt)

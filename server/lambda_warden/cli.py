@@ -34,6 +34,7 @@ from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.settings import Settings
 from lambda_warden.telemetry.logs import configure_logging
+from lambda_warden.transport.authentication.verifier import identity_from
 from lambda_warden.transport.http import serve_http
 from lambda_warden.transport.stdio import serve_stdio
 
@@ -168,7 +169,9 @@ def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: 
     loaded = _load(manifests)
     configure_logging(settings.log_level, settings.log_format)
     try:
-        warden = Warden(settings, loaded, authentic=transport == "stdio", on_end=_start_telemetry(settings))
+        identity = identity_from(settings) if transport != "stdio" else None
+        authentic = transport == "stdio"
+        warden = Warden(settings, loaded, authentic=authentic, identity=identity, on_end=_start_telemetry(settings))
     except SettingsError as error:
         raise _Problems(str(error)) from None
     with (

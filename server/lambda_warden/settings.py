@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, PRINCIPAL, WAIT_LIMIT
 
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Of signatures (RFC 7518, RFC 8037). Each has a public key: none, and none with a secret that both sides know."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
 
@@ -83,12 +85,41 @@ class Settings(BaseModel):
         pattern=f"^{PRINCIPAL.pattern}$",
         description="who asks: the name that rules, limits and records go by",
     )
+    public_url: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="URL that clients call the server by, with its path, as https://warden.example.com/mcp: the "
+        "resource that access tokens are for",
+    )
     auth_issuer: Annotated[str | None, Option(default="none")] = Field(
         default=None,
         pattern=r"^https?://[^\s?#]+$",
-        description="issuer (`iss`) of the access tokens that every request over HTTP then has to have; `principal` is "
-        "of no account then",
+        description="issuer of the access tokens that every request over HTTP has to have then, exactly as in their "
+        "`iss`; `--principal` plays no part then",
     )
+    auth_audience: Annotated[tuple[str, ...], Option(default="--public-url")] = Field(
+        default=(), description="audience (`aud`) that an access token may be for; may be given several times"
+    )
+    auth_jwks_url: Annotated[str | None, Option(default="the issuer's metadata says")] = Field(
+        default=None, description="URL of the issuer's public keys"
+    )
+    auth_algorithms: Annotated[
+        tuple[Algorithm, ...], Option(flag="auth-algorithm", default="RS256, PS256, ES256, EdDSA")
+    ] = Field(
+        default=("RS256", "PS256", "ES256", "EdDSA"),
+        min_length=1,
+        description="algorithm that access tokens may be signed with; may be given several times",
+    )
+    auth_leeway: float = Field(
+        default=30, ge=0, le=300, description="seconds that the issuer's clock may differ from this one's"
+    )
+    auth_required_scopes: Annotated[tuple[str, ...], Option(flag="auth-required-scope", default="none")] = Field(
+        default=(), description="scope that every access token has to have; may be given several times"
+    )
+    auth_subject_claim: str = Field(
+        default="sub", description="claim that names a user, in rules as user:NAME; one that users can't change"
+    )
+    auth_groups_claim: str = Field(default="groups", description="claim that lists a user's groups")
     approval_timeout: float = Field(
         default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )

@@ -52,6 +52,7 @@ def setting_option(name: str, **attributes: Any) -> Callable[[_F], _F]:
         name,
         **{
             "type": _type_of(field),
+            "multiple": get_origin(field.annotation) is tuple,
             "envvar": "LAMBDA_WARDEN_" + flag.replace("-", "_").upper(),
             "show_default": shown.default or True,
             "help": help_text[:1].upper() + help_text[1:] + ".",
@@ -82,8 +83,9 @@ def settings_of(options: dict[str, Any]) -> Settings:
 
 
 def _type_of(field: FieldInfo) -> Any:
-    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
-    if get_origin(field.annotation) is Literal:
+    kind = get_args(field.annotation)[0] if get_origin(field.annotation) is tuple else field.annotation
+    kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
+    if get_origin(kind) is Literal:
         return click.Choice(kinds, case_sensitive=False)
     if Path in kinds:
         return (PathOrUrl if str in kinds else UserPath)(path_type=Path, dir_okay=False)

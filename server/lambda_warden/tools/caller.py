@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
@@ -23,6 +24,18 @@ class VerifiedToken(AccessToken):
     """What is kept of an access token that was verified: whom it names. `token` is empty, so that none is passed on."""
 
     caller: Caller
+
+
+class Identity(NamedTuple):
+    """How access tokens are verified.
+
+    Attributes:
+        auth: what clients are told of the issuer and of this resource.
+        verifier: tells whose a token is: a `VerifiedToken`.
+    """
+
+    auth: AuthSettings
+    verifier: TokenVerifier
 
 
 def caller_of(context: Context[Any, Any] | ServerRequestContext[Any, Any], principal: str | None) -> Caller:
