@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import jwt
 from mcp.server.auth.settings import AuthSettings
-from pydantic import AnyHttpUrl
 
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.claims import caller_from
@@ -101,12 +100,15 @@ def identity_from(settings: Settings) -> Identity | None:
     for option, url in (("auth-issuer", issuer), ("auth-jwks-url", settings.auth_jwks_url), ("public-url", public)):
         if url is not None and not is_safe(url):
             raise SettingsError(f"--{option}: expected https://…, or http:// on this machine")
-    auth = AuthSettings(
-        issuer_url=AnyHttpUrl(issuer),
-        resource_server_url=AnyHttpUrl(public),
-        required_scopes=list(settings.auth_required_scopes),
-        # Other audiences than the resource itself are known to the verifier alone.
-        validate_token_resource=not settings.auth_audience,
+    # Of texts, since a URL would have a slash at its end that they don't.
+    auth = AuthSettings.model_validate(
+        {
+            "issuer_url": issuer,
+            "resource_server_url": public,
+            "required_scopes": list(settings.auth_required_scopes),
+            # Other audiences than the resource itself are known to the verifier alone.
+            "validate_token_resource": not settings.auth_audience,
+        }
     )
     keys = IssuerKeys(issuer, settings.auth_jwks_url, settings.auth_algorithms)
     return Identity(auth, JwtVerifier(settings, keys))

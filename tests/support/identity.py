@@ -1,0 +1,91 @@
+"""A server over HTTP whose callers are known by the access tokens of an issuer, and real clients with such tokens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.extension import ClientExtension
+from mcp.client.session import ElicitationFnT
+from mcp.client.streamable_http import streamable_http_client
+
+from lambda_warden import app
+from lambda_warden.manifests.load import load_manifests
+from lambda_warden.settings import Settings
+from lambda_warden.transport.authentication.verifier import identity_from
+from support.issuer import RESOURCE, Issuer
+from support.warden import Rule, Warden, write_manifest
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server, and how it is called."""
+
+    url: str
+    issuer: Issuer
+    folder: Path
+    inside: app.Warden
+
+    @asynccontextmanager
+    async def client(
+        self,
+        token: str | None = None,
+        *,
+        person: ElicitationFnT | None = None,
+        extensions: Sequence[ClientExtension] = (),
+        mode: str = "auto",
+        **claims: Any,
+    ) -> AsyncIterator[Warden]:
+        """A client that sends a token, or one with these claims."""
+        made = {"authorization": f"Bearer {self.issuer.token(**claims) if token is None else token}"}
+        async with (
+            httpx2.AsyncClient(headers=made, timeout=60) as http,
+            Client(
+                streamable_http_client(self.url, http_client=http),
+                elicitation_callback=person,
+                extensions=extensions,
+                mode=mode,
+            ) as client,
+        ):
+            yield Warden(client, self.folder / "records.sqlite3", self.inside)
+
+
+@asynccontextmanager
+async def identity_warden(
+    folder: Path, url: str, issuer: Issuer, *rules: Rule, keys: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Served]:
+    """A server in this process, over HTTP. `keys` are further keys of the manifest."""
+    loaded = load_manifests([write_manifest(folder, url, rules, **(keys or {}))])
+    made = Settings(
+        **{
+            "records": folder / "records.sqlite3",
+            "sign_requests": False,
+            "auth_issuer": issuer.url,
+            "public_url": RESOURCE,
+            **settings,
+        }
+    )
+    warden = app.Warden(made, loaded, authentic=False, identity=identity_from(made))
+    served = uvicorn.Server(
+        uvicorn.Config(warden.server.streamable_http_app(), host="127.0.0.1", port=0, log_config=None)
+    )
+    thread = threading.Thread(target=served.run, daemon=True)
+    thread.start()
+    try:
+        with anyio.fail_after(30):
+            while not served.started:
+                await anyio.sleep(0.01)
+        port = served.servers[0].sockets[0].getsockname()[1]
+        yield Served(f"http://127.0.0.1:{port}/mcp", issuer, folder, warden)
+    finally:
+        served.should_exit = True
+        await anyio.to_thread.run_sync(thread.join)
