@@ -71,8 +71,8 @@ def test_no_command_ends_in_a_traceback(encoding: str, tmp_path: Path) -> None:
 
 @ENVIRONMENTS
 def test_nor_does_one_in_a_process_of_such_an_environment(environment: dict[str, str], tmp_path: Path) -> None:
-    explain = ["explain", "--manifest", write(tmp_path), "f:live", "--payload", "{}"]
-    assert b"would be denied" in run_alone(environment, *explain, code=1).stdout
+    explain = run_alone(environment, "explain", "--manifest", write(tmp_path), "f:live", "--payload", "{}", code=1)
+    assert b"would be denied" in explain.stdout
     broken = tmp_path / "größe-😀.yaml"
     broken.write_text("größe: 1", "utf-8")
     assert b"unknown key" in run_alone(environment, "check", broken, code=1).stderr

@@ -42,7 +42,7 @@ class _PlainSchema(GenerateJsonSchema):
 
 @cache
 def schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
-    """The schema of a tool's arguments (`validation`) or of its result (`serialization`). Made once; not to be changed."""
+    """The schema of a tool's arguments (`validation`) or result (`serialization`). Made once; not to be changed."""
     schema = model.model_json_schema(mode=mode, schema_generator=_PlainSchema)
     schema.pop("description", None)
     if mode == "serialization":

@@ -108,13 +108,14 @@ def served(tool: ToolDeclaration[Any], principal: str | None, rules: Rules) -> T
             return result if isinstance(result, InputRequiredResult) else answer(tool, result)
         raise ToolError("the client has gone")  # nobody gets it
 
+    returned: type[BaseModel] = tool.result
     return Tool(
         fn=call,
         name=tool.name,
         title=tool.title,
         description=tool.description,
         parameters=schema_of(tool.arguments, "validation"),
-        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schema_of(tool.result, "serialization")),
+        fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schema_of(returned, "serialization")),
         is_async=True,
         context_kwarg="context",
         annotations=tool.annotations(rules),
