@@ -940,8 +940,8 @@ MUTANTS = [
     Mutant(
         "HTTP passes for authentic",
         "cli.py",
-        'authentic=transport == "stdio"',
-        "authentic=True",
+        'authentic = transport == "stdio"',
+        "authentic = True",
         "tests/security/test_approval.py",
     ),
     Mutant(
