@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from lambda_warden.telemetry.logs import JsonLines, TextLines, new_call
+from lambda_warden.telemetry.logs import JsonLines, TextLines, configure_logging, new_call
 from lambda_warden.telemetry.spans import trace_header
 
 SPAN = NonRecordingSpan(SpanContext(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0xF067AA0BA902B7, False, TraceFlags(1)))
@@ -73,3 +73,13 @@ def test_the_header_for_aws_is_that_of_the_trace_if_there_is_one() -> None:
     assert trace_header() is None
     with use_span(SPAN):
         assert trace_header() == "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1"
+
+
+def test_at_debug_libraries_that_write_whole_messages_stay_at_info() -> None:
+    names = ("boto3", "botocore", "urllib3", "mcp", "sse_starlette", "httpx2")
+    try:
+        configure_logging("DEBUG", "json")
+        assert not any(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in names)
+    finally:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.NOTSET)

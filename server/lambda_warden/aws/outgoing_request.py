@@ -18,7 +18,7 @@ def fix_requests(client: LambdaClient) -> None:
     Libraries that trace botocore write into its parameters: OpenTelemetry's puts `headers` into the payload.
     """
     for operation in ("Invoke", "InvokeWithResponseStream"):
-        client.meta.events.register_last(f"provide-client-params.lambda.{operation}", cast("Any", _as_decided))
+        client.meta.events.register_first(f"provide-client-params.lambda.{operation}", cast("Any", _as_decided))
         client.meta.events.register(f"before-call.lambda.{operation}", _with_trace)
 
 
