@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import click
 import pytest
 import yaml
+from botocore.validate import validate_parameters
 
 from lambda_warden.cli import main
 from support.loopback_only import environment
@@ -24,10 +27,7 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
 # Of the server over HTTP for a team. Empty this set, and then remove it, when `serve` has these options.
-AWAITED = {
-    f"LAMBDA_WARDEN_{name}"
-    for name in ("AUTH_ISSUER", "HTTP", "PAYLOAD_KEY_FILE", "PUBLIC_URL", "SINK", "STATE_KEY_FILE")
-}
+AWAITED = {f"LAMBDA_WARDEN_{name}" for name in ("HTTP", "PAYLOAD_KEY_FILE", "SINK", "STATE_KEY_FILE")}
 
 
 class _Template(yaml.SafeLoader):
@@ -65,6 +65,14 @@ def test_the_containers_can_write_nowhere_else_and_have_no_more_rights_than_they
         granted = statement[1] if isinstance(statement, list) else statement
         assert "*" not in str(granted["Action"])
         assert granted["Resource"] != "*"
+
+
+def test_the_gateways_target_is_one_that_its_api_takes() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "agentcore-gateway.md").read_text(), re.S)
+    api = botocore.session.get_session().get_service_model("bedrock-agentcore-control")
+    taken = api.operation_model("CreateGatewayTarget").input_shape
+    assert taken is not None
+    validate_parameters({"gatewayIdentifier": "gateway", **json.loads(shown)}, taken)
 
 
 @pytest.mark.slow
