@@ -120,6 +120,9 @@ class Settings(BaseModel):
         default="sub", description="claim that names a user, in rules as user:NAME; one that users can't change"
     )
     auth_groups_claim: str = Field(default="groups", description="claim that lists a user's groups")
+    auth_tenant_claim: Annotated[str | None, Option(default="none")] = Field(
+        default=None, description="claim that names the caller's tenant, for rules with `tenants: caller`"
+    )
     approval_timeout: float = Field(
         default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )

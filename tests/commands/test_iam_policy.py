@@ -20,7 +20,7 @@ from support.builders import ACCOUNT, OTHER_ACCOUNT, REGION, function_arn
 def write(path: Path, names: Sequence[str], account: str = ACCOUNT, **keys: Any) -> Path:
     functions = [{"arn": function_arn(name, account=account), "qualifiers": ["live"]} for name in names]
     targets = [{"account": account, "regions": [REGION]}]
-    path.write_text(yaml.safe_dump({"version": 1, "targets": targets, "functions": functions, **keys}))
+    path.write_text(yaml.safe_dump({"version": 1, "targets": targets, "functions": functions} | keys))
     return path
 
 
@@ -70,6 +70,14 @@ def test_an_account_without_rules_is_refused_with_those_that_have_some(folder: P
     assert f"'--account': no rule is of account '000000000000'. Expected one of: {ACCOUNT}, {OTHER_ACCOUNT}" in (
         " ".join(result.stderr.split())
     )
+
+
+def test_a_role_is_said_to_need_its_trust_policy(tmp_path: Path) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/warden"
+    target = {"account": ACCOUNT, "regions": [REGION], "role_arn": role, "source_identity": True}
+    result = run("--manifest", write(tmp_path / "a.yaml", ["f"], targets=[target]))
+    expected = f"The trust policy of {role} has to allow sts:AssumeRole, sts:SetSourceIdentity for the server.\n"
+    assert (result.exit_code, result.stderr) == (0, expected)
 
 
 def test_what_is_too_large_for_one_policy_is_printed_as_several(tmp_path: Path) -> None:

@@ -60,6 +60,25 @@ def test_a_rule_is_for_those_whom_it_names(keys: dict[str, Any], caller: Caller,
         assert decision.failed.name == "principal"
 
 
+@pytest.mark.parametrize(
+    ("own", "asked", "allowed"),
+    [
+        ("blue", "blue", True),
+        ("blue", "green", False),
+        ("blue", None, False),
+        (None, "blue", False),
+        (None, None, False),
+    ],
+)
+def test_a_caller_may_be_held_to_its_own_tenant(own: str | None, asked: str | None, allowed: bool) -> None:
+    caller, made = Caller("user:ann", tenant=own), rules(rule(tenants="caller"))
+    decision = decide(ref(), request(tenant_id=asked), made, caller).decision
+    assert decision.allowed is allowed
+    if not allowed:
+        assert decision.failed is not None
+        assert decision.failed.name == "tenant"
+
+
 words = st.sampled_from(["a", "b", "c"])
 callers = st.builds(
     Caller,

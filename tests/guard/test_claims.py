@@ -75,6 +75,15 @@ def test_who_is_in_doubt_is_nobody(claims: dict[str, Any]) -> None:
         caller_from(claims)
 
 
+@pytest.mark.parametrize(
+    ("value", "tenant"),
+    [("blue", "blue"), (["blue", "green"], "blue"), ("*", None), ("a|b", None), ("", None), (7, None), (None, None)],
+)
+def test_a_tenant_is_an_exact_id_and_never_any(value: object, tenant: str | None) -> None:
+    assert caller_from({"sub": "ann", "t": value, "tenant": "other"}, tenant_claim="t").tenant == tenant
+    assert caller_from({"sub": "ann", "t": value, "tenant": "other"}).tenant is None
+
+
 def test_a_user_whose_name_is_missing_is_not_taken_for_the_client() -> None:
     with pytest.raises(ValueError, match="email"):
         caller_from({"sub": "0-1", "client_id": "ide"}, "email")

@@ -355,7 +355,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         edited("functions:", "    role: x\nfunctions:"),
         "FILE:5: targets[0].role: ",
         "unknown key 'role'. Expected one of: account, regions, profile, role_arn, external_id, role_session_name, "
-        "endpoint_url, concurrency, logs_endpoint_url.",
+        "source_identity, session_tags, endpoint_url, concurrency, logs_endpoint_url.",
     ),
     "unknown key of a function": (
         GOOD + "    approve: always\n",

@@ -311,6 +311,136 @@ MUTANTS = [
             ),
         )
     ),
+    *(
+        Mutant(name, "guard/claims.py", old, new, "tests/guard/test_claims.py")
+        for name, old, new in (
+            (
+                "a user whose name is missing is the client",
+                "    if not _has_no_user(",
+                "    if subject_claim in claims and not _has_no_user(",
+            ),
+            ("any client's token is a user's", '("sub") in (client_id, f"{client_id}@clients"):', '("sub") == "":'),
+            ("an actor that is nobody is none", '_named(act, "sub")', 'act.get("sub")'),
+            ("a subject may be any text", "or not SUBJECT.fullmatch(value):", "or False:"),
+            ("a token's tenant may be *", "filter(is_tenant_id, _texts(", "filter(None, _texts("),
+        )
+    ),
+    *(
+        Mutant(name, "transport/authentication/verifier.py", old, new, "tests/transport/test_authentication.py")
+        for name, old, new in (
+            (
+                "a token of any algorithm is looked at",
+                "if algorithm not in self._settings.auth_algorithms:",
+                "if False:",
+            ),
+            ("a token of any type is taken", "else kind) not in _TYPES:", "else kind) == 0:"),
+            ("a token of any length is read", "len(token) > TOKEN_CHARACTERS or", "False or"),
+            ("a kid of any length is looked up", " or len(kid) > _KID_CHARACTERS:", ":"),
+            (
+                "a token for another audience is taken",
+                "audience=self._audiences,",
+                "audience=jwt.decode_complete(token, options={'verify_signature': False})['payload'].get('aud'),",
+            ),
+            ("a token of another issuer is taken", "issuer=self._settings.auth_issuer,", "issuer=None,"),
+            ("a token without expiry is taken", '"require": ["exp", "iss", "aud"]', '"require": ["iss", "aud"]'),
+            ("a short key is good", '"enforce_minimum_key_length": True', '"enforce_minimum_key_length": False'),
+            ("the token is kept", 'token="",', 'token=claims["iss"],'),
+            ("an issuer is asked in the clear", "if url is not None and not is_safe(url):", "if False:"),
+        )
+    ),
+    *(
+        Mutant(name, "transport/authentication/keys.py", old, new, f"tests/transport/test_authentication{of}.py")
+        for name, old, new, of in (
+            ("two keys of one id are both taken", 'if ids[key["kid"]] == 1:', "if True:", ""),
+            ("a key for encryption checks signatures", 'and key.get("use") in (None, "sig")', "", ""),
+            ("a secret is a key", 'and not {"d", "k"} & key.keys()', 'or key["kid"] == "oct"', ""),
+            ("keys are asked for at each unknown id", "_tried_at < RETRY_SECONDS:", "_tried_at < 0:", "_keys"),
+            ("keys that were taken back are good for ever", "_fetched_at >= FRESH_SECONDS", "_fetched_at < 0", "_keys"),
+            (
+                "keys are good for ever while the issuer is down",
+                "_fetched_at < STALE_SECONDS else",
+                "_fetched_at >= 0 else",
+                "_keys",
+            ),
+            (
+                "who waits for keys is refused",
+                "if not self._good(wanted) if self._lock.locked() else self._is_due(wanted):",
+                "if self._is_due(wanted):",
+                "_keys",
+            ),
+            (
+                "a fetch ends with who began it",
+                "with anyio.CancelScope(shield=True):",
+                "with anyio.CancelScope():",
+                "_keys",
+            ),
+            ("redirects to other keys are followed", "follow_redirects=False", "follow_redirects=True", "_keys"),
+            ("an answer with keys may be of any size", "if len(body) > ANSWER_BYTES:", "if False:", "_keys"),
+            (
+                "an answer with keys may take any time",
+                "with anyio.fail_after(FETCH_SECONDS):",
+                "with anyio.fail_after(None):",
+                "_keys",
+            ),
+            ("metadata may be another issuer's", 'found.get("issuer") != self._issuer or ', "", "_keys"),
+            ("metadata may name keys in the clear", " or not is_safe(url):", ":", "_keys"),
+        )
+    ),
+    *(
+        Mutant(name, file, old, new, "tests/security/test_identity.py")
+        for name, file, old, new in (
+            (
+                "all callers of a server are one",
+                "app.py",
+                "None if identity else settings.principal",
+                "settings.principal",
+            ),
+            (
+                "an agent's client is asked for approval",
+                "model/caller.py",
+                "self.subject is not None and self.actor is None",
+                "True",
+            ),
+            (
+                "an agent has the calls of whom it acts for",
+                "guard/request_digest.py",
+                "caller.name,",
+                "caller.principal,",
+            ),
+            ("a caller may name any tenant", "guard/callers.py", 'if spec.tenants == "caller":', "if False:"),
+            (
+                "an agent uses the session of whom it acts for",
+                "transport/authentication/verifier.py",
+                "subject=caller.name,",
+                "subject=caller.subject,",
+            ),
+            (
+                "no scope is asked for",
+                "transport/authentication/verifier.py",
+                "list(settings.auth_required_scopes)",
+                "[]",
+            ),
+        )
+    ),
+    *(
+        Mutant(name, file, old, new, "tests/security/test_roles.py")
+        for name, file, old, new in (
+            (
+                "all callers share a role session",
+                "aws/role_sessions.py",
+                "self._of(CURRENT.get())",
+                "self._of(LOCAL_CALLER)",
+            ),
+            ("two callers share a session name", "aws/role_sessions.py", "{before_hash}{digest}", ""),
+            ("AWS is asked for no caller", "tools/tool.py", "with acting_for(caller):", "if caller:"),
+            (
+                "role sessions are kept for ever",
+                "aws/role_sessions.py",
+                "if len(self._sessions) > SESSIONS:",
+                "if False:",
+            ),
+        )
+    ),
     Mutant(
         "any tenant may be named where the rule names some",
         "guard/decide.py",

@@ -74,6 +74,23 @@ async def test_limits_are_each_callers_and_an_agent_counts_as_whom_it_acts_for(
     assert outcomes == ["succeeded", "succeeded", "denied", "succeeded", "denied"]
 
 
+async def test_a_caller_reaches_its_own_tenant_alone(
+    issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    rule = allow("f", tenants="caller")
+    reached = []
+    async with identity_warden(tmp_path, endpoint.url, issuer, rule, auth_tenant_claim="org") as served:
+        for org in ("blue", "green", "*", None):
+            async with served.client(org=org) as running:
+                (listed,) = (await running.list_functions())["functions"]
+                assert listed["tenants"] == ([org] if org in ("blue", "green") else [])
+                for tenant in ("blue", "green", "*", None):
+                    endpoint.reset()
+                    await running.invoke("f:live", tenant_id=tenant)
+                    reached += [(org, one.headers["x-amz-tenant-id"]) for one in endpoint.invocations]
+    assert reached == [("blue", "blue"), ("green", "green")]
+
+
 # What a caller's is
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Never
 
 import boto3
 import botocore
-from aws_assume_role_lib import assume_role
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import AssumeRoleProvider, ProcessProvider
@@ -20,6 +19,7 @@ from botocore.loaders import Loader, create_loader
 from lambda_warden import __version__
 from lambda_warden.aws.advice import may_be_renewed
 from lambda_warden.aws.outgoing_request import fix_requests
+from lambda_warden.aws.role_sessions import role_session
 from lambda_warden.aws.tracked_connections import Pools, track
 from lambda_warden.errors import SettingsError
 from lambda_warden.model.manifest import Target
@@ -108,7 +108,7 @@ class Clients:
         except BotoCoreError as error:
             raise SettingsError(str(error)) from None
         # One session for each role, whatever the region, so that its credentials are fetched and renewed once.
-        self._role_sessions: dict[tuple[str | None, ...], boto3.Session] = {}
+        self._role_sessions: dict[tuple[str | bool | None, ...], boto3.Session] = {}
 
     def for_invoking(self, account: str, region: str) -> LambdaClient:
         """The client that invokes: one attempt, over connections that tell a `InvocationHandle` how much has left.
@@ -260,19 +260,12 @@ class Clients:
         profile = target.profile or self._settings.profile
         if target.role_arn is None:
             return self._sessions[profile]
-        key = (profile, target.role_arn, target.external_id, target.role_session_name)
+        named = target.role_session_name, target.source_identity, target.session_tags
+        key = (profile, target.role_arn, target.external_id, *named)
         if key not in self._role_sessions:
             parent = self._sessions[profile]
             if parent.region_name is None:
                 # STS is asked in a region, too.
                 parent = new_session(profile, region)
-            external_id: dict[str, Any] = {} if target.external_id is None else {"ExternalId": target.external_id}
-            self._role_sessions[key] = assume_role(
-                parent,
-                target.role_arn,
-                RoleSessionName=target.role_session_name or "lambda-warden",
-                region_name=region,
-                validate=False,  # the manifest's model has done that
-                **external_id,
-            )
+            self._role_sessions[key] = role_session(parent, target, region)
         return self._role_sessions[key]

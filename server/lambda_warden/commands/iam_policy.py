@@ -31,7 +31,8 @@ def iam_policy(manifests: tuple[Path, ...], account: str | None, output_dir: Pat
     a managed policy. Attach all of an account's policies to the server's role there, in their order: what is denied
     stands in the first ones, and a deny in one of them wins over all.
     """
-    documents = policies(load_rules(manifests))
+    rules = load_rules(manifests)
+    documents = policies(rules)
     if account is not None and account not in documents:
         raise click.BadParameter(
             f"no rule is of account {account!r}. Expected one of: {', '.join(documents)}", param_hint="'--account'"
@@ -47,6 +48,11 @@ def iam_policy(manifests: tuple[Path, ...], account: str | None, output_dir: Pat
         if len(split) > _POLICIES_OF_A_ROLE:
             note = f"A role takes {_POLICIES_OF_A_ROLE} managed policies, or 20 if AWS raises that quota for you."
             click.echo(f"{note} Patterns such as `report-*` in the manifest make fewer.", err=True)
+    for target in rules.targets:
+        if target.role_arn is not None and target.account in shown:
+            optional = {"sts:SetSourceIdentity": target.source_identity, "sts:TagSession": target.session_tags}
+            actions = ", ".join(["sts:AssumeRole", *(action for action, wanted in optional.items() if wanted)])
+            click.echo(f"The trust policy of {target.role_arn} has to allow {actions} for the server.", err=True)
 
 
 def _write(folder: Path, documents: Mapping[str, list[dict[str, Any]]]) -> None:

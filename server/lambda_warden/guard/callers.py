@@ -22,5 +22,12 @@ def refusal_of(caller: Caller, spec: FunctionRule) -> str | None:
     return None
 
 
+def tenants_of(caller: Caller, spec: FunctionRule) -> list[str] | None:
+    """The tenants that a caller may name under a rule: exact ids, or `*` alone for any. None if it may name none."""
+    if spec.tenants == "caller":
+        return [] if caller.tenant is None else [caller.tenant]
+    return spec.tenants
+
+
 def _names(caller: Caller) -> set[str]:
     return {caller.principal, *(f"group:{group}" for group in caller.groups)}

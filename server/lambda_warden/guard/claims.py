@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import SCOPE, SUBJECT, is_group
+from lambda_warden.model.manifest import SCOPE, SUBJECT, is_group, is_tenant_id
 
 _CLIENT: Final = ("client_id", "azp", "cid", "appid")
 _GROUPS: Final = 1000
 """That are taken of a token. Who is in more may be denied what a group would allow."""
 
 
-def caller_from(claims: Mapping[str, Any], subject_claim: str = "sub", groups_claim: str = "groups") -> Caller:
+def caller_from(
+    claims: Mapping[str, Any], subject_claim: str = "sub", groups_claim: str = "groups", tenant_claim: str | None = None
+) -> Caller:
     """Who makes a request, by the claims of its token.
 
     A token has no user behind it only where it says so: its `sub` is its client, or a claim that the provider alone
@@ -27,6 +29,7 @@ def caller_from(claims: Mapping[str, Any], subject_claim: str = "sub", groups_cl
         claims: of a token whose signature, issuer, audience and times were checked.
         subject_claim: that names a user.
         groups_claim: that lists a user's groups.
+        tenant_claim: that names their tenant, if one does.
 
     Raises:
         ValueError: if it is not clear who it is. The message quotes nothing.
@@ -53,6 +56,7 @@ def caller_from(claims: Mapping[str, Any], subject_claim: str = "sub", groups_cl
         actor=actor,
         client_id=client_id,
         groups=tuple(dict.fromkeys(filter(is_group, _texts(claims.get(groups_claim)))))[:_GROUPS],
+        tenant=next(filter(is_tenant_id, _texts(tenant_claim and claims.get(tenant_claim))), None),
         scopes=frozenset(filter(SCOPE.fullmatch, _scopes(claims))),
     )
 

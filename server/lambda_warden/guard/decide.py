@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from lambda_warden.guard.callers import refusal_of
+from lambda_warden.guard.callers import refusal_of, tenants_of
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.caller import LOCAL_CALLER, Caller
@@ -61,7 +61,7 @@ def decide(ref: FunctionRef, request: EncodedRequest, rules: Rules, caller: Call
     schema, broken = _payload_schema(request, rule)
     checks = (
         _invocation_type(request, rule),
-        _tenant(request.tenant_id, rule),
+        _tenant(request.tenant_id, tenants_of(caller, rule.spec)),
         _payload_size(request, rule),
         schema,
     )
@@ -179,8 +179,7 @@ def _invocation_type(request: EncodedRequest, rule: Rule) -> Check:
     return _failed("invocation_type", f"{asked} is not among the allowed invocation types: {allowed}")
 
 
-def _tenant(tenant: str | None, rule: Rule) -> Check:
-    allowed = rule.spec.tenants
+def _tenant(tenant: str | None, allowed: list[str] | None) -> Check:
     if allowed is None and tenant is None:
         return Check(name="tenant", passed=True, reason="no tenant is named")
     if allowed is None:
@@ -189,7 +188,7 @@ def _tenant(tenant: str | None, rule: Rule) -> Check:
     if tenant is not None and (tenant in allowed or allowed == [ANY_TENANT]):
         return Check(name="tenant", passed=True, reason=f"tenant {tenant} is allowed")
     named = "a call has to name a tenant_id" if tenant is None else f"tenant {tenant} is not allowed"
-    shown, more = ", ".join(allowed[:_LISTED]), len(allowed) - _LISTED
+    shown, more = ", ".join(allowed[:_LISTED]) or "none, as the caller's token names none", len(allowed) - _LISTED
     return _failed("tenant", f"{named}; allowed: {shown}{f' and {more:,} more' if more > 0 else ''}")
 
 

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from lambda_warden.answers.bounded import cut
 from lambda_warden.guard.arguments import parse_arguments
-from lambda_warden.guard.callers import refusal_of
+from lambda_warden.guard.callers import refusal_of, tenants_of
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.approval import why
 from lambda_warden.model.caller import Caller
@@ -114,6 +114,7 @@ class Catalog:
         entries = [
             _entry(
                 item,
+                caller,
                 listings[item.rule.arn.account, item.rule.arn.region],
                 details.get(item.function, FunctionDetails()),
             )
@@ -214,17 +215,18 @@ def _items(function: str, rule: Rule, info: FunctionInfo | None, rules: Rules) -
     return [_Item(function, rule, info, allowed, rules.detectors)] if allowed else []
 
 
-def _entry(item: _Item, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
+def _entry(item: _Item, caller: Caller, listing: FunctionList, details: FunctionDetails) -> FunctionEntry:
     spec, info = item.rule.spec, item.info
     is_pattern = item.function == spec.arn and item.rule.arn.is_pattern
     description = item.description
+    tenants = tenants_of(caller, spec)
     return FunctionEntry(
         function=item.function,
         is_pattern=is_pattern,
         qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
         approval=spec.asks,
         approval_by=spec.asked.by if spec.asks else None,
-        tenants=spec.tenants and spec.tenants[:_LISTED_TENANTS],
+        tenants=None if tenants is None else tenants[:_LISTED_TENANTS],
         invocation_types=list(spec.invocation_types),
         effect=spec.effect,
         description=description,

@@ -37,7 +37,8 @@ def print_manifest(loaded: LoadedManifest) -> None:
             f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
             f"logs: {spec.logs.read}" if spec.logs else "no logs",
         ]
-        named = {name: getattr(spec, name) for name in ("principals", "scopes", "clients", "tenants")}
+        tenants = [spec.tenants] if isinstance(spec.tenants, str) else spec.tenants
+        named = {"principals": spec.principals, "scopes": spec.scopes, "clients": spec.clients, "tenants": tenants}
         about += [f"{name} {', '.join(values)}" for name, values in named.items() if values]
         if stop := spec.stop_after_failures:
             about.append(f"stops after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s")

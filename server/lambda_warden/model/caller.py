@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +27,7 @@ class Caller:
         client_id: the OAuth client that the token was issued to.
         groups: those of the principal, as the token says.
         scopes: what the token is good for.
+        tenant: the id of the principal's own tenant, as the token says.
         client_name: what the MCP client calls itself. It can claim anything: for the records, never for a decision.
         client_version: of that client, as it says.
         trace_id: of the request's trace, if it has one.
@@ -36,6 +40,7 @@ class Caller:
     client_id: str | None = None
     groups: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset()
+    tenant: str | None = None
     client_name: str | None = None
     client_version: str | None = None
     trace_id: str | None = None
@@ -49,6 +54,11 @@ class Caller:
         ('user:ann', 'user:ann, through the agent ops-bot')
         """
         return self.principal if self.actor is None else f"{self.principal}, through the agent {self.actor}"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether an access token says who it is."""
+        return ":" in self.principal
 
     @property
     def answers_for_a_person(self) -> bool:
@@ -71,3 +81,16 @@ class Caller:
 
 LOCAL_CALLER: Final = Caller()
 """Whoever can start a server that was told of no principal."""
+CURRENT: Final[ContextVar[Caller]] = ContextVar("caller", default=LOCAL_CALLER)
+"""For whom a request is handled in this context, which goes into worker threads: for those who sign what AWS is asked.
+Whoever decides is given the caller."""
+
+
+@contextmanager
+def acting_for(caller: Caller) -> Iterator[None]:
+    """Have AWS be asked for a caller."""
+    token = CURRENT.set(caller)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)

@@ -253,8 +253,13 @@ def _check_client(text: str) -> str:
     return text
 
 
+def is_tenant_id(text: str) -> bool:
+    """Whether a tenant may have this id."""
+    return len(text) <= TENANT_ID_LIMIT and re.fullmatch(TENANT_ID_PATTERN[1:-1], text) is not None
+
+
 def _check_tenant(text: str) -> str:
-    if text != ANY_TENANT and not (len(text) <= TENANT_ID_LIMIT and re.fullmatch(TENANT_ID_PATTERN[1:-1], text)):
+    if text != ANY_TENANT and not is_tenant_id(text):
         expected = f"1 to {TENANT_ID_LIMIT} letters, digits, spaces and . _ : / = + - @, or * alone for any"
         raise ArgumentError("tenants", f"{shown(text)} is not a tenant id", expected)
     return text
@@ -299,7 +304,19 @@ class Target(_Strict):
     role_session_name: (
         Annotated[str, StringConstraints(min_length=2, max_length=64, pattern=r"^[A-Za-z0-9_+=,.@-]+$")] | None
     ) = Field(
-        default=None, description="The session name that AWS records for the assumed role; lambda-warden if not given."
+        default=None,
+        description="The session name that AWS records for the assumed role. If not given, the caller's, as user=NAME "
+        "or client=ID, where access tokens say who calls; else lambda-warden.",
+    )
+    source_identity: bool = Field(
+        default=False,
+        description="Whether the caller is the session's source identity, too, which stays over further roles. The "
+        "role's trust policy has to allow sts:SetSourceIdentity.",
+    )
+    session_tags: bool = Field(
+        default=False,
+        description="Whether the session is tagged lambda-warden:principal, lambda-warden:actor and "
+        "lambda-warden:client. The role's trust policy has to allow sts:TagSession.",
     )
     endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
         default=None, description="Another endpoint than AWS's own, for example a VPC endpoint or an emulator."
@@ -315,8 +332,9 @@ class Target(_Strict):
 
     @model_validator(mode="after")
     def _check_role(self) -> Target:
-        if self.role_arn is None and (self.external_id or self.role_session_name):
-            raise ValueError("external_id and role_session_name are given without role_arn. Expected role_arn, too")
+        of_role = ("external_id", "role_session_name", "source_identity", "session_tags")
+        if self.role_arn is None and (given := [name for name in of_role if getattr(self, name)]):
+            raise ValueError(f"{' and '.join(given)} given without role_arn. Expected role_arn, too")
         if self.role_arn is not None and self.role_arn.split(":")[4] != self.account:
             raise ValueError(f"role_arn is of another account. Expected a role of account {self.account}")
         return self
@@ -484,13 +502,17 @@ class FunctionRule(_Strict):
             "says that an agent acts for the caller (`act`), that agent has to be here, too. Any if not given.",
         )
     )
-    tenants: Annotated[list[Annotated[str, AfterValidator(_check_tenant)]], AfterValidator(_check_unique)] | None = (
-        Field(
-            default=None,
-            min_length=1,
-            description="For a function with tenant isolation: the tenant ids that calls may name, each exactly; every "
-            'call has to name one. ["*"] allows any. If not given, a call that names a tenant is denied.',
-        )
+    tenants: (
+        Annotated[
+            list[Annotated[str, AfterValidator(_check_tenant)]], Field(min_length=1), AfterValidator(_check_unique)
+        ]
+        | Literal["caller"]
+        | None
+    ) = Field(
+        default=None,
+        description="For a function with tenant isolation: the tenant ids that calls may name, each exactly; every "
+        'call has to name one. ["*"] allows any; caller alone that of the caller, as its token says. If not given, a '
+        "call that names a tenant is denied.",
     )
     limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
     stop_after_failures: StopRule | None = Field(
@@ -540,7 +562,7 @@ class FunctionRule(_Strict):
 
     @model_validator(mode="after")
     def _check_tenants(self) -> FunctionRule:
-        if self.tenants is not None and ANY_TENANT in self.tenants and len(self.tenants) > 1:
+        if isinstance(self.tenants, list) and ANY_TENANT in self.tenants and len(self.tenants) > 1:
             raise ValueError('tenants has "*" beside tenant ids. Expected ["*"] for any, or the ids alone')
         return self
 

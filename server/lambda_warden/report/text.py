@@ -297,7 +297,7 @@ def _entry_lines(entry: FunctionEntry) -> Iterator[str]:
     qualifiers = ", ".join(map(_qualifier_text, entry.qualifiers))
     by = {"client": " through the client", "operator": " out of band"}.get(entry.approval_by or "", "")
     asks = f", a person is asked{by} before each call" if entry.approval else ""
-    tenants = "" if entry.tenants is None else f", tenant_id: {' or '.join(entry.tenants)}"
+    tenants = "" if entry.tenants is None else f", tenant_id: {' or '.join(entry.tenants) or 'none is yours'}"
     types = "/".join(entry.invocation_types)
     yield f"- {entry.function}{kind} [{qualifiers}] {entry.effect}, {types}{tenants}{asks}{gone}"
     if entry.description and entry.description_from == "aws":

@@ -23,7 +23,7 @@ from lambda_warden.approvals.approver import Approver
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.decide import denied
 from lambda_warden.guard.rules import Rules
-from lambda_warden.model.caller import Caller
+from lambda_warden.model.caller import Caller, acting_for
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.result import ToolResult
 from lambda_warden.report.outgoing import outgoing
@@ -102,7 +102,9 @@ def served(tool: ToolDeclaration[Any], principal: str | None, rules: Rules) -> T
     async def call(arguments: Mapping[str, Any], context: Context[Any, Any]) -> CallToolResult | InputRequiredResult:
         async with while_connected(context):
             try:
-                result = await tool.handler(arguments, caller_of(context, principal), context)
+                caller = caller_of(context, principal)
+                with acting_for(caller):
+                    result = await tool.handler(arguments, caller, context)
             except ArgumentError as error:
                 result = tool.denied(new_call(), denied("arguments", str(error), ()))
             return result if isinstance(result, InputRequiredResult) else answer(tool, result)

@@ -73,7 +73,9 @@ class JwtVerifier:
 
     def _accepted(self, claims: dict[str, Any]) -> VerifiedToken:
         settings = self._settings
-        caller = caller_from(claims, settings.auth_subject_claim, settings.auth_groups_claim)
+        caller = caller_from(
+            claims, settings.auth_subject_claim, settings.auth_groups_claim, settings.auth_tenant_claim
+        )
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
         return VerifiedToken(
             token="",
