@@ -109,6 +109,17 @@ def test_an_option_and_its_variable_set_the_same(
     assert getattr(_settings_of(monkeypatch, env=variable), field) == expected
 
 
+def test_an_option_with_several_values_is_given_several_times_or_parted_by_spaces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = _settings_of(monkeypatch, "--auth-audience", "a", "--auth-audience", "b", "--auth-algorithm", "es256")
+    assert (given.auth_audience, given.auth_algorithms) == (("a", "b"), ("ES256",))
+    variables = {"LAMBDA_WARDEN_AUTH_AUDIENCE": "a b", "LAMBDA_WARDEN_AUTH_ALGORITHM": "ES256 EdDSA"}
+    by_variable = _settings_of(monkeypatch, env=variables)
+    assert (by_variable.auth_audience, by_variable.auth_algorithms) == (("a", "b"), ("ES256", "EdDSA"))
+    assert _settings_of(monkeypatch).auth_required_scopes == ()
+
+
 def test_records_and_results_stand_where_a_path_or_a_url_says(monkeypatch: pytest.MonkeyPatch) -> None:
     by_path = _settings_of(monkeypatch, "--records", "~/r.sqlite3")
     assert (by_path.records, by_path.results_store) == (Path.home() / "r.sqlite3", Path.home() / "results.sqlite3")

@@ -13,11 +13,16 @@ from mcp import MCPError
 from mcp.client.session import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from lambda_warden.app import Warden
+from lambda_warden.errors import SettingsError
+from lambda_warden.manifests.load import load_manifests
+from lambda_warden.settings import Settings
+from lambda_warden.transport.authentication.verifier import identity_from
 from support import wire
 from support.identity import Served, identity_warden
 from support.issuer import RESOURCE, Issuer
 from support.scripted_endpoint import Held, ScriptedEndpoint, returned
-from support.warden import allow, always_yes, structured
+from support.warden import allow, always_yes, structured, write_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -310,3 +315,12 @@ async def test_the_records_have_the_person_the_agent_and_the_client_and_nothing_
     ]
     for hidden in ("mail-of-ann", "id-of-a-token", *(part for token in tokens for part in token.split(".")[1:])):
         assert not any(hidden in text for text in seen)
+
+
+def test_no_server_over_stdio_goes_by_access_tokens(issuer: Issuer, tmp_path: Path) -> None:
+    """Nor one that nobody verifies them for: nothing would say who calls."""
+    loaded = load_manifests([write_manifest(tmp_path, "http://127.0.0.1:9", [F])])
+    settings = Settings(records=tmp_path / "records.sqlite3", auth_issuer=issuer.url, public_url=RESOURCE)
+    for authentic, identity in ((True, identity_from(settings)), (True, None), (False, None)):
+        with pytest.raises(SettingsError, match="over HTTP alone"):
+            Warden(settings, loaded, authentic=authentic, identity=identity)
