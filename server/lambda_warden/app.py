@@ -102,7 +102,7 @@ class Warden:
             seal = seal_from(settings.results_key_file)
             about: dict[str, Field] = {
                 "version": __version__,
-                "principal": settings.principal,
+                "principal": self._principal,
                 "reload": settings.reload,
                 **_fields_of(loaded),
             }

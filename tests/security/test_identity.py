@@ -19,9 +19,10 @@ from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
 from lambda_warden.transport.authentication.verifier import identity_from
 from support import wire
-from support.identity import Served, identity_warden
+from support.identity import Served, client_with, identity_warden
 from support.issuer import RESOURCE, Issuer
 from support.scripted_endpoint import Held, ScriptedEndpoint, returned
+from support.servers import serve_http
 from support.warden import allow, always_yes, structured, write_manifest
 
 pytestmark = pytest.mark.anyio
@@ -315,6 +316,20 @@ async def test_the_records_have_the_person_the_agent_and_the_client_and_nothing_
     ]
     for hidden in ("mail-of-ann", "id-of-a-token", *(part for token in tokens for part in token.split(".")[1:])):
         assert not any(hidden in text for text in seen)
+
+
+async def test_the_command_serves_who_has_a_token(issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, endpoint.url, [F])
+    options = ("--auth-issuer", issuer.url, "--public-url", RESOURCE, "--records", str(tmp_path / "records.sqlite3"))
+    with serve_http(manifest, tmp_path, *options) as url:
+        async with client_with(url, issuer.token()) as client:
+            assert (
+                structured(await client.call_tool("invoke_function", {"function": "f:live"}))["outcome"] == "succeeded"
+            )
+        async with httpx2.AsyncClient() as http:
+            assert (
+                await http.post(url, content=wire.request(1, "tools/list", {}), headers=headers(None))
+            ).status_code == 401
 
 
 def test_no_server_over_stdio_goes_by_access_tokens(issuer: Issuer, tmp_path: Path) -> None:

@@ -46,17 +46,20 @@ class Served:
         **claims: Any,
     ) -> AsyncIterator[Warden]:
         """A client that sends a token, or one with these claims."""
-        made = {"authorization": f"Bearer {self.issuer.token(**claims) if token is None else token}"}
-        async with (
-            httpx2.AsyncClient(headers=made, timeout=60) as http,
-            Client(
-                streamable_http_client(self.url, http_client=http),
-                elicitation_callback=person,
-                extensions=extensions,
-                mode=mode,
-            ) as client,
-        ):
+        made = self.issuer.token(**claims) if token is None else token
+        options: dict[str, Any] = {"elicitation_callback": person, "extensions": extensions, "mode": mode}
+        async with client_with(self.url, made, **options) as client:
             yield Warden(client, self.folder / "records.sqlite3", self.inside)
+
+
+@asynccontextmanager
+async def client_with(url: str, token: str, **options: Any) -> AsyncIterator[Client]:
+    """A client that sends a token. `options` are those of `Client`."""
+    async with (
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), **options) as client,
+    ):
+        yield client
 
 
 @asynccontextmanager

@@ -69,6 +69,7 @@ class RoleCredentials(Credentials):
 def role_session(parent: boto3.Session, target: Target, region: str) -> boto3.Session:
     """A session whose clients sign each request for its caller; the arguments as of `RoleCredentials`."""
     made = botocore.session.Session()
+    made.register_component("data_loader", parent._session.get_component("data_loader"))
     made.register_component("credential_provider", RoleCredentials(parent, target, region))
     return boto3.Session(botocore_session=made, region_name=region)
 
