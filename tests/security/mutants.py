@@ -873,7 +873,7 @@ MUTANTS = [
     ),
     Mutant(
         "a profile may prompt",
-        "aws/clients.py",
+        "aws_session.py",
         "    _make_quiet(session._session",
         "    list(session._session",
         "tests/aws/test_cases.py",

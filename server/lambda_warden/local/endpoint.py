@@ -26,11 +26,12 @@ class EndpointError(Exception):
 
 
 @contextmanager
-def embedded_endpoint(folder: Path) -> Iterator[str]:
+def embedded_endpoint(folder: Path, services: str = "lambda,iam,logs") -> Iterator[str]:
     """Run the endpoint while the context lasts, and give its URL.
 
     Args:
         folder: an empty folder for everything it writes. The endpoint removes it if this process dies.
+        services: of AWS, which it stands in for.
 
     Raises:
         EndpointError: if it is not installed or does not answer in time.
@@ -45,7 +46,7 @@ def embedded_endpoint(folder: Path) -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(folder, port),
+            env=_environment(folder, port, services),
             cwd=folder,
             start_new_session=True,
         )
@@ -56,7 +57,7 @@ def embedded_endpoint(folder: Path) -> Iterator[str]:
         _stop(process)
 
 
-def _environment(folder: Path, port: int) -> dict[str, str]:
+def _environment(folder: Path, port: int, services: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return kept | {
         "HOME": str(folder),
@@ -65,7 +66,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
-        "SERVICES": "lambda,iam,logs",
+        "SERVICES": services,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
         "LOG_LEVEL": "WARNING",

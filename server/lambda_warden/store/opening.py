@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lambda_warden.errors import SettingsError
 from lambda_warden.store.audit_log import AuditLog, AuditReader, Field
+from lambda_warden.store.aws_url import read_aws_url
 from lambda_warden.store.clock import Clock
 from lambda_warden.store.results import ResultReader, ResultStore
 from lambda_warden.store.sqlite.store import SqliteStore
@@ -59,8 +60,15 @@ class Store(Protocol):
         """Open kept results for reading alone. Raises `ResultError` if there is nothing that can be read."""
 
 
+def _dynamodb(place: str) -> Store:
+    from lambda_warden.store.dynamodb.store import DynamoDbStore
+
+    return DynamoDbStore(read_aws_url("dynamodb", place))
+
+
 _BACKENDS: Final[Mapping[str, Callable[[str], Store]]] = {
     "sqlite": SqliteStore,
+    "dynamodb": _dynamodb,
 }
 
 
@@ -68,14 +76,15 @@ def open_store(url: str | Path) -> Store:
     """The store that a URL names.
 
     Args:
-        url: `sqlite:///var/lib/warden/records.sqlite3`, `sqlite::memory:`, or the path of a SQLite file.
+        url: `sqlite:///var/lib/warden/records.sqlite3`, `sqlite::memory:`, the path of a SQLite file, or
+            `dynamodb://TABLE?region=…`.
 
     Raises:
         SettingsError: if it names a kind of store that is not known.
 
     >>> open_store("redis://localhost")
     Traceback (most recent call last):
-    lambda_warden.errors.SettingsError: redis is no kind of store: sqlite, or the path of a file
+    lambda_warden.errors.SettingsError: redis is no kind of store: sqlite, dynamodb, or the path of a file
     """
     scheme, colon, place = str(url).partition(":")
     if colon and (backend := _BACKENDS.get(scheme)):

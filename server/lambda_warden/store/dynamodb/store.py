@@ -1,0 +1,48 @@
+# ruff: noqa: ARG002 - nothing is kept yet
+"""A DynamoDB table as a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lambda_warden.store.audit_log import AuditLog, AuditReader, Field, RecordError
+from lambda_warden.store.aws_url import AwsStoreUrl
+from lambda_warden.store.clock import Clock
+from lambda_warden.store.dynamodb.client import make_client
+from lambda_warden.store.results import ResultError, ResultReader, ResultStore
+
+if TYPE_CHECKING:
+    from lambda_warden.store.seal import Seal
+
+
+class DynamoDbStore:
+    """A table; see `Store`. Raises `SettingsError` if the AWS configuration does not fit.
+
+    Args:
+        url: which table, and how it is reached.
+    """
+
+    def __init__(self, url: AwsStoreUrl) -> None:
+        self._table = url.name
+        self._client = make_client(url)
+
+    def audit_log(
+        self, *, about: Mapping[str, Field] | None = None, seal: Seal | None = None, clock: Clock | None = None
+    ) -> AuditLog:
+        """Open it for writing; see `Store.audit_log`."""
+        raise RecordError("no records are kept in a table yet")
+
+    def audit_reader(self, *, clock: Clock | None = None) -> AuditReader:
+        """Open it for reading; see `Store.audit_reader`."""
+        raise RecordError("no records are kept in a table yet")
+
+    def result_store(
+        self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None, clock: Clock | None = None
+    ) -> ResultStore:
+        """Open it for keeping results; see `Store.result_store`."""
+        raise ResultError("no results are kept in a table yet")
+
+    def result_reader(self, *, seal: Seal | None = None, clock: Clock | None = None) -> ResultReader:
+        """Open kept results for reading; see `Store.result_reader`."""
+        raise ResultError("no results are kept in a table yet")

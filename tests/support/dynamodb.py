@@ -1,0 +1,77 @@
+"""Engines that stand in for DynamoDB and S3: ministack, and AWS's own DynamoDB Local where Java and npm brought it.
+
+They run in processes of their own, on 127.0.0.1 alone or, as DynamoDB Local can't, on all addresses while a test runs.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import which
+from typing import Final
+
+import pytest
+
+from lambda_warden.local.endpoint import embedded_endpoint
+from lambda_warden.store.aws_url import read_aws_url
+from lambda_warden.store.dynamodb.client import make_client
+from lambda_warden.store.dynamodb.table import create_table
+from support.npm import CLIENTS
+
+_JAR: Final = CLIENTS / "node_modules" / "amplify-dynamodb-simulator" / "emulator"
+REGION: Final = "us-east-1"
+ENGINES: Final = ("ministack", "dynamodb-local")
+
+
+@contextmanager
+def engine(kind: str, folder: Path) -> Iterator[str]:
+    """Run an engine of `ENGINES` while the context lasts, and give its URL. Skips where it is not installed."""
+    if kind == "ministack":
+        with embedded_endpoint(folder, "dynamodb,s3") as url:
+            yield url
+        return
+    java = which("java")
+    if java is None or not _JAR.is_dir():
+        pytest.skip("no Java, or npm install --prefix tests/clients was not run")
+    with _free_port() as port:
+        pass
+    command = [java, f"-Djava.library.path={_JAR}/DynamoDBLocal_lib", "-jar", f"{_JAR}/DynamoDBLocal.jar"]
+    process = subprocess.Popen(
+        [*command, "-inMemory", "-port", str(port)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_until_ready(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def new_table(endpoint: str) -> str:
+    """Make an empty table at an endpoint, and give its URL."""
+    url = f"dynamodb://warden-{uuid.uuid4().hex}?region={REGION}&endpoint_url={endpoint}"
+    place = read_aws_url("dynamodb", url.partition(":")[2])
+    for _ in create_table(make_client(place), place.name):
+        pass
+    return url
+
+
+@contextmanager
+def _free_port() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        yield probe.getsockname()[1]
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    pytest.fail("DynamoDB Local did not start")
