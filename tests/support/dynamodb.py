@@ -21,6 +21,7 @@ from lambda_warden.local.endpoint import embedded_endpoint
 from lambda_warden.store.aws_url import read_aws_url
 from lambda_warden.store.dynamodb.client import make_client
 from lambda_warden.store.dynamodb.table import create_table
+from lambda_warden.store.s3.objects import make_client as make_s3_client
 from support.npm import CLIENTS
 
 _JAR: Final = CLIENTS / "node_modules" / "amplify-dynamodb-simulator" / "emulator"
@@ -58,6 +59,14 @@ def new_table(endpoint: str) -> str:
     place = read_aws_url("dynamodb", url.partition(":")[2])
     for _ in create_table(make_client(place), place.name):
         pass
+    return url
+
+
+def new_bucket(endpoint: str) -> str:
+    """Make an empty bucket at an endpoint, and give the URL of a store below a prefix of it."""
+    url = f"s3://warden-{uuid.uuid4().hex}/some/results?region={REGION}&endpoint_url={endpoint}"
+    place = read_aws_url("s3", url.partition(":")[2])
+    make_s3_client(place).create_bucket(Bucket=place.name)
     return url
 
 

@@ -66,9 +66,16 @@ def _dynamodb(place: str) -> Store:
     return DynamoDbStore(read_aws_url("dynamodb", place))
 
 
+def _s3(place: str) -> Store:
+    from lambda_warden.store.s3.store import S3Store
+
+    return S3Store(read_aws_url("s3", place))
+
+
 _BACKENDS: Final[Mapping[str, Callable[[str], Store]]] = {
     "sqlite": SqliteStore,
     "dynamodb": _dynamodb,
+    "s3": _s3,
 }
 
 
@@ -77,14 +84,14 @@ def open_store(url: str | Path) -> Store:
 
     Args:
         url: `sqlite:///var/lib/warden/records.sqlite3`, `sqlite::memory:`, the path of a SQLite file, or
-            `dynamodb://TABLE?region=…`.
+            `dynamodb://TABLE?region=…`; of results alone, `s3://BUCKET/PREFIX?region=…`, too.
 
     Raises:
         SettingsError: if it names a kind of store that is not known.
 
     >>> open_store("redis://localhost")
     Traceback (most recent call last):
-    lambda_warden.errors.SettingsError: redis is no kind of store: sqlite, dynamodb, or the path of a file
+    lambda_warden.errors.SettingsError: redis is no kind of store: sqlite, dynamodb, s3, or the path of a file
     """
     scheme, colon, place = str(url).partition(":")
     if colon and (backend := _BACKENDS.get(scheme)):

@@ -21,6 +21,8 @@ from lambda_warden.store.results import ResultError
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+SEAL_BYTES: Final = _NONCE_BYTES + 16
+"""What sealed data has more than plain data: the nonce and the tag."""
 
 
 class Seal:

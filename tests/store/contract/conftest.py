@@ -1,37 +1,17 @@
-"""What every store has to do, on each one there is: a new one is a line of `BACKENDS`."""
+"""What every store has to do, on each one there is."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from lambda_warden.store.audit_log import AuditLog
 from lambda_warden.store.opening import Store, open_store
+from support.backends import BACKENDS, Backend
 from support.clock import Clock
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A kind of store.
-
-    Attributes:
-        url: of a new one, which may use the folder.
-        lasts: whether it is still there when nobody has it open.
-    """
-
-    url: Callable[[Path], str]
-    lasts: bool = True
-
-
-BACKENDS = {
-    "sqlite-file": Backend(lambda folder: f"sqlite://{folder}/store.sqlite3"),
-    "sqlite-memory": Backend(lambda folder: "sqlite::memory:", lasts=False),
-}
 
 
 @pytest.fixture(params=list(BACKENDS.values()), ids=list(BACKENDS))
@@ -41,9 +21,14 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def new_store(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+def new_store(
+    backend: Backend, engines: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Store]:
     """Makes a place with nothing in it. To open the store that it gives again is to open the same place."""
-    return lambda: open_store(backend.url(tmp_path_factory.mktemp("store")))
+    if backend.engine:
+        engine = engines(backend.engine)
+        return lambda: open_store(backend.url(engine))
+    return lambda: open_store(backend.url(str(tmp_path_factory.mktemp("store"))))
 
 
 @pytest.fixture

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.dynamodb import ENGINES, engine, new_table
+from support.dynamodb import ENGINES, new_table
 from support.dynamodb_proxy import DynamoDbProxy, dynamodb_proxy
 
 
 @pytest.fixture(scope="session", params=ENGINES)
-def engine_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with engine(request.param, tmp_path_factory.mktemp("engine")) as url:
-        yield url
+def engine_url(request: pytest.FixtureRequest, engines: Callable[[str], str]) -> str:
+    return engines(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,10 @@ from lambda_warden.store.audit_log import AuditLog, AuditReader, Field, RecordEr
 from lambda_warden.store.aws_url import AwsStoreUrl
 from lambda_warden.store.clock import Clock
 from lambda_warden.store.dynamodb.client import make_client
-from lambda_warden.store.results import ResultError, ResultReader, ResultStore
+from lambda_warden.store.dynamodb.results import TableObjects
+from lambda_warden.store.object_results import ObjectResultStore
+from lambda_warden.store.objects import ObjectResultReader
+from lambda_warden.store.results import ResultReader, ResultStore
 
 if TYPE_CHECKING:
     from lambda_warden.store.seal import Seal
@@ -41,8 +44,9 @@ class DynamoDbStore:
         self, *, ttl_seconds: float, max_bytes: int, seal: Seal | None = None, clock: Clock | None = None
     ) -> ResultStore:
         """Open it for keeping results; see `Store.result_store`."""
-        raise ResultError("no results are kept in a table yet")
+        objects = TableObjects(self._client, self._table)
+        return ObjectResultStore(objects, ttl_seconds=ttl_seconds, max_bytes=max_bytes, seal=seal, clock=clock)
 
     def result_reader(self, *, seal: Seal | None = None, clock: Clock | None = None) -> ResultReader:
         """Open kept results for reading; see `Store.result_reader`."""
-        raise ResultError("no results are kept in a table yet")
+        return ObjectResultReader(TableObjects(self._client, self._table), seal, clock)

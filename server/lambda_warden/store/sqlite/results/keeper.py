@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from lambda_warden.store.clock import Clock, SystemClock
+from lambda_warden.store.kept_result import KeptChunks
 from lambda_warden.store.results import NewPart, Owner, PartName, ResultError, is_result_id
 from lambda_warden.store.seal import Seal
 from lambda_warden.store.sqlite.database import Memory
-from lambda_warden.store.sqlite.results.reading import SqliteKeptResult, SqliteResultReader
+from lambda_warden.store.sqlite.results.reading import SqliteResultReader
 from lambda_warden.store.sqlite.results.writing import OVERHEAD_BYTES, ResultsFile
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class SqliteResultStore:
         return job.expires_at if self._hand_over(job) else None
 
     @contextmanager
-    def reading(self, result_id: str, principal: str) -> Iterator[SqliteKeptResult | None]:
+    def reading(self, result_id: str, principal: str) -> Iterator[KeptChunks | None]:
         """A result, once what waits to be written of it is written; see `ResultReader.reading`."""
         with self._waiting():
             self._changed.wait_for(lambda: result_id not in self._pending, _SETTLE_SECONDS)

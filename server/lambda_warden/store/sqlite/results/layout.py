@@ -1,14 +1,12 @@
-"""The tables of kept results, and what each sealed piece of them is bound to."""
+"""The tables of kept results."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 from typing import Final
 
-from lambda_warden.store.results import PartName, ResultError
-from lambda_warden.store.seal import Seal
+from lambda_warden.store.results import ResultError
 from lambda_warden.store.sqlite.database import Memory, Tables
 
 RESULTS: Final = Tables(
@@ -17,8 +15,6 @@ RESULTS: Final = Tables(
     columns=("seq", "id", "principal", "expires_at", "bytes", "key_id", "about"),
     error=ResultError,
 )
-
-_PURPOSE: Final = "lambda-warden result 1"
 
 # The total is kept by triggers, so that no write has to add it all up.
 _SCHEMA: Final = (
@@ -64,18 +60,3 @@ def connect_to_write(where: Path | Memory) -> sqlite3.Connection:
         db.close()
         raise RESULTS.cannot(where, f"be used: {error}") from error
     return db
-
-
-def key_id_of(seal: Seal | None) -> str | None:
-    """What a result says of the key that it is sealed with."""
-    return seal.key_id if seal else None
-
-
-def chunk_place(result_id: str, part: PartName, index: int) -> bytes:
-    """Where a sealed chunk belongs."""
-    return json.dumps([_PURPOSE, "chunk", result_id, part, index]).encode()
-
-
-def about_place(result_id: str, principal: str, expires_at: float) -> bytes:
-    """Where the sealed description of a result belongs, with what stands beside it unsealed."""
-    return json.dumps([_PURPOSE, "about", result_id, principal, expires_at]).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -10,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lambda_warden.store.results import CHUNK_BYTES, About, NewPart, Owner, Part, PartName, ResultError
+from lambda_warden.store.kept_result import chunk_place, close_about, describe, key_id_of
+from lambda_warden.store.results import CHUNK_BYTES, About, NewPart, Owner, PartName, ResultError
 from lambda_warden.store.seal import Seal
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.place import MovedError
-from lambda_warden.store.sqlite.results.layout import RESULTS, about_place, chunk_place, connect_to_write, key_id_of
+from lambda_warden.store.sqlite.results.layout import RESULTS, connect_to_write
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +91,9 @@ class ResultsFile:
             now: likewise.
         """
         about = About(
-            function=owner.function, created_at=now, parts={name: _about(part) for name, part in parts.items()}
+            function=owner.function, created_at=now, parts={name: describe(part) for name, part in parts.items()}
         )
-        stored = about.model_dump_json().encode()
-        if self._seal:
-            stored = self._seal.close(stored, about_place(result_id, owner.principal, expires_at))
+        stored = close_about(about, result_id, owner.principal, expires_at, self._seal)
         size = OVERHEAD_BYTES + sum(len(part.data) for part in parts.values())
         insert = "INSERT INTO results (id, principal, expires_at, bytes, key_id, about) VALUES (?, ?, ?, ?, ?, ?)"
         row = (result_id, owner.principal, expires_at, size, key_id_of(self._seal), stored)
@@ -140,13 +138,3 @@ class ResultsFile:
     def _over(self) -> int:
         total: int = self._db.execute("SELECT bytes FROM total").fetchone()[0]
         return total - self._max_bytes
-
-
-def _about(part: NewPart) -> Part:
-    return Part(
-        format=part.format,
-        size=len(part.data),
-        sha256=hashlib.sha256(part.data).hexdigest(),
-        original_bytes=part.original_bytes,
-        redacted=part.redacted,
-    )
