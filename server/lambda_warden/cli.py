@@ -25,6 +25,7 @@ from lambda_warden.commands.options import UserPath, setting_option, settings_of
 from lambda_warden.commands.pause import pause, resume, stop_lines
 from lambda_warden.commands.records import records
 from lambda_warden.commands.result import result
+from lambda_warden.commands.store import store
 from lambda_warden.errors import ManifestError, SettingsError
 from lambda_warden.local.console import print_manifest
 from lambda_warden.local.demo import demo_environment, run_demo
@@ -63,7 +64,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[approvals, explain, iam_policy, pause, records, result, resume],
+    commands=[approvals, explain, iam_policy, pause, records, result, resume, store],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)

@@ -11,18 +11,23 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from shutil import which
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from lambda_warden.local.endpoint import embedded_endpoint
-from lambda_warden.store.aws_url import read_aws_url
+from lambda_warden.store.aws_url import AwsStoreUrl, read_aws_url
 from lambda_warden.store.dynamodb.client import make_client
 from lambda_warden.store.dynamodb.table import create_table
 from lambda_warden.store.s3.objects import make_client as make_s3_client
 from support.npm import CLIENTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 _JAR: Final = CLIENTS / "node_modules" / "amplify-dynamodb-simulator" / "emulator"
 REGION: Final = "us-east-1"
@@ -57,7 +62,7 @@ def new_table(endpoint: str) -> str:
     """Make an empty table at an endpoint, and give its URL."""
     url = f"dynamodb://warden-{uuid.uuid4().hex}?region={REGION}&endpoint_url={endpoint}"
     place = read_aws_url("dynamodb", url.partition(":")[2])
-    for _ in create_table(make_client(place), place.name):
+    for _ in create_table(_tables(endpoint), place.name):
         pass
     return url
 
@@ -66,8 +71,19 @@ def new_bucket(endpoint: str) -> str:
     """Make an empty bucket at an endpoint, and give the URL of a store below a prefix of it."""
     url = f"s3://warden-{uuid.uuid4().hex}/some/results?region={REGION}&endpoint_url={endpoint}"
     place = read_aws_url("s3", url.partition(":")[2])
-    make_s3_client(place).create_bucket(Bucket=place.name)
+    _buckets(endpoint).create_bucket(Bucket=place.name)
     return url
+
+
+# To make a client takes longer than to make a table.
+@cache
+def _tables(endpoint: str) -> DynamoDBClient:
+    return make_client(AwsStoreUrl("", region=REGION, endpoint_url=endpoint))
+
+
+@cache
+def _buckets(endpoint: str) -> S3Client:
+    return make_s3_client(AwsStoreUrl("", region=REGION, endpoint_url=endpoint))
 
 
 @contextmanager

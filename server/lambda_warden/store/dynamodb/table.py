@@ -24,26 +24,6 @@ _KEYS: Final = {PARTITION_KEY: "HASH", SORT_KEY: "RANGE"}
 _READY: Final = ("ACTIVE", "UPDATING")
 _POLL_SECONDS: Final = 1
 _POLLS: Final = 300
-SERVING_ACTIONS: Final = (
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:DescribeTable",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-)
-"""What a server needs on the table; a transaction needs what its parts do."""
-CREATING_ACTIONS: Final = (
-    "dynamodb:CreateTable",
-    "dynamodb:DescribeContinuousBackups",
-    "dynamodb:DescribeTable",
-    "dynamodb:DescribeTimeToLive",
-    "dynamodb:UpdateContinuousBackups",
-    "dynamodb:UpdateTable",
-    "dynamodb:UpdateTimeToLive",
-)
-"""What `lambda-warden store create` needs on the table."""
 
 
 class TableError(Exception):
