@@ -16,6 +16,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.request_state import RequestStateSecurity
 
 from lambda_warden import __version__
 from lambda_warden.approvals.client import ClientApprover
@@ -37,7 +38,7 @@ from lambda_warden.settings import Settings, identity_provider_configured
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import ResultError
-from lambda_warden.store.seal import Seal
+from lambda_warden.store.seal import Seal, read_keys
 from lambda_warden.telemetry.call import note_denial
 from lambda_warden.telemetry.logs import new_call
 from lambda_warden.telemetry.metrics import watch_approvals
@@ -100,6 +101,7 @@ class Warden:
         self._policy = make_policy(settings, loaded.rules)
         try:
             seal = seal_from(settings.results_key_file)
+            self._state_security = _state_security(settings)
             about: dict[str, Field] = {
                 "version": __version__,
                 "principal": self._principal,
@@ -244,6 +246,7 @@ class Warden:
             extensions=[self._make_tasks()],
             log_level=self._settings.log_level,
             lifespan=self._lifespan,
+            request_state_security=self._state_security,
             cache_hints={
                 "tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
                 "resources/templates/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
@@ -319,6 +322,13 @@ def _fields_of(loaded: LoadedManifest) -> dict[str, Field]:
         "manifest_sha256": loaded.rules.digest or None,
         "rules": len(loaded.rules.all),
     }
+
+
+def _state_security(settings: Settings) -> RequestStateSecurity:
+    """How questions that clients carry back are sealed. Raises `ResultError` if the key file holds no keys."""
+    if settings.state_key_file is None:
+        return RequestStateSecurity.ephemeral()
+    return RequestStateSecurity(keys=list(dict.fromkeys(read_keys(settings.state_key_file))))
 
 
 def _open_results(settings: Settings, records: AuditLog, seal: Seal | None) -> KeptResults | None:

@@ -154,6 +154,11 @@ class Settings(BaseModel):
         default=None,
         description="command that is run for each request for approval out of band, with JSON on stdin and no shell",
     )
+    state_key_file: Annotated[Path | None, Option(default="each server has a key of its own")] = Field(
+        default=None,
+        description="file with the key that questions to a person are sealed with, the same for all servers that one "
+        "address stands for: openssl rand -base64 32 prints one; of several, a line each, the first seals",
+    )
     concurrency: int = Field(
         default=64, ge=1, le=1024, description="invocations under way at once; more wait, and functions take turns"
     )
@@ -191,18 +196,22 @@ class Settings(BaseModel):
     )
     records: Annotated[Path | str, Option(default="records.sqlite3 in the user's state folder")] = Field(
         default_factory=lambda: state_file("records.sqlite3"),
-        description="SQLite file that every decision and outcome is recorded in",
+        description="SQLite file that every decision and outcome is recorded in, or for servers that share them "
+        "dynamodb://TABLE?region=…",
     )
     record_payloads: bool = Field(
         default=False, description="keep payloads in the records, redacted and up to 64 KB, beside their digests"
     )
-    results: Annotated[Path | str | None, Option(default="results.sqlite3 beside the records")] = Field(
+    results: Annotated[Path | str | None, Option(default="results.sqlite3 beside the records, or their table")] = Field(
         default=None,
-        description="SQLite file that results are kept in for a while, redacted, so that they can be read in full",
+        description="SQLite file that results are kept in for a while, redacted, so that they can be read in full; or "
+        "dynamodb://TABLE?region=… (up to 386 KB each), or s3://BUCKET/PREFIX?region=…",
     )
     results_ttl: float = Field(default=86_400, ge=0, description="seconds that a result is kept; 0 keeps none")
     results_max_bytes: int = Field(
-        default=1024**3, ge=0, description="what all kept results may take together; the oldest make room"
+        default=1024**3,
+        ge=0,
+        description="what all kept results may take together; the oldest make room. In AWS, what one may take",
     )
     results_key_file: Annotated[Path | None, Option(default="not encrypted")] = Field(
         default=None,
@@ -238,6 +247,8 @@ class Settings(BaseModel):
         """The file, or the URL of the store, that results are kept in."""
         if self.results is not None:
             return self.results
+        if str(self.records).startswith("sqlite:///"):
+            return Path(str(self.records).removeprefix("sqlite://")).with_name("results.sqlite3")
         return self.records.with_name("results.sqlite3") if isinstance(self.records, Path) else self.records
 
 

@@ -781,6 +781,27 @@ MUTANTS = [
         "tests/security/test_kept_results.py",
     ),
     Mutant(
+        "a result in a table or bucket is anybody's",
+        "store/objects.py",
+        "if head.principal != principal or head",
+        "if head",
+        "tests/store/contract/test_results.py",
+    ),
+    Mutant(
+        "a result in a table or bucket is read after its time",
+        "store/objects.py",
+        " or head.expires_at <= self._clock.time_of_day():",
+        ":",
+        "tests/store/contract/test_results.py",
+    ),
+    Mutant(
+        "each server seals questions with a key of its own",
+        "app.py",
+        "    if settings.state_key_file is None:\n",
+        "    if True:\n",
+        "tests/security/test_shared_state_key.py",
+    ),
+    Mutant(
         "a sealed chunk is bound to no result",
         "store/kept_result.py",
         '"chunk", result_id, part, index',

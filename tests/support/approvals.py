@@ -24,7 +24,7 @@ def approver(name: str = "the approver") -> tuple[Path, ApproverKey]:
     return path, unlock(path, SECRET)
 
 
-def found(records: Path, approval_id: str) -> PendingApproval:
+def found(records: Path | str, approval_id: str) -> PendingApproval:
     """A request as it is now."""
     with closing(open_store(records).audit_reader()) as reader:
         pending = reader.find_approval(approval_id)
@@ -33,7 +33,7 @@ def found(records: Path, approval_id: str) -> PendingApproval:
 
 
 def decide(
-    records: Path,
+    records: Path | str,
     approval_id: str,
     verdict: ApprovalVerdict = "approved",
     note: str | None = None,

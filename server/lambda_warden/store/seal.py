@@ -60,19 +60,35 @@ def read_key(path: Path) -> bytes:
     """The key in a file: 32 bytes, as base64 or as 64 hexadecimal digits.
 
     Raises:
-        ResultError: if there is none.
+        ResultError: if there is none, or more than one.
+    """
+    keys = read_keys(path)
+    if len(keys) > 1:
+        raise ResultError(f"the key file {path} must hold one key: it holds {len(keys)}")
+    return keys[0]
+
+
+def read_keys(path: Path) -> list[bytes]:
+    """The keys in a file, one a line, each as `read_key` has it.
+
+    Raises:
+        ResultError: if there is none, or a line that is none.
     """
     try:
-        text = path.read_text().strip()
+        lines = path.read_text().split()
     except (OSError, UnicodeDecodeError) as error:
         raise ResultError(f"the key file {path} can't be read: {error}") from error
-    try:
-        key = bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
+    keys = [_key_in(line) for line in lines]
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise ResultError(
             f"the key file {path} must hold {KEY_BYTES} random bytes, as base64 or as {2 * KEY_BYTES} hexadecimal "
             f"digits: openssl rand -base64 {KEY_BYTES} prints some"
         )
-    return key
+    return keys
+
+
+def _key_in(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
