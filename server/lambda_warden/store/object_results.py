@@ -14,7 +14,6 @@ from lambda_warden.store.clock import Clock
 from lambda_warden.store.kept_result import KeptChunks
 from lambda_warden.store.objects import (
     OVERHEAD_BYTES,
-    ObjectBusyError,
     ObjectExistsError,
     ObjectResultReader,
     Objects,
@@ -134,7 +133,7 @@ class ObjectResultStore(ObjectResultReader):
                         raise
 
             again(put)
-        except (ResultError, ObjectBusyError) as error:
+        except ResultError as error:
             logger.error("a result could not be kept: %s", error)
         except Exception as error:  # noqa: BLE001 - a defect of ours costs this result, and no other
             logger.error("a result could not be kept: %s", type(error).__name__)
