@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from support import loopback_only
+from support.dynamodb import engine
 from support.logs_endpoint import LogsEndpoint, logs_endpoint
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
 
@@ -97,3 +100,10 @@ def held(endpoint: ScriptedEndpoint) -> Iterator[Held]:
     endpoint.behaviours["f"] = holding
     yield holding
     holding.release()
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Gives the URL of an engine of `support.dynamodb.ENGINES`, which runs from then on until the tests end."""
+    with ExitStack() as running:
+        yield cache(lambda kind: running.enter_context(engine(kind, tmp_path_factory.mktemp(kind))))

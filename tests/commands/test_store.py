@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from lambda_warden.cli import main
-from support.dynamodb import engine, new_bucket
+from support.dynamodb import new_bucket
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/warden"
 
 
-@pytest.fixture(scope="module")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with engine("ministack", tmp_path_factory.mktemp("engine")) as url:
-        yield url
+@pytest.fixture
+def ministack(engines: Callable[[str], str]) -> str:
+    return engines("ministack")
 
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["store", *arguments])
 
 
-def test_a_table_is_made_once_and_looked_at(ministack: str, tmp_path: Path) -> None:
+def test_a_table_is_made_once_and_looked_at(ministack: str) -> None:
     url = f"dynamodb://warden-made?region=us-east-1&endpoint_url={ministack}"
     missing = run("check", url)
     assert missing.exit_code == 1

@@ -23,19 +23,17 @@ import pytest
 
 from lambda_warden.store.opening import open_store
 from support.approvals import approver, decide
+from support.dynamodb import new_table
 from support.instances import Client, Instances, instances
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, echo
 from support.warden import Rule, allow, write_manifest
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "100"))
 CLIENTS = 12
+pytestmark = pytest.mark.timeout(300)
 
 
-def sqlite(folder: Path) -> str:
-    return f"sqlite://{folder}/records.sqlite3"
-
-
-STORES: dict[str, Callable[[Path], str]] = {"sqlite": sqlite}
+STORES = ("sqlite", "ministack", pytest.param("dynamodb-local", marks=pytest.mark.slow))
 
 
 @dataclass
@@ -69,10 +67,11 @@ class Counted:
         return max((sum(first <= at < first + seconds for at in times) for first in times), default=0)
 
 
-@pytest.fixture(params=list(STORES.values()), ids=list(STORES))
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    url: str = request.param(tmp_path)
-    return url
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, engines: Callable[[str], str]) -> str:
+    if request.param == "sqlite":
+        return f"sqlite://{tmp_path}/records.sqlite3"
+    return new_table(engines(request.param))
 
 
 @pytest.fixture
@@ -273,7 +272,8 @@ def kill_while_they_serve(running: Instances, rounds: int) -> Met:
     return met
 
 
-@pytest.mark.parametrize("rounds", [6, pytest.param(ROUNDS, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.timeout(600 + 20 * ROUNDS)
+@pytest.mark.parametrize("rounds", [3, pytest.param(ROUNDS, marks=pytest.mark.slow)])
 def test_killed_at_random_nothing_starts_unrecorded_and_nothing_is_handed_out_twice(
     rounds: int, serving: Serving, store_url: str, endpoint: ScriptedEndpoint
 ) -> None:
