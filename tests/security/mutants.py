@@ -785,14 +785,14 @@ MUTANTS = [
         "store/objects.py",
         "if head.principal != principal or head",
         "if head",
-        "tests/store/contract/test_results.py",
+        "tests/store/results/test_objects.py",
     ),
     Mutant(
         "a result in a table or bucket is read after its time",
         "store/objects.py",
         " or head.expires_at <= self._clock.time_of_day():",
         ":",
-        "tests/store/contract/test_results.py",
+        "tests/store/results/test_objects.py",
     ),
     Mutant(
         "each server seals questions with a key of its own",

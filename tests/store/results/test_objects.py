@@ -143,6 +143,17 @@ def test_closing_does_not_wait_for_ever(kept: InMemory, caplog: pytest.LogCaptur
     kept.free.set()
 
 
+def test_a_result_is_its_principals_until_it_expires(kept: InMemory) -> None:
+    clock = Clock()
+    with closing(ObjectResultStore(kept, ttl_seconds=3600, max_bytes=GB, clock=clock)) as store:
+        keep(store, "call-1", b"x", Owner("chat-ops", "arn"))
+        assert read(store, "call-1", principal="local") is None
+        clock.now += 3599
+        assert read(store, "call-1", principal="chat-ops") == b"x"
+        clock.now += 1
+        assert read(store, "call-1", principal="chat-ops") is None
+
+
 def _head(kept: InMemory, change: Callable[[dict[str, object]], object], name: str = "call-1") -> None:
     """Change what stands unsealed in an object."""
     data = kept.kept[name]
