@@ -895,8 +895,8 @@ MUTANTS = [
     Mutant(
         "a profile may prompt",
         "aws_session.py",
-        "    _make_quiet(session._session",
-        "    list(session._session",
+        "    _make_quiet(known.",
+        "    list(known.",
         "tests/aws/test_cases.py",
     ),
     Mutant(
