@@ -174,11 +174,12 @@ class Execution:
             current = decide_again(call, policy)
             if isinstance(current, DeniedCall):
                 return current
-            intent = intent_record(tool, current, keep_payload=self._record_payloads)
+            limits = _limits(current)
+            intent = intent_record(tool, current, limits, keep_payload=self._record_payloads)
             met = self._records.admit(
                 current.info.invocation_id,
                 intent,
-                _limits(current),
+                limits,
                 _lease_seconds(current),
                 current.claim,
                 breaker_of(current.rule.spec, current.ref, current.request.invocation_type),

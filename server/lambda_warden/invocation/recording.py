@@ -17,7 +17,7 @@ from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text
 from lambda_warden.report.invocation import CallInfo, outcome_of
 from lambda_warden.report.payload_view import preview
-from lambda_warden.store.audit_log import AuditLog, Field, RecordError
+from lambda_warden.store.audit_log import AuditLog, Field, Limit, RecordError
 from lambda_warden.telemetry.call import note_denial
 
 logger = logging.getLogger(__name__)
@@ -67,8 +67,10 @@ def call_fields(info: CallInfo, payload: bytes | None) -> dict[str, Field]:
     }
 
 
-def intent_record(tool: ToolName, call: AllowedCall, *, keep_payload: bool) -> dict[str, Field]:
-    """A call that is about to be sent."""
+def intent_record(
+    tool: ToolName, call: AllowedCall, limits: Sequence[Limit], *, keep_payload: bool
+) -> dict[str, Field]:
+    """A call that is about to be sent, what it counts in, and how long it is known to later ones."""
     request = call.request
     approved = any(check.name == "approval" and check.passed for check in call.decision.checks)
     return {
@@ -84,6 +86,8 @@ def intent_record(tool: ToolName, call: AllowedCall, *, keep_payload: bool) -> d
         "durable_execution_name": request.durable_execution_name,
         "idempotency_key": call.claim.key if call.claim else None,
         "after_unknown": call.claim.after_unknown if call.claim else None,
+        "kept_seconds": call.claim.kept_seconds if call.claim else None,
+        "counts_in": "\n".join(limit.key for limit in limits) or None,
     }
 
 

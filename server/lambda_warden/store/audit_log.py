@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
-from lambda_warden.store.approvals import ApprovalGone, ApprovalReader, ApprovalStore, PendingApproval
+from lambda_warden.store.approvals import ApprovalGone, ApprovalReader, ApprovalState, ApprovalStore, PendingApproval
 from lambda_warden.store.hash_chain import AuditEvent, Verification
 
 Kind = Literal[
@@ -257,11 +257,31 @@ def _lease_end(intent: AuditEvent) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class StateBesideChains:
+    """What stands beside the chains and follows from them: it can be reset without a change of any record.
+
+    Attributes:
+        units: of each limit, how many calls count within the last 86,400 seconds. A store may count more, never fewer.
+        calls: the ids of the calls that it knows of, for their keys or because they may be under way.
+        approvals: the state of each request for approval, also of those that ended within the last 86,400 seconds.
+        paused: whether calls are paused.
+    """
+
+    units: Mapping[str, int]
+    calls: frozenset[str]
+    approvals: Mapping[str, ApprovalState]
+    paused: bool
+
+
 class AuditReader(ApprovalReader, Protocol):
     """Reads events, which servers may be writing meanwhile. Each method raises `RecordError` if it can't."""
 
     def events(self, after: int = 0) -> Iterator[AuditEvent]:
         """All events whose position is above `after`, in their order."""
+
+    def chain(self, writer: str, after: int = 0, limit: int = 1000) -> Iterator[AuditEvent]:
+        """The first `limit` events of one writer whose `seq` is above `after`, in their order: all committed by now."""
 
     def last(self) -> int:
         """The position of the last event, 0 if there is none."""
@@ -282,6 +302,9 @@ class AuditReader(ApprovalReader, Protocol):
 
     def failure_runs(self) -> list[FailureRun]:
         """The runs of failures of all functions, whether calls are stopped by them or not."""
+
+    def state(self) -> StateBesideChains:
+        """What stands beside the chains now."""
 
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Find every event that was altered, removed, reordered or inserted.
@@ -310,7 +333,12 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
     Every method but `finish` returns only once what it wrote would survive a loss of power. What `finish` wrote
     survives a crash of the process; where it is lost, the call shows as unknown. Each one raises `RecordError` if it
     could not do its work, and then it has done nothing.
+
+    Attributes:
+        writer: whose chain it writes.
     """
+
+    writer: str
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event. Fields that are None are left out."""

@@ -32,6 +32,7 @@ from lambda_warden.store.audit_log import (
     NotAdmitted,
     Pause,
     RecordError,
+    StateBesideChains,
     Takes,
     always,
 )
@@ -83,7 +84,7 @@ class SqliteAuditLog:
         self._clock = clock or SystemClock()
         self._group = GroupCommit(self._commit)
         self._durable: bool | None = None
-        self._writer = uuid.uuid4().hex
+        self.writer = uuid.uuid4().hex
         self._seq, self._head = 0, GENESIS
         self._locks = WriterLocks(where) if isinstance(where, Path) else None
         # Marks to be written, and how many of them stand in the transaction: they are kept until that is committed.
@@ -97,9 +98,9 @@ class SqliteAuditLog:
         except OSError as error:
             raise layout.RECORDS.cannot(where, f"be used: {error}") from error
         self._db = layout.RECORDS.open(where)
-        self._file = FileCheck(self._db, where, self._writer)
+        self._file = FileCheck(self._db, where, self.writer)
         try:
-            locked = self._locks is not None and self._locks.hold(self._writer)
+            locked = self._locks is not None and self._locks.hold(self.writer)
             self._run(partial(self._begin, about or {}, locked))
             if isinstance(where, Path):
                 self._file.watch(where)
@@ -154,7 +155,7 @@ class SqliteAuditLog:
         """Keep an answer after all; see `AuditLog.bring_back`."""
 
         def work() -> None:
-            of_call = self._writer, invocation_id, claim, outcome, result
+            of_call = self.writer, invocation_id, claim, outcome, result
             calls.bring_back(self._db, self._now(), *of_call, self._seal, ran=ran)
 
         self._leaving.append(work)
@@ -252,6 +253,10 @@ class SqliteAuditLog:
         """All events; see `AuditReader.events`."""
         return iter(self._read(lambda reader: list(reader.events(after))))
 
+    def chain(self, writer: str, after: int = 0, limit: int = 1000) -> Iterator[AuditEvent]:
+        """The events of one writer; see `AuditReader.chain`."""
+        return iter(self._read(lambda reader: list(reader.chain(writer, after, limit))))
+
     def last(self) -> int:
         """The position of the last event; see `AuditReader.last`."""
         return self._read(lambda reader: reader.last())
@@ -263,6 +268,10 @@ class SqliteAuditLog:
     def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
         """All events of one call; see `AuditReader.find_invocation`."""
         return self._read(lambda reader: reader.find_invocation(invocation_id))
+
+    def state(self) -> StateBesideChains:
+        """What stands beside the chains; see `AuditReader.state`."""
+        return self._read(lambda reader: reader.state())
 
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Follow the chains; see `AuditReader.verify`."""
@@ -277,7 +286,7 @@ class SqliteAuditLog:
         self._closed = True
         self._db.close()
         if self._locks is not None:
-            self._locks.release(self._writer)
+            self._locks.release(self.writer)
 
     # What follows runs in a transaction.
 
@@ -290,14 +299,14 @@ class SqliteAuditLog:
         approvals.prune(self._db, now)
         approval_requests.prune(self._db, now)
         calls.prune(self._db, now)
-        follows = writers.add(self._db, self._writer, locked=locked)
-        self._append("start", self._writer, _text({**about, "follows": follows or None}))
+        follows = writers.add(self._db, self.writer, locked=locked)
+        self._append("start", self.writer, _text({**about, "follows": follows or None}))
         self._bury_the_dead()
 
     def _end(self) -> None:
         # What it leaves under way is found by whoever comes next.
-        if next(calls.under_way(self._db, self._writer), None) is None:
-            writers.end(self._db, self._writer)
+        if next(calls.under_way(self._db, self.writer), None) is None:
+            writers.end(self._db, self.writer)
 
     def _admit(
         self,
@@ -324,7 +333,7 @@ class SqliteAuditLog:
         if now > self._pruned_at + _PRUNE_SECONDS:
             self._pruned_at = now
             calls.prune(self._db, now)
-        calls.add(self._db, now, self._writer, invocation_id, lease, claim, breaker.function if breaker else None)
+        calls.add(self._db, now, self.writer, invocation_id, lease, claim, breaker.function if breaker else None)
         if not takes(invocation_id):
             calls.leave(self._db, now, invocation_id)
         if approval is not None:
@@ -352,7 +361,7 @@ class SqliteAuditLog:
         self._note_leaving()
 
         def look() -> IdempotencyHit | None:
-            return calls.find(self._db, self._now(), claim, self._writer, self._waits, takes, self._seal)
+            return calls.find(self._db, self._now(), claim, self.writer, self._waits, takes, self._seal)
 
         hit = look()
         if hit is not None and hit.state in ("in_progress", "left") and self._bury_the_dead():
@@ -363,7 +372,7 @@ class SqliteAuditLog:
         self._note_leaving()
 
         def look() -> IdempotencyHit | None:
-            return calls.fetch(self._db, self._now(), invocation_id, principal, self._writer, takes, self._seal)
+            return calls.fetch(self._db, self._now(), invocation_id, principal, self.writer, takes, self._seal)
 
         hit = look()
         if hit is not None and hit.state == "in_progress" and self._bury_the_dead():
@@ -372,7 +381,7 @@ class SqliteAuditLog:
 
     def _waits(self, writer: str) -> bool:
         """Whether a server lives, so that its client can wait for an answer."""
-        return writer == self._writer or self._locks is None or self._locks.is_held(writer)
+        return writer == self.writer or self._locks is None or self._locks.is_held(writer)
 
     def _request(self, ask: ApprovalAsk) -> PendingApproval | None:
         now, found = self._now(), None
@@ -409,7 +418,7 @@ class SqliteAuditLog:
         if self._locks is None:
             return False
         found = False
-        for writer in writers.dead(self._db, self._locks, self._writer):
+        for writer in writers.dead(self._db, self._locks, self.writer):
             for invocation_id in calls.under_way(self._db, writer):
                 found = True
                 self._count(calls.lose(self._db, self._now(), invocation_id), "unknown")
@@ -421,7 +430,7 @@ class SqliteAuditLog:
 
     def _append(self, kind: Kind, invocation_id: str, body: str) -> None:
         seq = self._seq + 1
-        event = (self._writer, seq, self._time_of_day(), kind, invocation_id, body)
+        event = (self.writer, seq, self._time_of_day(), kind, invocation_id, body)
         row = (*event, link(self._head, *event))
         self._db.execute(_INSERT, row)
         self._seq, self._head = seq, row[-1]

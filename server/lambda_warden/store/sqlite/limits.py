@@ -61,6 +61,12 @@ def release(db: sqlite3.Connection, invocation_id: str, *, ran: bool) -> None:
         db.execute("DELETE FROM admissions WHERE invocation_id = ?", (invocation_id,))
 
 
+def counted(db: sqlite3.Connection, now: float) -> dict[str, int]:
+    """How many calls count in each limit within the last day. `now` is in seconds."""
+    found = "SELECT key, count(*) FROM admissions WHERE at > ? GROUP BY key"
+    return dict(db.execute(found, (round(now * SECOND) - DAY,)).fetchall())
+
+
 def prune(db: sqlite3.Connection, now: int) -> None:
     """Forget what counts no longer, also of limits that nobody asks for any more."""
     db.execute(f"DELETE FROM admissions WHERE {_OLD}", {"now": now, "day": DAY})  # noqa: S608

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,10 +11,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_warden.store.approvals import ApprovalState, PendingApproval
-from lambda_warden.store.audit_log import AuditEntry, CircuitBreaker, CircuitOpen, FailureRun, Kind, Pause
+from lambda_warden.store.audit_log import (
+    AuditEntry,
+    CircuitBreaker,
+    CircuitOpen,
+    FailureRun,
+    Kind,
+    Pause,
+    StateBesideChains,
+)
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.hash_chain import AuditEvent, Verification, follow, missing
-from lambda_warden.store.sqlite import approval_requests, layout, stops, writers
+from lambda_warden.store.sqlite import approval_requests, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory
 from lambda_warden.store.sqlite.timeline import Timeline
 
@@ -43,6 +52,10 @@ class SqliteAuditReader:
     def events(self, after: int = 0) -> Iterator[AuditEvent]:
         """All events above a position; see `AuditReader.events`."""
         return self._select("WHERE position > ? ORDER BY position", after)
+
+    def chain(self, writer: str, after: int = 0, limit: int = 1000) -> Iterator[AuditEvent]:
+        """The events of one writer; see `AuditReader.chain`."""
+        return self._select("WHERE writer = ? AND seq > ? ORDER BY seq LIMIT ?", writer, after, limit)
 
     def last(self) -> int:
         """The position of the last event; see `AuditReader.last`."""
@@ -91,6 +104,19 @@ class SqliteAuditReader:
         """The newest requests for approval; see `ApprovalReader.approvals`."""
         with self._problems():
             return approval_requests.newest(self._db, self._now(), states, limit)
+
+    def state(self) -> StateBesideChains:
+        """What stands beside the chains; see `AuditReader.state`."""
+        with self._problems():
+            now = self._now()
+            calls = self._db.execute("SELECT invocation_id FROM calls")
+            asked = approval_requests.newest(self._db, now, (), sys.maxsize)
+            return StateBesideChains(
+                units=limits.counted(self._db, now),
+                calls=frozenset(name for (name,) in calls),
+                approvals={found.ask.approval_id: found.state for found in asked},
+                paused=stops.paused(self._db) is not None,
+            )
 
     def verify(self, noted: Collection[str] = ()) -> Verification:
         """Follow the chains; see `AuditReader.verify`."""
