@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.store.audit_log import Field
-from lambda_warden.store.hash_chain import GENESIS, link
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.audit import verify
+from support.tampering import relink, tampering
 
 TEXTS = ("writer", "at", "kind", "invocation_id", "body", "hash")
 
@@ -33,28 +33,6 @@ def written(folder: Path, contents: list[dict[str, Field]]) -> Path:
 
 def some(folder: Path, count: int) -> Path:
     return written(folder, [{"tool": "invoke_function", "n": i} for i in range(count)])
-
-
-@contextmanager
-def tampering(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file in the hands of somebody who may do anything to it, and puts the triggers back."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            db.execute(f"DROP TRIGGER {name}")
-        db.execute("PRAGMA ignore_check_constraints = ON")
-        yield db
-        for _, sql in triggers:
-            db.execute(sql)
-
-
-def relink(db: sqlite3.Connection) -> None:
-    """Compute every hash anew, as the program would."""
-    heads: dict[str, str] = {}
-    columns = "position, writer, seq, at, kind, invocation_id, body"
-    for position, *row in db.execute(f"SELECT {columns} FROM events ORDER BY position").fetchall():  # noqa: S608
-        heads[row[0]] = link(heads.get(row[0], GENESIS), *row)
-        db.execute("UPDATE events SET hash = ? WHERE position = ?", (heads[row[0]], position))
 
 
 @given(bodies, st.data())

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.store.audit_log import AuditLog, Field, Kind, Limit, RecordError
+from lambda_warden.store.audit_log import AuditLog, Field, IdempotencyClaim, Kind, Limit, RecordError
 from lambda_warden.store.hash_chain import GENESIS
 from lambda_warden.store.opening import Store
 from support.audit import reading, recorded, verify
@@ -238,3 +238,34 @@ def test_a_call_is_found_with_all_that_is_on_record_of_it(records: AuditLog, sto
             since = [entry.event.invocation_id for entry in of.entries(["intent", "denial"], since=now)]
             assert since == ["call-3", "call-2"]
             assert list(of.entries(["intent"], since=now + timedelta(seconds=1))) == []
+
+
+def test_the_chain_of_each_writer_is_read_on_its_own_from_where_one_is(store: Store) -> None:
+    with closing(store.audit_log()) as one, closing(store.audit_log()) as other:
+        for number in range(5):
+            (one if number % 2 else other).append("denial", f"call-{number}", {})
+        assert one.writer != other.writer
+        for log in (one, other):
+            expected = [event for event in log.events() if event.writer == log.writer]
+            assert list(log.chain(log.writer)) == expected
+            with reading(store) as reader:
+                assert list(reader.chain(log.writer, 1)) == expected[1:]
+                assert list(reader.chain(log.writer, 0, 2)) == expected[:2]
+        assert list(one.chain(one.writer, 99)) == list(one.chain("nobody")) == []
+
+
+def test_what_stands_beside_the_chains_is_told(records: AuditLog, store: Store, clock: Clock) -> None:
+    claim = IdempotencyClaim("local", "key", "digest", kept_seconds=3600)
+    limits = [Limit("rule", per_minute=9), Limit("principal", concurrent=9)]
+    for call in ("ran", "refused", "under way"):
+        records.admit(call, {}, limits, 60, claim if call == "ran" else None)
+    records.finish("ran", {"outcome": "succeeded"}, ran=True)
+    records.finish("refused", {"outcome": "refused"}, ran=False)
+    with closing(store.audit_reader(clock=clock)) as reader:
+        assert reader.state().units == records.state().units == {"rule": 2, "principal": 2}
+        assert reader.state().calls == {"ran", "under way"}
+        assert (reader.state().approvals, reader.state().paused) == ({}, False)
+    records.pause("ada")
+    assert records.state().paused
+    clock.now += 86_401
+    assert not any(records.state().units.values())
