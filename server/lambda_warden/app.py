@@ -35,8 +35,13 @@ from lambda_warden.policy import Policy, make_policy
 from lambda_warden.results.durable import DurableExecutions
 from lambda_warden.results.kept import KeptResults, seal_from
 from lambda_warden.settings import Settings, identity_provider_configured
+from lambda_warden.sinks.audit_log import with_sinks
+from lambda_warden.sinks.checkpoint import read_signer
+from lambda_warden.sinks.delivery import SinkDelivery
+from lambda_warden.sinks.opening import open_sink
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
+from lambda_warden.store.payload_digests import read_digests, with_keyed_digests
 from lambda_warden.store.results import ResultError
 from lambda_warden.store.seal import Seal, read_keys
 from lambda_warden.telemetry.call import note_denial
@@ -108,9 +113,18 @@ class Warden:
                 "reload": settings.reload,
                 **_fields_of(loaded),
             }
-            self._records = open_store(settings.records).audit_log(about=about, seal=seal)
+            sinks = [open_sink(url) for url in settings.sinks]
+            signer = read_signer(settings.checkpoint_key_file) if settings.checkpoint_key_file else None
+            if signer and not sinks:
+                raise SettingsError("checkpoints are signed for sinks: --checkpoint-key-file needs --sink")
+            about["sinks"] = ", ".join(f"{sink.name}{' (required)' * sink.required}" for sink in sinks) or None
+            store = open_store(settings.records).audit_log(about=about, seal=seal)
+            digests = read_digests(settings.payload_key, make=True)
         except (RecordError, ResultError) as error:
             raise SettingsError(str(error)) from error
+        often = settings.checkpoint_every, settings.checkpoint_minutes
+        sunk = with_sinks(store, [SinkDelivery(sink, store, signer, *often) for sink in sinks])
+        self._records = with_keyed_digests(sunk, digests)
         self.results = _open_results(settings, self._records, seal)
         self._operator = OperatorApprover(
             self._records,

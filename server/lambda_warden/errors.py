@@ -31,6 +31,10 @@ class SettingsError(Exception):
     """A flag, a LAMBDA_WARDEN_* variable or an AWS setting can't be used, so the server does not start."""
 
 
+class SinkError(Exception):
+    """Records could not be written to a sink, or read from it."""
+
+
 def shown(text: str, limit: int = 80) -> str:
     """Quote outside text for an error: escaped to ASCII, and cut after `limit` characters.
 

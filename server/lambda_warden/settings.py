@@ -47,6 +47,11 @@ def state_file(name: str) -> Path:
     return platformdirs.user_state_path("lambda-warden") / name
 
 
+def payload_key_beside(records: Path | str) -> Path:
+    """The file with the key of the payloads' digests, where none is named."""
+    return records.with_name("payloads.key") if isinstance(records, Path) else state_file("payloads.key")
+
+
 class Settings(BaseModel):
     """The settings of one server. The AWS ones mean what the same options of the AWS CLI mean."""
 
@@ -202,6 +207,26 @@ class Settings(BaseModel):
     record_payloads: bool = Field(
         default=False, description="keep payloads in the records, redacted and up to 64 KB, beside their digests"
     )
+    payload_key_file: Annotated[Path | None, Option(default="payloads.key beside the records")] = Field(
+        default=None,
+        description="file with the key of the payloads' digests in the records, made at the first start: several "
+        "machines need one they share; `openssl rand -base64 32` prints one",
+    )
+    sinks: Annotated[tuple[str, ...], Option(flag="sink", default="none")] = Field(
+        default=(),
+        description="where records also go: file:///PATH, cloudwatch://GROUP/STREAM?region=… or "
+        "s3://BUCKET/PREFIX?retain_days=…; with required=true nothing is done whose record is not there; may be given "
+        "several times, in the variable parted by spaces",
+    )
+    checkpoint_key_file: Annotated[Path | None, Option(default="no checkpoints")] = Field(
+        default=None,
+        description="file with the key that checkpoints in the sinks are signed with: `lambda-warden records keygen` "
+        "makes one",
+    )
+    checkpoint_every: int = Field(default=1000, ge=1, description="records after which a checkpoint is signed")
+    checkpoint_minutes: float = Field(
+        default=10, gt=0, description="minutes after which a checkpoint is signed, if there are new records"
+    )
     results: Annotated[Path | str | None, Option(default="results.sqlite3 beside the records, or their table")] = Field(
         default=None,
         description="SQLite file that results are kept in for a while, redacted, so that they can be read in full; or "
@@ -241,6 +266,11 @@ class Settings(BaseModel):
     def names_profile(self) -> bool:
         """Whether a profile of the AWS config files was chosen, here or by AWS's own variables."""
         return any((self.profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_DEFAULT_PROFILE")))
+
+    @property
+    def payload_key(self) -> Path:
+        """The file with the key of the payloads' digests."""
+        return self.payload_key_file or payload_key_beside(self.records)
 
     @property
     def results_store(self) -> Path | str:

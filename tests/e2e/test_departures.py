@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import sqlite3
@@ -17,6 +16,7 @@ import anyio
 import pytest
 from mcp import Client, MCPError
 
+from support.audit import payload_hmac
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, echo
 from support.servers import serve_http
 from support.warden import allow, stdio, write_manifest
@@ -27,7 +27,7 @@ ATTEMPTS = 4
 """How often an intent is sent at the most by one who leaves; the last time it waits."""
 AT_ONCE = 12
 WAITED_FOR = """SELECT count(*) FROM calls JOIN events USING (invocation_id)
-    WHERE kind = 'intent' AND json_extract(body, '$.payload_sha256') = ? AND outcome IS NULL AND waiter IS NOT NULL"""
+    WHERE kind = 'intent' AND json_extract(body, '$.payload_hmac') = ? AND outcome IS NULL AND waiter IS NOT NULL"""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Intent:
     async def _until_left(self, client: Client) -> None:
         """Until the server has noted that nobody waits for it."""
         await client.list_tools(cache_mode="bypass")  # what was sent before has been read
-        sent = hashlib.sha256(json.dumps({"intent": self.number}, separators=(",", ":")).encode()).hexdigest()
+        sent = payload_hmac(self.records, json.dumps({"intent": self.number}, separators=(",", ":")).encode())
         with closing(sqlite3.connect(self.records)) as db:
             while db.execute(WAITED_FOR, (sent,)).fetchone() != (0,):
                 await anyio.sleep(0.01)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ from mcp import Client
 from lambda_warden.answers.payload import read_payload
 from lambda_warden.aws.invoke import HELD_BYTES
 from support import loopback_only
+from support.audit import payload_hmac
 from support.event_stream import CONTENT_TYPE, chunk, complete
 from support.scripted_endpoint import Reply, ScriptedEndpoint
 from support.warden import allow, stdio, structured, text_of, warden, write_manifest
@@ -113,7 +113,7 @@ async def test_of_a_stream_larger_than_what_is_held_the_start_is_shown_and_nothi
     assert _in_file(tmp_path) == (0, 0)
     with closing(sqlite3.connect(tmp_path / "records.sqlite3")) as db:
         (outcome,) = db.execute("SELECT body FROM events WHERE kind = 'outcome'").fetchone()
-    assert json.loads(outcome)["answer_sha256"] == hashlib.sha256(data).hexdigest()
+    assert json.loads(outcome)["answer_hmac"] == payload_hmac(tmp_path / "records.sqlite3", data)
 
 
 @pytest.mark.parametrize("end", ["broken off", "without its end"])

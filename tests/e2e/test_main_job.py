@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from lambda_warden.local.demo import DemoEnvironment
+from support.audit import payload_hmac
 from support.warden import Warden, allow, arn, check_of, structured, text_of, warden
 
 pytestmark = pytest.mark.anyio
@@ -216,6 +216,6 @@ async def test_every_call_is_on_record_without_its_payload(running: Warden) -> N
     assert (approval, intent, outcome, intent_id) == ("approval", "intent", "outcome", result["invocation_id"])
     assert json.loads(intent_body)["function"] == arn("order-refund") + ":live"
     sent = json.dumps(REFUND, separators=(",", ":")).encode()
-    assert json.loads(intent_body)["payload_sha256"] == hashlib.sha256(sent).hexdigest()
+    assert json.loads(intent_body)["payload_hmac"] == payload_hmac(running.records_file, sent)
     assert json.loads(outcome_body)["request_id"] == result["request_id"]
     assert "A-1001" not in intent_body + outcome_body

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.audit import payload_hmac
 from support.scripted_endpoint import ScriptedEndpoint, returned
 from support.warden import allow, warden
 
@@ -63,7 +64,11 @@ async def test_payloads_are_kept_only_where_wanted_and_only_redacted(
     assert KEY_ID not in intent + outcome + json.dumps(result)
     assert "4111" not in intent + outcome
     sent = json.dumps({"orderId": "A-1", "key": KEY_ID}, separators=(",", ":")).encode()
-    assert json.loads(intent)["payload_sha256"] == hashlib.sha256(sent).hexdigest()
+    assert json.loads(intent)["payload_hmac"] == payload_hmac(running.records_file, sent)
+    for digest in map(
+        hashlib.sha256, (sent, b'{"card": {"number": "4111"}, "name": "Ada", "key": "%b"}' % KEY_ID.encode())
+    ):
+        assert digest.hexdigest() not in intent + outcome, "a short payload could be guessed"
     if kept:
         assert json.loads(json.loads(intent)["payload"])["orderId"] == "A-1"
         assert json.loads(json.loads(outcome)["answer"])["name"] == "Ada"

@@ -73,7 +73,6 @@ class ApprovalAsk:
             "client": self.client,
             "function": self.function,
             "rule": self.rule,
-            "request_digest": self.request_digest,
             "leads_to_version": self.executed_version,
             "manifest_sha256": self.manifest_sha256,
         }
