@@ -24,6 +24,7 @@ from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
 from lambda_warden.commands.pause import pause, resume, stop_lines
 from lambda_warden.commands.records import records
+from lambda_warden.commands.records_proof import keygen, reconcile_records, ship_records, verify_records
 from lambda_warden.commands.result import result
 from lambda_warden.commands.store import store
 from lambda_warden.errors import ManifestError, SettingsError
@@ -42,6 +43,8 @@ from lambda_warden.transport.stdio import serve_stdio
 _PATHS = UserPath(path_type=Path)
 
 approvals.add_command(serve_approvals)
+for command in (keygen, reconcile_records, ship_records, verify_records):
+    records.add_command(command)
 
 
 class _Commands(click.Group):

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_warden.commands.records import records as command
+from lambda_warden.cli import main
 from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.audit import verify
 from support.clock import Clock
@@ -65,7 +65,7 @@ def calls(store: SqliteAuditLog, clock: Clock) -> SqliteAuditLog:
 
 
 def run(path: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, ["--records", str(path), *arguments])
+    return CliRunner().invoke(main, ["records", "--records", str(path), *arguments])
 
 
 @pytest.mark.usefixtures("calls")
@@ -252,7 +252,7 @@ def test_a_file_without_records_is_listed_as_nothing(path: Path) -> None:
 
 
 def test_the_file_may_be_named_by_a_variable(calls: SqliteAuditLog, path: Path) -> None:
-    result = CliRunner().invoke(command, ["list"], env={"LAMBDA_WARDEN_RECORDS": str(path)})
+    result = CliRunner().invoke(main, ["records", "list"], env={"LAMBDA_WARDEN_RECORDS": str(path)})
     assert len(result.stdout.splitlines()) == 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -11,15 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import IO, Any, Final, get_args
 
 import click
 
 from lambda_warden.commands.options import setting_option
 from lambda_warden.commands.records_file import problems, reading
+from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.report.visible import inline
+from lambda_warden.settings import payload_key_beside
 from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind
 from lambda_warden.store.hash_chain import AuditEvent
+from lambda_warden.store.payload_digests import read_digests
 
 _POLL_SECONDS: Final = 0.5
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -40,12 +44,6 @@ def _time(value: str) -> datetime:
     except (ValueError, OverflowError):
         expected = "a time such as 2026-11-05T14:00 or an age such as 15m, 2h or 3d"
         raise click.BadParameter(f"{value!r} is not {expected}") from None
-
-
-def _digest(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        raise click.BadParameter(f"{value!r} is not the 64 hexadecimal digits that `verify` prints")
-    return value.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +72,10 @@ class _Row:
         who = f"{self.principal} ({self.client})" if self.client else self.principal
         why = f"a person: {self.approval}; {self.why}" if self.approval and self.why else self.approval or self.why
         cells = (at, self.invocation_id or None, who, self.tool, name, self.outcome, took, self.request_id, why)
-        return tuple(map(_shown, cells))
+        return tuple(map(shown_text, cells))
 
     def json(self) -> str:
-        return _json_line({name: getattr(self, name) for name in self.__slots__})
+        return json_line({name: getattr(self, name) for name in self.__slots__})
 
 
 def _instead(context: click.Context, _: click.Parameter, path: Path | str | None) -> None:
@@ -85,7 +83,7 @@ def _instead(context: click.Context, _: click.Parameter, path: Path | str | None
         context.obj = path
 
 
-_records = setting_option(
+records_option = setting_option(
     "records",
     default=None,
     envvar=None,
@@ -116,7 +114,7 @@ def records(context: click.Context, records: Path | str) -> None:
 @click.option("--invocation", help="Only the call with this invocation id.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @_as_json
-@_records
+@records_option
 @click.pass_obj
 def list_records(
     path: Path | str,
@@ -149,22 +147,15 @@ def list_records(
         has_any = reader.last() > 0
     if total > len(found):
         click.echo(f"{len(found):,} of {total:,} shown, the newest; --limit {total} shows all.", err=True)
-    if as_json:
-        for row in found:
-            click.echo(row.json())
-        return
-    if not found:
+    if not found and not as_json:
         click.echo("No such records." if has_any else "Nothing is recorded yet.", err=True)
-    table = [row.cells() for row in found]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        click.echo(_line(cells, widths))
+    _print_rows(found, as_json=as_json)
 
 
 @records.command()
 @click.option("--lines", type=click.IntRange(min=0), default=0, show_default=True, help="Old records to start with.")
 @_as_json
-@_records
+@records_option
 @click.pass_obj
 def follow(path: Path | str, lines: int, as_json: bool) -> None:
     """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
@@ -193,7 +184,7 @@ def _is_unwritten(path: Path | str) -> bool:
 @records.command()
 @click.argument("invocation_id", metavar="ID")
 @_as_json
-@_records
+@records_option
 @click.pass_obj
 def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
     """Tell all that is on record of the call ID, in its order, and of the request for approval that it went by."""
@@ -203,18 +194,18 @@ def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
         events += (event for each in asked for event in reader.find_invocation(str(each)))
         events.sort(key=lambda event: event.position)
     if not events:
-        raise click.ClickException(f"nothing is on record of {_shown(invocation_id)}: `records list` shows the ids")
+        raise click.ClickException(f"nothing is on record of {shown_text(invocation_id)}: `records list` shows the ids")
     for event in events:
         if as_json:
             click.echo(_exported(event))
             continue
-        click.echo(_shown(f"{event.at}  {event.kind}"))
+        click.echo(shown_text(f"{event.at}  {event.kind}"))
         for name, value in event.fields().items():
-            click.echo(f"    {_shown(name)}: {_shown(value)}")
+            click.echo(f"    {shown_text(name)}: {shown_text(value)}")
 
 
 @records.command()
-@_records
+@records_option
 @click.pass_obj
 def export(path: Path | str) -> None:
     """Print all records as JSON lines, with their hashes."""
@@ -223,35 +214,44 @@ def export(path: Path | str) -> None:
             click.echo(_exported(event))
 
 
-@records.command("verify")
-@click.option(
-    "--head",
-    "heads",
-    type=_digest,
-    metavar="HASH",
-    multiple=True,
-    help="A head printed earlier. It must still be there.",
-)
-@_records
+@records.command("find")
+@click.option("--payload", type=click.File("rb"), required=True, help="A file with the payload; - for stdin.")
+@setting_option("payload_key_file", show_envvar=True)
+@_as_json
+@records_option
 @click.pass_obj
-def verify_records(path: Path | str, heads: Sequence[str]) -> None:
-    """Check that no record was altered, removed, reordered or inserted.
+def find_payload(path: Path | str, payload: IO[bytes], payload_key_file: Path | None, as_json: bool) -> None:
+    """List the calls that had this payload, as it was sent, and the ones that were denied.
 
-    Note the heads printed, away from this machine: given as --head later, they prove that nothing before them was
-    rewritten. There is one for each server that wrote since the last one began.
+    JSON is also looked for as it is sent when a model gives it as a value: without spaces. Exit code 1: there is none.
     """
+    data = payload.read()
     with problems(), reading(path) as reader:
-        verification = reader.verify(heads)
-    if verification.problems:
-        raise click.ClickException(
-            "\n".join((f"{path}: the records are not as they were written", *verification.problems))
-        )
-    click.echo(f"{verification.count} records, head {', head '.join(verification.heads)}")
+        digests = read_digests(payload_key_file or payload_key_beside(path), make=False)
+        wanted = {text for each in _as_sent(data) for text in (digests.of(each), hashlib.sha256(each).hexdigest())}
+        now = datetime.now(UTC)
+        # Records of earlier versions have digests without a key.
+        found = [
+            _row(reader, entry, now)
+            for entry in reader.entries(_CALLS)
+            if {entry.event.fields().get(name) for name in ("payload_hmac", "payload_sha256")} & wanted
+        ][::-1]
+    _print_rows(found, as_json=as_json)
+    if not found:
+        raise click.ClickException("no call on record had this payload")
+
+
+def _as_sent(data: bytes) -> list[bytes]:
+    """The bytes that this may have been sent as."""
+    texts = [data, data.rstrip(b"\r\n")]
+    with suppress(ValueError):
+        texts.append(json_bytes(parse_json(data)))
+    return texts
 
 
 def _exported(event: AuditEvent) -> str:
     names = ("position", "writer", "seq", "at", "kind", "invocation_id")
-    return _json_line({name: getattr(event, name) for name in names} | {"body": _body(event), "hash": event.hash})
+    return json_line({name: getattr(event, name) for name in names} | {"body": _body(event), "hash": event.hash})
 
 
 def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
@@ -306,15 +306,31 @@ def _body(record: AuditEvent) -> object:
     return fields if fields or record.body == "{}" else record.body
 
 
+def _print_rows(rows: Sequence[_Row], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            click.echo(row.json())
+    else:
+        print_table([row.cells() for row in rows])
+
+
+def print_table(table: Sequence[tuple[str, ...]]) -> None:
+    """Print rows in columns."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        click.echo(_line(cells, widths))
+
+
 def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _shown(value: object) -> str:
+def shown_text(value: object) -> str:
     """Recorded text in a cell of a line of ours, which it can't end."""
     return "-" if value is None else inline(str(value)).replace("\t", "\\t")
 
 
-def _json_line(value: object) -> str:
+def json_line(value: object) -> str:
+    """JSON for a line of the output."""
     # JSON in ASCII escapes every control character but this one.
     return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")

@@ -12,7 +12,7 @@ import click
 
 from lambda_warden import __version__
 from lambda_warden.approvals.secret import SecretError
-from lambda_warden.errors import SettingsError
+from lambda_warden.errors import SettingsError, SinkError
 from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditLog, AuditReader, RecordError
 from lambda_warden.store.opening import open_store
@@ -23,7 +23,7 @@ def problems() -> Iterator[None]:
     """What a person can act on ends the command, in a line."""
     try:
         yield
-    except (RecordError, SettingsError, SecretError) as error:
+    except (RecordError, SettingsError, SecretError, SinkError) as error:
         raise click.ClickException(inline(str(error))) from None
 
 

@@ -1,0 +1,1 @@
+"""Holds the records against what others have of them: checkpoints, the state beside the chains, CloudTrail."""
