@@ -149,6 +149,99 @@ MUTANTS = [
                     "claim",
                 ),
             ),
+            "tests/security/test_sinks.py": (
+                (
+                    "a call goes out that a required sink does not know of",
+                    "sinks/audit_log.py",
+                    "        if met is None:\n            try:",
+                    "        if False:\n            try:",
+                ),
+                (
+                    "a call that a sink kept back keeps its limits and key",
+                    "sinks/audit_log.py",
+                    "self._log.finish(invocation_id, outcome, ran=False)",
+                    "self._log.finish(invocation_id, outcome, ran=True)",
+                ),
+                (
+                    "what CloudWatch Logs rejects counts as delivered",
+                    "aws/log_sink.py",
+                    '        if rejected := answer.get("rejectedLogEventsInfo"):',
+                    "        if rejected := None:",
+                ),
+                (
+                    "any answer counts as CloudWatch's",
+                    "aws/log_sink.py",
+                    '        if not answer["ResponseMetadata"].get("RequestId"):',
+                    "        if False:",
+                ),
+            ),
+            "tests/security/test_tampering.py": (
+                (
+                    "anybody signs checkpoints",
+                    "proof/anchors.py",
+                    "checkpoint is None or not checkpoint.is_signed_by(key)",
+                    "checkpoint is None",
+                ),
+                (
+                    "a rewritten chain passes for the anchored one",
+                    "proof/anchors.py",
+                    "        if differs and writer not in rewritten:\n",
+                    "        if False:\n",
+                ),
+                ("a dropped chain is not missed", "proof/anchors.py", "        if not last:\n", "        if False:\n"),
+                (
+                    "a chain that was cut is not missed",
+                    "proof/anchors.py",
+                    "        elif last < known.last:\n",
+                    "        elif False:\n",
+                ),
+                (
+                    "a limit can be reset",
+                    "proof/beside.py",
+                    "if (counted := state.units.get(key, 0)) < count:",
+                    "if (counted := state.units.get(key, 0)) < 0:",
+                ),
+                (
+                    "a key can be forgotten",
+                    "proof/beside.py",
+                    "        if ago < until - _MARGIN and invocation_id not in state.calls:",
+                    "        if False:",
+                ),
+                (
+                    "an approval can be put into any state",
+                    "proof/beside.py",
+                    "        if stands not in expected:",
+                    "        if False:",
+                ),
+                (
+                    "a pause can be lifted without a record",
+                    "proof/beside.py",
+                    "        if implied.paused != state.paused\n",
+                    "        if False\n",
+                ),
+            ),
+            "tests/proof/test_reconcile.py": (
+                (
+                    "a call past lambda-warden is somebody else's",
+                    "proof/reconcile.py",
+                    '"no_record" if strict or event.identity in ours else "other_caller"',
+                    '"other_caller"',
+                ),
+                (
+                    "a call that CloudTrail does not have is not missed",
+                    "proof/reconcile.py",
+                    '"no_event" if call.outcome in _RAN else "no_sign"',
+                    '"no_sign"',
+                ),
+            ),
+            "tests/security/test_records_keep.py": (
+                (
+                    "digests of payloads can be guessed",
+                    "store/payload_digests.py",
+                    "        return hmac.new(self._key, sha256.encode(), hashlib.sha256).hexdigest()",
+                    "        return sha256",
+                ),
+            ),
             "tests/store/contract/test_departures.py": (
                 (
                     "who has left takes an answer",
