@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from lambda_warden.defects import log_defect
@@ -59,7 +60,7 @@ class SinkDelivery:
         self._cursors: dict[str, int] = {log.writer: 0}
         self._last: AuditEvent | None = None
         self._signed_seq, self._signed_at = 0, time.monotonic()
-        self._sweep_at = time.monotonic()
+        self._sweep_at, self._to_sweep = time.monotonic(), list[str]()
         self._changed = threading.Condition()
         self._wanted, self._ended, self._succeeded, self._waiting = 1, 0, 0, 0
         self._problem = ""
@@ -106,7 +107,7 @@ class SinkDelivery:
                 self._changed.wait_for(lambda: self._wanted > self._ended or self._stopping, idle)
                 self._changed.wait_for(lambda: self._waiting or self._stopping, _GATHER_SECONDS)
                 attempt, stopping = self._wanted, self._stopping
-            problem = self._attempt(last=stopping)
+            problem = _problem_of(partial(self._deliver_own, last=stopping))
             with self._changed:
                 self._ended = attempt
                 if problem is None:
@@ -126,15 +127,11 @@ class SinkDelivery:
                     self._changed.wait_for(lambda: self._waiting or self._stopping, pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
                     self._wanted += 1
-
-    def _attempt(self, *, last: bool) -> str | None:
-        """Deliver all that there is. Gives what went wrong with the server's own records, if anything did."""
-        problem = _problem_of(lambda: self._deliver_own(last=last))
-        sweeps = problem is None and not last and time.monotonic() >= self._sweep_at
-        if sweeps and (others := _problem_of(self._sweep)):
-            self._sweep_at = time.monotonic() + _SWEEP_SECONDS
-            logger.error("records of other writers wait for the sink %s: %s", self._name, others)
-        return problem
+                    continue
+            # Whoever waited has been told, and goes on while this is done.
+            if others := _problem_of(self._sweep):
+                self._to_sweep = []
+                logger.error("records of other writers wait for the sink %s: %s", self._name, others)
 
     def _deliver_own(self, *, last: bool) -> None:
         writer = self._log.writer
@@ -151,13 +148,15 @@ class SinkDelivery:
             self._sink.write([self._signer.sign(event, sum(self._cursors.values())).entry()])
 
     def _sweep(self) -> None:
-        """Deliver what other writers left, and sign how far they are. Whoever waits goes first."""
+        """Deliver what other writers left, one after the other, for as long as nobody waits."""
         now = datetime.now(UTC)
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+            starts = self._log.entries(_STARTS, now - timedelta(days=_SWEPT_DAYS))
+            self._to_sweep = [start.event.writer for start in starts if start.event.writer != self._log.writer]
         until = (now - _OWN_TIME).isoformat(timespec="milliseconds")
-        for start in list(self._log.entries(_STARTS, now - timedelta(days=_SWEPT_DAYS))):
-            writer = start.event.writer
-            if writer == self._log.writer:
-                continue
+        while self._to_sweep:
+            writer = self._to_sweep.pop()
             if writer not in self._cursors:
                 # Its last record is delivered again, so that it is signed: nobody may have come to that.
                 self._cursors[writer] = max(self._sink.last_seq(writer) - 1, 0)
@@ -165,8 +164,10 @@ class SinkDelivery:
                 self._cursors[writer] = event.seq
                 self._sign(event)
                 if self._waiting or self._stopping:
+                    self._to_sweep.append(writer)
                     return
-        self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+            if self._waiting or self._stopping:
+                return
 
 
 def _problem_of(work: Callable[[], None]) -> str | None:
