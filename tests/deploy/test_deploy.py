@@ -27,7 +27,7 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
 # Of the server over HTTP for a team. Empty this set, and then remove it, when `serve` has these options.
-AWAITED = {f"LAMBDA_WARDEN_{name}" for name in ("HTTP", "PAYLOAD_KEY_FILE", "SINK", "STATE_KEY_FILE")}
+AWAITED = {"LAMBDA_WARDEN_HTTP"}
 
 
 class _Template(yaml.SafeLoader):

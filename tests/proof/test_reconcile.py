@@ -181,7 +181,11 @@ def test_events_are_read_as_cloudtrail_delivers_them(tmp_path: Path) -> None:
     assert (trail.first, trail.last, trail.unreadable) == (at(1), at(9), 3)
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"{}")[:-5], gzip.compress(b"[]"), gzip.compress(b"no")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b"{}")[:-5], gzip.compress(b"[]"), gzip.compress(b"no")],
+    ids=["empty", "cut", "a list", "no JSON"],
+)
 def test_a_file_that_is_not_cloudtrails_is_said(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.json.gz").write_bytes(content)
     with pytest.raises(SettingsError, match="no file of CloudTrail"):

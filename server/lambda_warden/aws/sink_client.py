@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambda_warden.aws.clients import new_session
+from lambda_warden.aws_session import new_session
 from lambda_warden.errors import SinkError
 
 _CONNECT_SECONDS: Final = 3
