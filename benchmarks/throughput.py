@@ -1,11 +1,14 @@
 """Calls a second, how long they take and what they cost the server, beside the least that invokes, in one run.
 
-    python benchmarks/throughput.py [--calls 400] [--rounds 5]
+    python benchmarks/throughput.py [--calls 400] [--rounds 5] [--store URL] [--instances 1]
 
-1, 16 and 64 clients over HTTP, each with a connection of its own that it keeps, and 16 calls at once over stdio. An SDK
-client takes more of a core than the server does, so requests are made beforehand, answers are hardly parsed, and one
-loop over sockets drives all clients. Both servers stay up and take turns, so that what the machine does besides falls
-on both. A ratio is the median of those of the rounds.
+1, 16, 64 and 256 clients over HTTP, each with a connection of its own that it keeps, and 16 calls at once over stdio.
+An SDK client takes more of a core than the server does, so requests are made beforehand, answers are hardly parsed, and
+one loop over sockets drives all clients. Both servers stay up and take turns, so that what the machine does besides
+falls on both. A ratio is the median of those of the rounds.
+
+With `--store` the records stand at a URL. With `--instances` several of lambda-warden share them, and clients go by
+turns to each, as through a load balancer: a request needs no other before it. CPU is that of all instances.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import psutil
 from harness import endpoint, median, unguarded_server, warden_server, write_manifest
 from mcp import StdioServerParameters
 
-CLIENTS: Final = (1, 16, 64)
+CLIENTS: Final = (1, 16, 64, 256)
 PIPELINED: Final = 16
 PAYLOAD: Final = {"orderId": "A-1001", "amount": 12.5}
 _VERSION: Final = "2026-07-28"
@@ -71,22 +74,22 @@ class Turns:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, its tool, and where it listens."""
+    """A running server, of one process or several, its tool, and where it listens."""
 
     name: str
-    process: psutil.Process
+    processes: Sequence[psutil.Process]
     tool: Tool
-    port: int = 0
+    ports: Sequence[int] = ()
     popen: subprocess.Popen[bytes] | None = None
 
     def run(self, clients: int, calls: int, into: Turns | None) -> None:
         """One turn: so many calls by so many clients."""
-        before, started = _cpu_seconds(self.process), time.perf_counter()
+        before, started = _cpu_seconds(self.processes), time.perf_counter()
         if self.popen:
             samples = _over_pipes(self.popen, self.tool, clients, calls)
         else:
-            samples = _over_http(self.port, self.tool, clients, calls)
-        seconds, cpu = time.perf_counter() - started, _cpu_seconds(self.process) - before
+            samples = _over_http(self.ports, self.tool, clients, calls)
+        seconds, cpu = time.perf_counter() - started, _cpu_seconds(self.processes) - before
         if into:
             into.rates.append(calls / seconds)
             into.cpu_ms.append(cpu / calls * 1000)
@@ -98,26 +101,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Throughput of lambda-warden beside a server without guard.")
     parser.add_argument("--calls", type=int, default=400, help="calls of a turn (default 400)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server (default 5)")
+    parser.add_argument("--store", metavar="URL", help="where the records stand (default: a file)")
+    parser.add_argument("--instances", type=int, default=1, help="of lambda-warden over HTTP (default 1)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, endpoint() as url, contextlib.ExitStack() as stack:
         folder = Path(name)
-        warden = warden_server(folder, url, write_manifest(folder, url, ["echo"]))
+        warden = warden_server(folder, url, write_manifest(folder, url, ["echo"]), *_store(options.store))
         unguarded = unguarded_server(folder, url)
+        over_http = ("--transport", "streamable-http", "--port")
         http = [
-            stack.enter_context(_http("lambda-warden", warden, WARDEN, "--transport", "streamable-http", "--port")),
+            stack.enter_context(_http("lambda-warden", warden, WARDEN, *over_http, instances=options.instances)),
             stack.enter_context(_http("boto3 in threads, no guard", unguarded, UNGUARDED)),
         ]
         for clients in CLIENTS:
             title = f"HTTP, {clients} client{'s' if clients > 1 else ''}"
-            _compare(title, http, clients, options.calls, options.rounds)
+            _compare(title, http, clients, max(options.calls, clients), options.rounds)
     with tempfile.TemporaryDirectory() as name, endpoint() as url, contextlib.ExitStack() as stack:
         folder = Path(name)
-        warden = warden_server(folder, url, write_manifest(folder, url, ["echo"]))
+        warden = warden_server(folder, url, write_manifest(folder, url, ["echo"]), *_store(options.store))
         pipes = [
             stack.enter_context(_stdio("lambda-warden", warden, WARDEN)),
             stack.enter_context(_stdio("boto3 in threads, no guard", unguarded_server(folder, url), UNGUARDED)),
         ]
         _compare(f"stdio, {PIPELINED} calls at once", pipes, PIPELINED, options.calls, options.rounds)
+
+
+def _store(url: str | None) -> tuple[str, ...]:
+    """The option of the server that says where its records stand: the last one counts."""
+    return ("--records", url) if url else ()
 
 
 def _compare(title: str, servers: Sequence[Server], clients: int, calls: int, rounds: int) -> None:
@@ -141,29 +152,31 @@ def _percentile(samples: Sequence[float], at: int) -> float:
     return sorted(samples)[min(len(samples) - 1, len(samples) * at // 100)]
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
-def _over_http(port: int, tool: Tool, clients: int, calls: int) -> list[float]:
+def _over_http(ports: Sequence[int], tool: Tool, clients: int, calls: int) -> list[float]:
     """Milliseconds of each call."""
     body = tool.message(1)
     head = (
-        f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {_VERSION}\r\n"
         f"Mcp-Method: tools/call\r\nMcp-Name: {tool.name}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    request, samples, left = head.encode() + body, list[float](), calls
+    samples, left = list[float](), calls
     with contextlib.ExitStack() as stack:
         selector = stack.enter_context(contextlib.closing(selectors.DefaultSelector()))
         sent_at, received = dict[socket.socket, float](), dict[socket.socket, bytes]()
-        for _ in range(min(clients, calls)):
+        requests = dict[socket.socket, bytes]()
+        for number in range(min(clients, calls)):
+            port = ports[number % len(ports)]
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), _ANSWER_SECONDS))
+            requests[client] = head.format(port=port).encode() + body
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(client, selectors.EVENT_READ, client)
             received[client], sent_at[client] = b"", time.perf_counter()
-            client.sendall(request)
+            client.sendall(requests[client])
             left -= 1
         while len(samples) < calls:
             ready = selector.select(_ANSWER_SECONDS)
@@ -180,7 +193,7 @@ def _over_http(port: int, tool: Tool, clients: int, calls: int) -> list[float]:
                 if left:
                     left -= 1
                     received[client], sent_at[client] = b"", time.perf_counter()
-                    client.sendall(request)
+                    client.sendall(requests[client])
     return samples
 
 
@@ -216,19 +229,23 @@ def _over_pipes(server: subprocess.Popen[bytes], tool: Tool, at_once: int, calls
 
 
 @contextlib.contextmanager
-def _http(name: str, server: StdioServerParameters, tool: Tool, *options: str) -> Iterator[Server]:
-    """Run a server over HTTP, on a port that was free."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [server.command, *server.args, *options, str(port)], env=server.env, stderr=subprocess.DEVNULL
-    )
+def _http(name: str, server: StdioServerParameters, tool: Tool, *options: str, instances: int = 1) -> Iterator[Server]:
+    """Run a server over HTTP, or several of it, on ports that were free."""
+    with contextlib.ExitStack() as stack:
+        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(instances)]
+        ports = [listener.getsockname()[1] for listener in free]
+    running: list[subprocess.Popen[bytes]] = []
     try:
-        _wait_for(port, process)
-        yield Server(name, psutil.Process(process.pid), tool, port)
+        for port in ports:
+            command = [server.command, *server.args, *options, str(port)]
+            running.append(subprocess.Popen(command, env=server.env, stderr=subprocess.DEVNULL))
+            _wait_for(port, running[-1])
+        yield Server(name, [psutil.Process(process.pid) for process in running], tool, ports)
     finally:
-        process.terminate()
-        process.wait(_ANSWER_SECONDS)
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(_ANSWER_SECONDS)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -249,7 +266,7 @@ def _stdio(name: str, server: StdioServerParameters, tool: Tool) -> Iterator[Ser
         [server.command, *server.args], env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        yield Server(name, psutil.Process(process.pid), tool, popen=process)
+        yield Server(name, [psutil.Process(process.pid)], tool, popen=process)
     finally:
         process.terminate()
         process.communicate(timeout=_ANSWER_SECONDS)

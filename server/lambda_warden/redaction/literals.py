@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -16,9 +16,10 @@ class LiteralPattern:
     """What something secret begins with, in lower case: literal at its start, so that a search for it is fast."""
 
     pattern: str
-    literal: str
-    in_text: re.Pattern[str]
-    in_bytes: re.Pattern[bytes]
+    # What follows from the pattern. Compiled ones take long to hash, and sets of these are asked at every text.
+    literal: str = field(compare=False)
+    in_text: re.Pattern[str] = field(compare=False)
+    in_bytes: re.Pattern[bytes] = field(compare=False)
 
     @property
     def ends_name(self) -> bool:

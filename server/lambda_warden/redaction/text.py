@@ -53,9 +53,11 @@ class Suspicion:
     detectors: Detectors = BUILT_IN
     everything: bool = False
     _ordered: tuple[LiteralPattern, ...] = field(init=False, repr=False, compare=False)
+    patterns: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ordered", tuple(self.literals))
+        object.__setattr__(self, "patterns", frozenset(each.pattern for each in self.literals))
 
     @property
     def keys(self) -> bool:
@@ -222,7 +224,7 @@ def _starts(folded: str, literals: Iterable[LiteralPattern], among: Suspicion) -
     """Where any of these patterns matches, in order."""
     starts: list[int] = []
     for each in literals:
-        if among.everything or each in among.literals:
+        if among.everything or each.pattern in among.patterns:
             starts += _places(folded, each)
     return sorted(set(starts)) if len(starts) > 1 else starts
 
@@ -243,7 +245,7 @@ def _prefixes(folded: str, among: Suspicion) -> list[tuple[int, int]]:
     return sorted(
         (at, number)
         for number, (each, _) in enumerate(index(among.detectors).prefixes)
-        if among.everything or each in among.literals
+        if among.everything or each.pattern in among.patterns
         for at in _places(folded, each)
     )
 
