@@ -170,6 +170,16 @@ class Warden:
         """Have each call wait until what the manifests' files say is in force, when it comes and before it is sent."""
         self._watcher = watcher
 
+    def problem(self) -> str | None:
+        """Why no call could be decided on and recorded now; None if one could. Blocks."""
+        if self._watcher is not None and not self._watcher.is_current():
+            return "what the manifests' files say is not in force"
+        try:
+            self._records.check_writable()
+        except RecordError as error:
+            return str(error)
+        return None
+
     @property
     def shutdown_grace(self) -> float:
         """Seconds that requests under way have to end when the server does."""

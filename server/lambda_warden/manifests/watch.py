@@ -86,9 +86,10 @@ class Watcher:
         Returns:
             False if the files went on changing all the time, or what they say could not be put into force yet.
         """
-        return self._is_current() or await anyio.to_thread.run_sync(self.wait_until_current)
+        return self.is_current() or await anyio.to_thread.run_sync(self.wait_until_current)
 
-    def _is_current(self) -> bool:
+    def is_current(self) -> bool:
+        """Whether that is so now. Waits for nothing."""
         seen = self._seen
         return _look(seen) == seen
 
@@ -96,7 +97,7 @@ class Watcher:
         """Wait as `until_current` does, in a thread."""
         end = time.monotonic() + self._wait_seconds
         with self._settled:
-            while not self._is_current():
+            while not self.is_current():
                 self._wake.set()
                 if (left := end - time.monotonic()) <= 0 or self._ending.is_set():
                     return False

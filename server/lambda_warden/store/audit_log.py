@@ -343,6 +343,13 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event. Fields that are None are left out."""
 
+    def check_writable(self) -> None:
+        """Find out whether events could be written now. Writes none.
+
+        Raises:
+            RecordError: if not.
+        """
+
     def admit(
         self,
         invocation_id: str,

@@ -36,6 +36,14 @@ def test_records_are_kept_in_their_order_and_read_by_others_at_once(records: Aud
         ]
 
 
+def test_looking_whether_records_can_be_written_writes_none(records: AuditLog, store: Store) -> None:
+    records.append("denial", "call-1", {})
+    records.check_writable()
+    assert [event.kind for event in recorded(store)] == ["denial"]
+    records.append("denial", "call-2", {})
+    assert verify(store).problems == ()
+
+
 def test_a_server_says_what_it_is_and_goes_on_where_another_was(lasting: Store) -> None:
     for i in range(3):
         with closing(lasting.audit_log(about={"version": i})) as records:

@@ -114,6 +114,10 @@ class SqliteAuditLog:
         text = _text(body)
         self._run(lambda: self._append(kind, invocation_id, text))
 
+    def check_writable(self) -> None:
+        """Take the write lock; see `AuditLog.check_writable`."""
+        self._run(lambda: None, durable=False)
+
     def admit(
         self,
         invocation_id: str,
