@@ -32,6 +32,7 @@ from mcp import StdioServerParameters
 
 CLIENTS: Final = (1, 16, 64, 256)
 PIPELINED: Final = 16
+TOKEN: Final = "t" * 43
 PAYLOAD: Final = {"orderId": "A-1001", "amount": 12.5}
 _VERSION: Final = "2026-07-28"
 _META: Final = {
@@ -108,10 +109,13 @@ def main() -> None:
         folder = Path(name)
         warden = warden_server(folder, url, write_manifest(folder, url, ["echo"]), *_store(options.store))
         unguarded = unguarded_server(folder, url)
-        over_http = ("--transport", "streamable-http", "--port")
+        token = folder / "http-token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        over_http = ("--http", "127.0.0.1:{port}", "--http-token-file", str(token))
         http = [
             stack.enter_context(_http("lambda-warden", warden, WARDEN, *over_http, instances=options.instances)),
-            stack.enter_context(_http("boto3 in threads, no guard", unguarded, UNGUARDED)),
+            stack.enter_context(_http("boto3 in threads, no guard", unguarded, UNGUARDED, "{port}")),
         ]
         for clients in CLIENTS:
             title = f"HTTP, {clients} client{'s' if clients > 1 else ''}"
@@ -161,6 +165,7 @@ def _over_http(ports: Sequence[int], tool: Tool, clients: int, calls: int) -> li
     body = tool.message(1)
     head = (
         "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {TOKEN}\r\n"
         f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {_VERSION}\r\n"
         f"Mcp-Method: tools/call\r\nMcp-Name: {tool.name}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
@@ -237,7 +242,7 @@ def _http(name: str, server: StdioServerParameters, tool: Tool, *options: str, i
     running: list[subprocess.Popen[bytes]] = []
     try:
         for port in ports:
-            command = [server.command, *server.args, *options, str(port)]
+            command = [server.command, *server.args, *(option.format(port=port) for option in options)]
             running.append(subprocess.Popen(command, env=server.env, stderr=subprocess.DEVNULL))
             _wait_for(port, running[-1])
         yield Server(name, [psutil.Process(process.pid) for process in running], tool, ports)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from lambda_warden.manifests.watch import Watcher
 from lambda_warden.settings import Settings
 from lambda_warden.telemetry.logs import configure_logging
 from lambda_warden.transport.authentication.verifier import identity_from
-from lambda_warden.transport.http import serve_http
+from lambda_warden.transport.http import listen, serve_http
 from lambda_warden.transport.stdio import serve_stdio
 
 _PATHS = UserPath(path_type=Path)
@@ -86,17 +86,9 @@ def main() -> None:
     help="The allowlist: a file, or a folder of them. May be given several times; in the variable, parted by :.",
 )
 @click.option("--demo", "demo", is_flag=True, help="Serve the embedded demo endpoint and its functions instead.")
-@click.option(
-    "--transport",
-    type=click.Choice(["stdio", "streamable-http"]),
-    default="stdio",
-    show_default=True,
-    help="streamable-http has no authentication: it listens on 127.0.0.1 only, and calls are approved out of band.",
-)
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="For streamable-http.")
 @settings_options
-def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **options: Any) -> None:
-    """Serve MCP: on stdin and stdout, or over HTTP on this machine.
+def serve(manifests: tuple[Path, ...], demo: bool, **options: Any) -> None:
+    """Serve MCP: on stdin and stdout, or over HTTP.
 
     Every option is also an environment variable: --endpoint-url is LAMBDA_WARDEN_ENDPOINT_URL.
     AWS credentials and config files are found as boto3 finds them.
@@ -106,10 +98,10 @@ def serve(manifests: tuple[Path, ...], demo: bool, transport: str, port: int, **
     if demo:
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
-            _serve([environment.manifest], settings_of(options), transport, port)
+            _serve([environment.manifest], settings_of(options))
     else:
         _warn_of_manifests_in(Path.cwd(), manifests)
-        _serve(manifests, settings_of(options), transport, port)
+        _serve(manifests, settings_of(options))
 
 
 @main.command()
@@ -169,24 +161,25 @@ def _warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
             )
 
 
-def _serve(manifests: Sequence[Path], settings: Settings, transport: str, port: int) -> None:
+def _serve(manifests: Sequence[Path], settings: Settings) -> None:
     loaded = _load(manifests)
     configure_logging(settings.log_level, settings.log_format)
     try:
-        identity = identity_from(settings) if transport != "stdio" else None
-        authentic = transport == "stdio"
-        warden = Warden(settings, loaded, authentic=authentic, identity=identity, on_end=_start_telemetry(settings))
+        with ExitStack() as stack:
+            listener = stack.enter_context(listen(settings)) if settings.http is not None else None
+            identity = identity_from(settings) if listener is not None else None
+            # Over stdio, and with the token of --http-token-file, it is this machine's user.
+            warden = Warden(
+                settings, loaded, authentic=identity is None, identity=identity, on_end=_start_telemetry(settings)
+            )
+            watcher = Watcher(manifests, loaded, warden.apply, warden.reload_failed)
+            stack.enter_context(_reloading(watcher, warden) if settings.reload else _hangup_ignored())
+            if listener is None:
+                anyio.run(serve_stdio, warden)
+            else:
+                anyio.run(serve_http, warden, settings, listener)
     except SettingsError as error:
         raise _Problems(str(error)) from None
-    with (
-        _reloading(Watcher(manifests, loaded, warden.apply, warden.reload_failed), warden)
-        if settings.reload
-        else _hangup_ignored()
-    ):
-        if transport == "stdio":
-            anyio.run(serve_stdio, warden)
-        else:
-            anyio.run(serve_http, warden, port)
 
 
 @contextmanager

@@ -128,6 +128,22 @@ class Settings(BaseModel):
     auth_tenant_claim: Annotated[str | None, Option(default="none")] = Field(
         default=None, description="claim that names the caller's tenant, for rules with `tenants: caller`"
     )
+    http: Annotated[str | None, Option(default="stdin and stdout")] = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
+        description="HOST:PORT to serve streamable HTTP at, as 127.0.0.1:8000; port 0 is any free one",
+    )
+    http_token_file: Annotated[Path, Option(default="http-token in the user's state folder")] = Field(
+        default_factory=lambda: state_file("http-token"),
+        description="file with the token that clients send over HTTP, made if it isn't there",
+    )
+    http_allowed_hosts: Annotated[tuple[str, ...], Option(flag="http-allowed-host", default="that of --public-url")] = (
+        Field(default=(), description="further name that clients call the HTTP server by; may be given several times")
+    )
+    session_idle: float = Field(
+        default=1800, gt=0, description="seconds after which a session of revision 2025-11-25 that nobody uses ends"
+    )
+    session_limit: int = Field(default=1000, ge=1, description="sessions at once; one more is refused")
     approval_timeout: float = Field(
         default=300, gt=0, le=570, description="seconds to wait for a person's answer, at most 570"
     )

@@ -2,7 +2,7 @@
 //
 //   node client.mjs '{"sdk": "v1" | "v2", "mode": "legacy" | "auto", "timeout": MILLISECONDS, "server": SERVER}'
 //
-// SERVER is {"url": …}, or {"command": …, "args": […], "env": {…}} over stdio. Each line of standard input is a call,
+// SERVER is {"url": …, "headers": {…}}, or {"command": …, "args": […], "env": {…}} over stdio. Each line of standard input is a call,
 // {"id": …, "tool": …, "arguments": {…}}, answered by a line {"id": …, "result": …} or {"id": …, "error": …}, in the
 // order in which the calls end. It ends with its standard input.
 
@@ -12,7 +12,7 @@ const { sdk, mode, timeout, server } = JSON.parse(process.argv[2]);
 const { Client, StreamableHTTPClientTransport, StdioClientTransport } = await load(sdk);
 
 const transport = server.url
-  ? new StreamableHTTPClientTransport(new URL(server.url))
+  ? new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers: server.headers } })
   : new StdioClientTransport({ ...server, stderr: "inherit" });
 const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
 await client.connect(transport);

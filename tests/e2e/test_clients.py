@@ -20,7 +20,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from lambda_warden.local.demo import DemoEnvironment
 from support import loopback_only
 from support.processes import listeners
-from support.servers import serve_http
+from support.servers import HttpServer, serve_http
 from support.warden import check_of, stdio, structured
 
 pytestmark = pytest.mark.anyio
@@ -38,8 +38,8 @@ async def test_stdio(mode: str, revision: str, demo: DemoEnvironment, tmp_path: 
 
 
 @pytest.mark.parametrize(("mode", "revision"), ERAS.items())
-async def test_streamable_http(mode: str, revision: str, http_url: str) -> None:
-    async with Client(http_url, mode=mode) as client:
+async def test_streamable_http(mode: str, revision: str, http: HttpServer) -> None:
+    async with Client(http.transport(), mode=mode) as client:
         assert client.protocol_version == revision
         await _check(client)
 
@@ -63,8 +63,8 @@ async def test_a_person_is_asked_through_the_client(mode: str, demo: DemoEnviron
     assert all('"amount":1' in question for question in asked)
 
 
-async def test_streamable_http_listens_on_this_machine_only(http_url: str) -> None:
-    assert listeners(psutil.Process()) >= {urlsplit(http_url).netloc}
+async def test_streamable_http_listens_on_this_machine_only(http: HttpServer) -> None:
+    assert listeners(psutil.Process()) >= {urlsplit(http.url).netloc}
     assert {address.rsplit(":", 1)[0] for address in listeners(psutil.Process())} == {"127.0.0.1"}
 
 
@@ -105,6 +105,6 @@ def _inspect(command: str, arguments: list[str], home: Path, *method: str) -> di
 
 
 @pytest.fixture(scope="module")
-def http_url(demo: DemoEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve_http(demo.manifest, tmp_path_factory.mktemp("home")) as url:
-        yield url
+def http(demo: DemoEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    with serve_http(demo.manifest, tmp_path_factory.mktemp("home")) as server:
+        yield server

@@ -10,17 +10,24 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
 import yaml
 from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from support.npm import CONFORMANCE, NODE, needs_npm
-from support.servers import serve_http
+from support.servers import HttpServer, serve_http
 from support.warden import allow, write_manifest
 
 pytestmark = [needs_npm, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -40,7 +47,7 @@ REVISIONS = ["2025-11-25", "2026-07-28"]
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_what_fails_is_known_and_fails_on_a_bare_server_too(revision: str, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f")])
-    with serve_http(manifest, tmp_path) as url:
+    with serve_http(manifest, tmp_path) as server, sending_the_token_of(server) as url:
         failed, passed = run_suite(url, revision, tmp_path / "warden")
     with serve_bare() as url:
         failed_bare, passed_bare = run_suite(url, revision, tmp_path / "bare")
@@ -69,11 +76,39 @@ def run_suite(url: str, revision: str, folder: Path) -> tuple[Checks, Checks]:
 
 
 @contextmanager
+def sending_the_token_of(warden: HttpServer) -> Iterator[str]:
+    """A proxy before a server, since the suite can't be told of a header."""
+    client = httpx2.AsyncClient(base_url=warden.origin, timeout=None)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    async def forward(request: Request) -> Response:
+        headers = [*request.headers.raw, (b"authorization", f"Bearer {warden.token}".encode())]
+        wanted = client.build_request(request.method, request.url.path, headers=headers, content=await request.body())
+        answer = await client.send(wanted, stream=True)
+        done = BackgroundTask(answer.aclose)
+        return StreamingResponse(answer.aiter_raw(), answer.status_code, dict(answer.headers), background=done)
+
+    routes = [Route("/{path:path}", forward, methods=["GET", "POST", "DELETE"])]
+    with serving(Starlette(routes=routes, lifespan=lifespan)) as url:
+        yield url
+
+
+@contextmanager
 def serve_bare() -> Iterator[str]:
     """Serve one tool that does nothing, over HTTP."""
     bare = MCPServer[None]("bare")
     bare.tool()(nothing)
-    server = uvicorn.Server(uvicorn.Config(bare.streamable_http_app(), port=0, log_level="error"))
+    with serving(bare.streamable_http_app()) as url:
+        yield url
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

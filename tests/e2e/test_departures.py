@@ -124,7 +124,7 @@ async def test_each_intent_starts_once_and_is_answered(
 
     with ExitStack() as stack:
         http = stack.enter_context(serve_http(manifest, tmp_path, *options)) if transport == "http" else None
-        server = http or stdio(manifest, tmp_path, *options)
+        server = http.transport() if http else stdio(manifest, tmp_path, *options)
         async with Client(server, mode=mode) as client, anyio.create_task_group() as group:
             for intent in intents:
                 group.start_soon(pursue, intent, client)

@@ -15,7 +15,7 @@ from mcp import Client
 
 from support import wire
 from support.scripted_endpoint import Held, ScriptedEndpoint
-from support.servers import serve_http
+from support.servers import HttpServer, serve_http
 from support.warden import allow, structured, write_manifest
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ CALL: dict[str, Any] = {"function": "f:live", "payload": 1}
 MODES = pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
 
 
-def serving(folder: Path, url: str) -> AbstractContextManager[str]:
+def serving(folder: Path, url: str) -> AbstractContextManager[HttpServer]:
     manifest = write_manifest(folder, url, [allow("f", timeout_seconds=900)])
     return serve_http(manifest, folder, "--records", str(folder / "records.sqlite3"))
 
@@ -35,12 +35,12 @@ def serving(folder: Path, url: str) -> AbstractContextManager[str]:
 async def test_the_call_of_a_client_that_cancels_goes_on_and_is_adopted(
     mode: str, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, endpoint.url) as url:
-        async with Client(url, mode=mode) as client, anyio.create_task_group() as group:
+    with serving(tmp_path, endpoint.url) as server:
+        async with Client(server.transport(), mode=mode) as client, anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "invoke_function", CALL)
             await anyio.to_thread.run_sync(held.wait_for)
             group.cancel_scope.cancel()
-        await assert_adopted(url, mode, held)
+        await assert_adopted(server, mode, held)
     assert len(endpoint.started) == 1
 
 
@@ -49,18 +49,18 @@ async def test_the_call_of_a_client_that_disconnects_goes_on_and_is_adopted(
     mode: str, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     """It says nothing: its connection ends."""
-    with serving(tmp_path, endpoint.url) as url:
-        with closing(await anyio.to_thread.run_sync(posted, url, mode)):
+    with serving(tmp_path, endpoint.url) as server:
+        with closing(await anyio.to_thread.run_sync(posted, server, mode)):
             await anyio.to_thread.run_sync(held.wait_for)
-        await assert_adopted(url, mode, held)
+        await assert_adopted(server, mode, held)
     assert len(endpoint.started) == 1
 
 
-def posted(url: str, mode: str) -> HTTPConnection:
+def posted(server: HttpServer, mode: str) -> HTTPConnection:
     """A connection on which a call was made, and no answer read."""
-    legacy, address = mode == "legacy", urlsplit(url)
+    legacy, address = mode == "legacy", urlsplit(server.url)
     connection = HTTPConnection(address.netloc, timeout=WAIT)
-    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    headers = server.headers
     if legacy:
         connection.request("POST", address.path, wire.handshake().splitlines()[0], headers)
         opened = connection.getresponse()
@@ -72,9 +72,9 @@ def posted(url: str, mode: str) -> HTTPConnection:
     return connection
 
 
-async def assert_adopted(url: str, mode: str, held: Held) -> None:
+async def assert_adopted(server: HttpServer, mode: str, held: Held) -> None:
     """The same call from a new connection starts nothing, and gets the answer of the one that was left."""
-    async with Client(url, mode=mode) as client:
+    async with Client(server.transport(), mode=mode) as client:
         with anyio.fail_after(WAIT):
             while True:
                 met = structured(await client.call_tool("invoke_function", {**CALL, "wait_seconds": 0}))

@@ -19,7 +19,7 @@ from lambda_warden.model.result import OUTSIDE_DATA
 from lambda_warden.results.kept import KeptResults
 from lambda_warden.tools.resources import RESOURCE_BYTES
 from support.kept import CALL, FUNCTION, RECORDS, as_json, keep_returned, opened
-from support.servers import serve_http
+from support.servers import HttpServer, serve_http
 from support.warden import allow, stdio, structured, text_of, write_manifest
 
 pytestmark = pytest.mark.anyio
@@ -49,15 +49,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def http_url(folder: Path) -> Iterator[str]:
-    with serve_http(folder / "manifest.yaml", folder, "--records", str(folder / "records.sqlite3")) as url:
-        yield url
+def http(folder: Path) -> Iterator[HttpServer]:
+    with serve_http(folder / "manifest.yaml", folder, "--records", str(folder / "records.sqlite3")) as server:
+        yield server
 
 
 @pytest.fixture(params=["stdio", "http"])
-def server(request: pytest.FixtureRequest, folder: Path, http_url: str) -> Any:
+def server(request: pytest.FixtureRequest, folder: Path, http: HttpServer) -> Any:
     if request.param == "http":
-        return http_url
+        return http.transport()
     return stdio(folder / "manifest.yaml", folder, "--records", str(folder / "records.sqlite3"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx2
 import psutil
 import pytest
 from mcp import Client
@@ -23,6 +23,7 @@ from mcp import Client
 from support import wire
 from support.audit import reading, verify
 from support.scripted_endpoint import Held, ScriptedEndpoint, scripted_endpoint
+from support.servers import SERVING, HttpServer, over_http, token_in
 from support.warden import Rule, allow, check_of, stdio, structured, write_manifest
 
 WAIT = 60.0
@@ -326,13 +327,12 @@ def test_a_server_that_is_killed_leaves_an_intent_that_shows_as_unknown(
 
 
 @contextmanager
-def serving_http(folder: Path, url: str, *options: str) -> Iterator[tuple[Server, str]]:
-    options = ("--transport", "streamable-http", "--port", "0", *options)
-    with served(folder, url, *options) as server:
-        until(lambda: re.search(r"http://127\.0\.0\.1:\d+/mcp\n", server.stderr))
-        found = re.search(r"http://127\.0\.0\.1:\d+", server.stderr)
+def serving_http(folder: Path, url: str, *options: str) -> Iterator[tuple[Server, HttpServer]]:
+    with served(folder, url, *over_http(folder), *options) as server:
+        until(lambda: SERVING.search(server.stderr))
+        found = SERVING.search(server.stderr)
         assert found is not None
-        yield server, f"{found[0]}/mcp"
+        yield server, HttpServer(found["url"], token_in(folder))
 
 
 @pytest.mark.anyio
@@ -345,8 +345,8 @@ async def test_over_http_a_signal_ends_it_after_what_is_under_way(
     async def call(client: Client) -> None:
         results.append(structured(await client.call_tool("invoke_function", {"function": "f:live", "payload": 1})))
 
-    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "60") as (server, url):
-        async with Client(url, mode=mode) as client, anyio.create_task_group() as group:
+    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "60") as (server, http):
+        async with Client(http.transport(), mode=mode) as client, anyio.create_task_group() as group:
             await client.list_tools()  # or else the client would ask for them once it has the result
             group.start_soon(call, client)
             await anyio.to_thread.run_sync(held.wait_for)
@@ -369,8 +369,8 @@ async def test_over_http_what_outlasts_the_grace_is_unknown_on_record(
     async def call(client: Client) -> None:
         results.append(structured(await client.call_tool("invoke_function", {"function": "f:live"})))
 
-    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "0.2") as (server, url):
-        async with Client(url, mode=mode) as client, anyio.create_task_group() as group:
+    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "0.2") as (server, http):
+        async with Client(http.transport(), mode=mode) as client, anyio.create_task_group() as group:
             await client.list_tools()
             group.start_soon(call, client)
             await anyio.to_thread.run_sync(held.wait_for)
@@ -382,13 +382,47 @@ async def test_over_http_what_outlasts_the_grace_is_unknown_on_record(
 
 
 @pytest.mark.anyio
+async def test_over_http_no_call_begins_once_it_ends_and_load_balancers_are_told(
+    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    modern = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "invoke_function"}
+    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "60") as (server, http):
+
+        async def call(name: str) -> httpx2.Response:
+            async with httpx2.AsyncClient(timeout=WAIT) as client:
+                content = wire.invoke(1, function=f"{name}:live")
+                return await client.post(http.url, headers=http.headers | modern, content=content)
+
+        answers: list[httpx2.Response] = []
+
+        async def first() -> None:
+            answers.append(await call("f"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            await anyio.to_thread.run_sync(held.wait_for)
+            server.signal(signal.SIGTERM)
+            async with httpx2.AsyncClient(base_url=http.origin, timeout=WAIT) as client:
+                with anyio.fail_after(WAIT):
+                    while (await client.get("/ready")).status_code != 503:
+                        await anyio.sleep(0.01)
+                assert (await client.get("/health")).status_code == 200
+            refused = await call("quick")
+            held.release()
+        assert (refused.status_code, refused.headers["retry-after"], refused.json()["id"]) == (503, "5", 1)
+        assert '"outcome":"succeeded"' in answers[0].text
+        assert await anyio.to_thread.run_sync(server.end) == -signal.SIGTERM
+        assert server.kinds() == ["intent", "outcome"]
+
+
+@pytest.mark.anyio
 @SIGNALS
 async def test_over_http_a_second_signal_ends_it_at_once(
     number: signal.Signals, held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "960") as (server, url):
+    with serving_http(tmp_path, endpoint.url, "--shutdown-grace", "960") as (server, http):
         async with anyio.create_task_group() as group:
-            group.start_soon(_call_whatever_becomes_of_it, url)
+            group.start_soon(_call_whatever_becomes_of_it, http)
             await anyio.to_thread.run_sync(held.wait_for)
             server.signal(number)
             await anyio.to_thread.run_sync(until_signals_end_it, server)
@@ -397,7 +431,7 @@ async def test_over_http_a_second_signal_ends_it_at_once(
         assert server.kinds() == ["intent"]
 
 
-async def _call_whatever_becomes_of_it(url: str) -> None:
+async def _call_whatever_becomes_of_it(http: HttpServer) -> None:
     with suppress(Exception):
-        async with Client(url) as client:
+        async with Client(http.transport()) as client:
             await client.call_tool("invoke_function", {"function": "f:live"})

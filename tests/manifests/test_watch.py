@@ -237,7 +237,7 @@ async def test_the_next_call_is_decided_on_by_the_changed_manifest(
     with ExitStack() as stack:
         server: Any = stdio(path, tmp_path, *records)
         if transport != "stdio":
-            server = stack.enter_context(serve_http(path, tmp_path, *records))
+            server = stack.enter_context(serve_http(path, tmp_path, *records)).transport()
         async with Client(server) as client:
             for name, other in (("g", "f"), ("f", "g"), ("g", "f")):
                 write_manifest(tmp_path, endpoint.url, [allow(name)])

@@ -27,6 +27,9 @@ _TIMEOUT_SECONDS = 90
 _EXECUTION_TESTS = "tests/security/test_durable_executions.py"
 _PAGE_TESTS = "tests/approvals_page/test_page.py"
 _TELLING_TESTS = "tests/approvals/test_telling.py"
+_HOSTILE = "transport/test_hostile_http.py::test_"
+_BOUNDS = "transport/test_http_bounds.py::test_"
+_ENDING = "e2e/test_shutdown.py::test_over_http_no_call_begins_once_it_ends_and_load_balancers_are_told"
 _OPERATOR_TESTS = "tests/security/test_operator_redaction.py"
 
 
@@ -1182,13 +1185,6 @@ MUTANTS = [
         "tests/security/test_approval.py",
     ),
     Mutant(
-        "HTTP passes for authentic",
-        "cli.py",
-        'authentic = transport == "stdio"',
-        "authentic = True",
-        "tests/security/test_approval.py",
-    ),
-    Mutant(
         "any answer is a yes",
         "approvals/client.py",
         'return "approved" if isinstance(form, Approval) and form.approve is True else "declined"',
@@ -1516,7 +1512,7 @@ MUTANTS = [
     ),
     Mutant(
         "a like id cancels another request over HTTP",
-        "transport/http.py",
+        "transport/http_messages.py",
         "        if self._cancels_another(message, session):",
         "        if False:",
         "tests/transport/test_any_line.py",
@@ -1859,7 +1855,7 @@ MUTANTS = [
     ),
     Mutant(
         "two requests of a session share an id",
-        "transport/http.py",
+        "transport/http_messages.py",
         "        if key in self._under_way:\n",
         "        if False:\n",
         "tests/transport/test_any_line.py",
@@ -1885,12 +1881,151 @@ MUTANTS = [
         "    if True:\n",
         "tests/manifests/test_watch.py",
     ),
-    Mutant(
-        "the server listens everywhere",
-        "transport/http.py",
-        'HOST: Final = "127.0.0.1"',
-        'HOST: Final = "0.0.0.0"',
-        "tests/e2e/test_clients.py",
+    *(
+        Mutant(name, f"transport/{file}", old, new, f"tests/{tests}")
+        for tests, name, file, old, new in (
+            (
+                _HOSTILE + "another_address_than_this_machines_is_refused_without_an_identity_provider",
+                "the server listens everywhere",
+                "http.py",
+                "    if not (_is_loopback(host) or identity_provider_configured(settings)):\n",
+                "    if False:\n",
+            ),
+            (
+                _HOSTILE + "a_request_with_another_header_is_refused",
+                "any token is the user's",
+                "local_token.py",
+                "        if not hmac.compare_digest(token.encode(), self._token):\n",
+                "        if False:\n",
+            ),
+            (
+                _HOSTILE + "a_file_that_others_could_know_or_choose_the_token_of_is_refused",
+                "a token file that others can read is taken",
+                "local_token.py",
+                "or stat.S_IMODE(status.st_mode) & 0o077:",
+                "or False:",
+            ),
+            (
+                _HOSTILE + "a_file_that_others_could_know_or_choose_the_token_of_is_refused",
+                "a link leads to the token",
+                "local_token.py",
+                "os.O_RDONLY | os.O_NOFOLLOW",
+                "os.O_RDONLY",
+            ),
+            (
+                _HOSTILE + "servers_that_start_at_once_have_one_token",
+                "servers that start at once make two tokens",
+                "local_token.py",
+                "            os.link(new, path)",
+                "            path.write_bytes(Path(new).read_bytes()), path.chmod(0o600)",
+            ),
+            (
+                _HOSTILE + "the_token_is_made_for_its_user_alone_kept_and_not_written_to_stderr",
+                "the token stands on stderr",
+                "http.py",
+                "$(cat {file})",
+                "{settings.http_token_file.read_text()}",
+            ),
+            (
+                _HOSTILE + "a_request_with_another_header_is_refused",
+                "any site and name will do",
+                "http_app.py",
+                "    return TransportSecuritySettings(\n",
+                "    return TransportSecuritySettings(enable_dns_rebinding_protection=False,\n",
+            ),
+            (
+                _HOSTILE + "what_a_proxy_could_read_in_another_way_is_refused",
+                "a length and chunks pass",
+                "http_app.py",
+                'elif {b"transfer-encoding", b"content-length"} <= names:',
+                "elif False:",
+            ),
+            (
+                _HOSTILE + "a_request_with_another_header_is_refused",
+                "headers of any size pass",
+                "http_app.py",
+                "> HEADER_BYTES:",
+                "> 10**9:",
+            ),
+            (
+                _HOSTILE + "neither_tokens_nor_queries_nor_claims_of_proxies_are_logged",
+                "queries are logged",
+                "http_app.py",
+                'scope["query_string"] = b""',
+                "pass",
+            ),
+            (
+                _HOSTILE + "a_body_that_is_too_long_is_answered_and_not_broken_off",
+                "a long body is broken off",
+                "http_messages.py",
+                "while more and size <= _READ_BYTES:",
+                "while more and size <= MESSAGE_BYTES:",
+            ),
+            (
+                _BOUNDS + "a_client_that_takes_too_long_is_cut_off",
+                "a slow client keeps its connection",
+                "http_connections.py",
+                "            self._reading = self.loop.call_later(seconds, self.transport.abort)\n",
+                "            pass\n",
+            ),
+            (
+                _BOUNDS + "a_client_that_takes_no_answer_is_cut_off",
+                "a client that takes nothing keeps its connection",
+                "http_connections.py",
+                "        self._writing = self.loop.call_later(self.write_seconds, self.transport.abort)\n",
+                "        pass\n",
+            ),
+            (
+                _BOUNDS + "more_connections_than_there_may_be_are_refused",
+                "there are any number of connections",
+                "http_connections.py",
+                "len(self.connections) > self.limit_concurrency + _TOLD:",
+                "False:",
+            ),
+            (
+                _BOUNDS + "large_messages_have_room_together_or_wait",
+                "large messages take any memory",
+                "http_messages.py",
+                "        if self._held + added > HELD_BYTES:\n",
+                "        if False:\n",
+            ),
+            (
+                _BOUNDS + "one_session_more_than_there_may_be_is_refused",
+                "there are any number of sessions",
+                "http_app.py",
+                "max_sessions=settings.session_limit",
+                "max_sessions=None",
+            ),
+            (
+                _BOUNDS + "a_session_that_nobody_uses_ends",
+                "sessions never end",
+                "http_app.py",
+                "session_idle_timeout=settings.session_idle",
+                "session_idle_timeout=None",
+            ),
+            (
+                _BOUNDS + "a_session_is_that_of_who_opened_it_and_has_no_id_of_a_clients_choice",
+                "a session is anybody's",
+                "http_app.py",
+                "        ReadableMessages(manager.handle_request, readiness),\n",
+                "        ReadableMessages(lambda s, *x: manager.handle_request({**s, 'user': 0}, *x), readiness),\n",
+            ),
+            (
+                _BOUNDS + "it_is_ready_while_calls_would_be_decided_on_and_recorded",
+                "it is ready without its records",
+                "readiness.py",
+                "if self.draining or await self._found():",
+                "if self.draining:",
+            ),
+            (
+                _ENDING,
+                "calls begin while the server ends",
+                "http_messages.py",
+                "        if self._readiness.draining:\n",
+                "        if False:\n",
+            ),
+            (_ENDING, "it is ready while it ends", "readiness.py", "if self.draining or await", "if await"),
+        )
     ),
     Mutant(
         "descriptions of AWS stand among our own words",

@@ -113,20 +113,27 @@ async def test_a_client_that_can_ask_nobody_gets_a_denial_that_says_so(
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_over_http_anybody_could_be_the_person_so_nothing_is_approved(
+async def test_over_http_who_has_the_token_is_asked(mode: str, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    person = Person(YES)
+    manifest = write_manifest(tmp_path, endpoint.url, [REFUND])
+    with serve_http(manifest, tmp_path, "--records", str(tmp_path / "records.sqlite3")) as server:
+        async with Client(server.transport(), mode=mode, elicitation_callback=person) as client:
+            result = await Warden(client, tmp_path / "records.sqlite3").invoke("refund:live", payload=PAYLOAD)
+    assert (result["outcome"], len(person.questions), len(endpoint.started)) == ("succeeded", 1, 1)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_where_nobody_knows_who_calls_anybody_could_be_the_person_so_nothing_is_approved(
     mode: str, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     person = Person(YES)
-    manifest = write_manifest(tmp_path, endpoint.url, [REFUND, allow("lookup", effect="read")])
-    records = tmp_path / "records.sqlite3"
-    with serve_http(manifest, tmp_path, "--records", str(records)) as url:
-        async with Client(url, mode=mode, elicitation_callback=person) as client:
-            running = Warden(client, records)
-            result = await running.invoke("refund:live", payload=PAYLOAD)
-            asked = await running.dry_run("refund:live", payload=PAYLOAD)
-            listed = await running.list_functions()
-            read = await running.list_functions(effect="read")
-            other = await running.invoke("lookup:live", payload=PAYLOAD)
+    rules = REFUND, allow("lookup", effect="read")
+    async with warden(tmp_path, endpoint.url, *rules, person=person, mode=mode, authentic=False) as running:
+        result = await running.invoke("refund:live", payload=PAYLOAD)
+        asked = await running.dry_run("refund:live", payload=PAYLOAD)
+        listed = await running.list_functions()
+        read = await running.list_functions(effect="read")
+        other = await running.invoke("lookup:live", payload=PAYLOAD)
     for told in (result, asked):
         assert check_of(told, "approval")["passed"] is False
         assert "HTTP without authentication" in check_of(told, "approval")["reason"]

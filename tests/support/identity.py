@@ -22,6 +22,8 @@ from lambda_warden import app
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
 from lambda_warden.transport.authentication.verifier import identity_from
+from lambda_warden.transport.http_app import make_app
+from lambda_warden.transport.readiness import Readiness
 from support.issuer import RESOURCE, Issuer
 from support.warden import Rule, Warden, write_manifest
 
@@ -77,9 +79,16 @@ async def identity_warden(
             **settings,
         }
     )
-    warden = app.Warden(made, loaded, authentic=False, identity=identity_from(made))
+    identity = identity_from(made)
+    assert identity is not None
+    warden = app.Warden(made, loaded, authentic=False, identity=identity)
     served = uvicorn.Server(
-        uvicorn.Config(warden.server.streamable_http_app(), host="127.0.0.1", port=0, log_config=None)
+        uvicorn.Config(
+            make_app(warden, made, Readiness(warden), identity.verifier, identity.auth),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+        )
     )
     thread = threading.Thread(target=served.run, daemon=True)
     thread.start()

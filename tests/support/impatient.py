@@ -16,6 +16,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client, MCPError, StdioServerParameters
 
 from support.npm import CLIENTS, NODE
+from support.servers import HttpServer
 
 Kind = Literal[
     "python", "python-legacy", "typescript", "typescript-v1", "typescript-legacy", "openai-agents", "fastmcp"
@@ -29,8 +30,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     "openai-agents",
     "fastmcp",
 )
-Server = str | StdioServerParameters
-"""The URL of a server, or how to start one."""
+Server = HttpServer | StdioServerParameters
+"""A server that runs, or how to start one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ async def connected(kind: Kind, server: Server, timeout: float) -> AsyncIterator
 def _python(mode: str) -> Callable[[Server, float], Any]:
     @asynccontextmanager
     async def connect(server: Server, timeout: float) -> AsyncIterator[Call]:
-        async with Client(server, mode=mode) as client:
+        reached = server.transport() if isinstance(server, HttpServer) else server
+        async with Client(reached, mode=mode) as client:
 
             async def call(tool: str, arguments: dict[str, Any]) -> Got:
                 try:
@@ -77,8 +79,9 @@ def _python(mode: str) -> Callable[[Server, float], Any]:
 async def _openai_agents(server: Server, timeout: float) -> AsyncIterator[Call]:
     agents = pytest.importorskip("agents.mcp")
     options: dict[str, Any] = {"client_session_timeout_seconds": timeout}
-    if isinstance(server, str):
-        connection = agents.MCPServerStreamableHttp({"url": server}, **options)
+    if isinstance(server, HttpServer):
+        reached = {"url": server.url, "headers": server.authorization}
+        connection = agents.MCPServerStreamableHttp(reached, **options)
     else:
         connection = agents.MCPServerStdio(server.model_dump(exclude_none=True), **options)
     async with connection as client:
@@ -96,10 +99,12 @@ async def _openai_agents(server: Server, timeout: float) -> AsyncIterator[Call]:
 @asynccontextmanager
 async def _fastmcp(server: Server, timeout: float) -> AsyncIterator[Call]:
     fastmcp = pytest.importorskip("fastmcp")
-    transport: Any = server
-    if not isinstance(server, str):
-        stdio = pytest.importorskip("fastmcp.client.transports").StdioTransport
-        transport = stdio(server.command, server.args, env=os.environ | (server.env or {}), keep_alive=False)
+    transports = pytest.importorskip("fastmcp.client.transports")
+    if isinstance(server, HttpServer):
+        transport = transports.StreamableHttpTransport(server.url, headers=server.authorization)
+    else:
+        environment = os.environ | (server.env or {})
+        transport = transports.StdioTransport(server.command, server.args, env=environment, keep_alive=False)
     async with fastmcp.Client(transport, timeout=timeout) as client:
 
         async def call(tool: str, arguments: dict[str, Any]) -> Got:
@@ -116,8 +121,8 @@ def _typescript(sdk: str, mode: str) -> Callable[[Server, float], Any]:
     @asynccontextmanager
     async def connect(server: Server, timeout: float) -> AsyncIterator[Call]:
         reached = (
-            {"url": server}
-            if isinstance(server, str)
+            {"url": server.url, "headers": server.authorization}
+            if isinstance(server, HttpServer)
             else {"command": server.command, "args": server.args, "env": os.environ | (server.env or {})}
         )
         options = {"sdk": sdk, "mode": mode, "timeout": round(timeout * 1000), "server": reached}

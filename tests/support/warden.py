@@ -116,16 +116,20 @@ async def warden(
     mode: str = "auto",
     keys: Mapping[str, Any] | None = None,
     target: Mapping[str, Any] | None = None,
+    authentic: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Warden]:
     """A server in this process, and a client connected to it without a transport between them.
 
     `person` answers what the server asks; without one the client can't ask anybody. `extensions` are those that the
-    client declares. `keys` are further keys of the manifest, and `target` of its target.
+    client declares. `authentic`: it is known who the client is. `keys` are further keys of the
+    manifest, and `target` of its target.
     """
     loaded = load_manifests([write_manifest(folder, url, rules, regions, target=target or {}, **(keys or {}))])
     records = folder / "records.sqlite3"
-    inside = app.Warden(Settings(**{"records": records, "sign_requests": False, **settings}), loaded)
+    inside = app.Warden(
+        Settings(**{"records": records, "sign_requests": False, **settings}), loaded, authentic=authentic
+    )
     async with Client(inside.server, elicitation_callback=person, extensions=extensions, mode=mode) as client:
         client.session._tool_output_validators = _VALIDATORS
         yield Warden(client, records, inside)

@@ -282,14 +282,14 @@ async def test_a_task_outlives_its_server(held: Held, endpoint: ScriptedEndpoint
     other = endpoint.behaviours["g"] = Held()
     manifest = write_manifest(tmp_path, endpoint.url, [RULE, allow("g", timeout_seconds=900)])
     options = ("--records", str(tmp_path / "records.sqlite3"), "--shutdown-grace", "0")
-    with serve_http(manifest, tmp_path, *options) as url:
-        async with Client(url, extensions=[Tasks()]) as client:
+    with serve_http(manifest, tmp_path, *options) as server:
+        async with Client(server.transport(), extensions=[Tasks()]) as client:
             ids = [(await invoke(client.session, function=f"{name}:live", wait_seconds=0))["taskId"] for name in "fg"]
             await anyio.to_thread.run_sync(held.wait_for)
             other.release()
             before = await ended(client.session, ids[1])
-    with serve_http(manifest, tmp_path, *options) as url:
-        async with Client(url, extensions=[Tasks()]) as client:
+    with serve_http(manifest, tmp_path, *options) as server:
+        async with Client(server.transport(), extensions=[Tasks()]) as client:
             given_up, after = [await ask(client.session, "tasks/get", task_id) for task_id in ids]
     assert after == before
     assert (given_up["status"], given_up["result"]["isError"]) == ("completed", True)

@@ -230,12 +230,11 @@ def test_an_answer_that_crossed_its_cancel_has_reached_nobody(
 
 def test_over_http_too(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, endpoint.url, [allow("f")])
-    accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     with (
-        serve_http(manifest, tmp_path, "--records", str(tmp_path / "r.sqlite3")) as url,
+        serve_http(manifest, tmp_path, "--records", str(tmp_path / "r.sqlite3")) as server,
         httpx2.Client(timeout=WAIT) as client,
     ):
-        opened = client.post(url, headers=accept, content=wire.handshake().splitlines()[0])
+        opened = client.post(server.url, headers=server.headers, content=wire.handshake().splitlines()[0])
         session = {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
         modern = {"mcp-protocol-version": "2026-07-28"}
         for legacy, own in ((True, session), (False, modern)):
@@ -244,42 +243,48 @@ def test_over_http_too(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
                 message, expected = _message(rng, number, legacy)
                 method = message.get("method")
                 headers = {"mcp-method": method} if isinstance(method, str) and method.isprintable() else {}
-                answer = client.post(url, headers=accept | own | headers, content=json.dumps(message).encode())
+                answer = client.post(
+                    server.url, headers=server.headers | own | headers, content=json.dumps(message).encode()
+                )
                 assert answer.status_code < 500, (message, answer.text)
                 if expected:
                     assert _body(answer)["id"] in (*expected, None), message
             for body in (b"", b"\x00", b"[" * 100_000, b"[]", b'"\xff"', b"x" * 40_000_000):
-                assert client.post(url, headers=accept | own, content=body).status_code in (400, 413)
+                assert client.post(server.url, headers=server.headers | own, content=body).status_code in (400, 413)
             listing = wire.request(7, "tools/list", {}, legacy=legacy)
-            listed = client.post(url, headers=accept | own | {"mcp-method": "tools/list"}, content=listing)
+            listed = client.post(
+                server.url, headers=server.headers | own | {"mcp-method": "tools/list"}, content=listing
+            )
             assert len(_body(listed)["result"]["tools"]) > 3
 
 
 def test_over_http_an_id_that_is_under_way_is_refused(held: Held, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     """In one session its answers would share a stream."""
     manifest = write_manifest(tmp_path, endpoint.url, [allow("f")])
-    accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     call = wire.invoke(7, legacy=True, function="f:live", payload=1)
     with (
-        serve_http(manifest, tmp_path, "--records", str(tmp_path / "r.sqlite3")) as url,
+        serve_http(manifest, tmp_path, "--records", str(tmp_path / "r.sqlite3")) as server,
         httpx2.Client(timeout=WAIT) as client,
         ThreadPoolExecutor() as pool,
     ):
-        opened = client.post(url, headers=accept, content=wire.handshake().splitlines()[0])
-        headers = accept | {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
-        first = pool.submit(client.post, url, headers=headers, content=call)
+        opened = client.post(server.url, headers=server.headers, content=wire.handshake().splitlines()[0])
+        headers = server.headers | {
+            "mcp-session-id": opened.headers["mcp-session-id"],
+            "mcp-protocol-version": "2025-11-25",
+        }
+        first = pool.submit(client.post, server.url, headers=headers, content=call)
         held.wait_for()
         for other in ODD_NUMBERS:
-            cancelling = client.post(url, headers=headers, content=CANCEL % json.dumps(other))
+            cancelling = client.post(server.url, headers=headers, content=CANCEL % json.dumps(other))
             assert (cancelling.status_code, cancelling.content) == (202, b"")
         for same in (call, *(call.replace(b": 7,", b": %b," % json.dumps(other).encode()) for other in ODD_NUMBERS)):
-            second = client.post(url, headers=headers, content=same)
+            second = client.post(server.url, headers=headers, content=same)
             assert (second.status_code, _body(second)["error"]["code"]) == (400, -32600)
         held.release()
         assert _body(first.result())["result"]["structuredContent"]["payload"] == 1
         end = time.monotonic() + WAIT
         # The server forgets an id a moment after its answer has left.
-        while "error" in (again := _body(client.post(url, headers=headers, content=call))):
+        while "error" in (again := _body(client.post(server.url, headers=headers, content=call))):
             assert time.monotonic() < end
         assert again["result"]["structuredContent"]["payload"] == 1
     assert len(endpoint.started) == 2

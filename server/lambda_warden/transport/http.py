@@ -1,138 +1,158 @@
-"""Serving a warden over streamable HTTP on this machine until a signal stops it, and ending gracefully."""
+"""Serving a warden over streamable HTTP until a signal stops it, and ending gracefully."""
 
 from __future__ import annotations
 
+import ipaddress
+import shlex
 import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import uvicorn
-from mcp.server.transport_security import RequestBodyLimitMiddleware
-from mcp.shared.dispatcher import coerce_request_id
-from mcp.types import INVALID_REQUEST, JSONRPCMessage, JSONRPCRequest, RequestId
 from sse_starlette.sse import AppStatus
-from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from lambda_warden.transport.messages import MESSAGE_BYTES, UnreadableError, cancelled_id, read_message
+from lambda_warden.errors import SettingsError
+from lambda_warden.settings import Settings, identity_provider_configured
+from lambda_warden.transport.http_app import PATH, make_app
+from lambda_warden.transport.http_connections import HEADER_BYTES, BoundedConnection, connection_limit
+from lambda_warden.transport.local_token import LocalToken, read_or_make_token
+from lambda_warden.transport.readiness import Readiness
 from lambda_warden.transport.shutdown import end_at_once_by_signals
 
 if TYPE_CHECKING:
     from lambda_warden.app import Warden
 
-HOST: Final = "127.0.0.1"
-"""HTTP has no authentication here, so it is for this machine alone."""
+_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than load balancers keep an idle connection (60 s): they would send a request into one that just ends."""
+_BACKLOG: Final = 2_048
+_LAST_PORT: Final = 65_535
 _STREAMS_SECONDS: Final = 1.0
 """For answers on their way over HTTP. Then the streams end that clients keep open, which never would by themselves."""
 _CLOSE_SECONDS: Final = 3
 """When connections over HTTP are cut that have not ended by then."""
 
 
-async def serve_http(warden: Warden, port: int) -> None:
-    """Serve streamable HTTP on 127.0.0.1 until a signal comes; requests under way have their time to end.
+def listen(settings: Settings) -> socket.socket:
+    """The socket that `--http` names.
+
+    Raises:
+        SettingsError: if it can't be had, or others than this machine could reach it without an identity provider.
+    """
+    host, _, port = (settings.http or "").rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    if not (_is_loopback(host) or identity_provider_configured(settings)):
+        raise SettingsError(
+            f"--http {settings.http}: another address than this machine's own (127.0.0.1, [::1]) is served only with "
+            "authentication by an identity provider"
+        )
+    try:
+        if int(port) > _LAST_PORT:
+            raise OSError(f"ports are 0 to {_LAST_PORT}")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"--http {settings.http} can't be served: {error}") from error
+
+
+async def serve_http(warden: Warden, settings: Settings, listener: socket.socket) -> None:
+    """Serve streamable HTTP until a signal comes; requests under way have their time to end.
 
     Args:
         warden: what is served.
-        port: 0 for any that is free. The address is said on stderr.
+        settings: the operator's.
+        listener: where. The address is said on stderr.
+
+    Raises:
+        SettingsError: if the token that clients have to send can't be read or made.
     """
-    # It would end the streams that answers go out by as soon as the signal comes.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    auth, verifier = warden.server.settings.auth, warden.server._token_verifier
+    url = f"http://{_authority(listener)}{PATH}"
+    said = f"serving {url}"
+    if auth is None or verifier is None:
+        verifier = LocalToken(read_or_make_token(settings.http_token_file))
+        said += f"\n{_for_clients(url, settings)}"
+    hosts = [_authority(listener).rpartition(":")[0]]
+    if auth and auth.resource_server_url and auth.resource_server_url.host:
+        hosts.append(auth.resource_server_url.host)
+    readiness = Readiness(warden)
+    app = make_app(warden, settings, readiness, verifier, auth, hosts)
+    await HttpServer(warden, app, readiness, said).serve([listener])
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            for server in self.servers:
-                for listener in server.sockets:
-                    print(f"serving http://{HOST}:{listener.getsockname()[1]}/mcp", file=sys.stderr, flush=True)  # noqa: T201
 
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            end_at_once_by_signals()
-            await warden.drain(warden.shutdown_grace)
-            async with anyio.create_task_group() as group:
-                group.start_soon(end_streams)
-                await super().shutdown(sockets)
-                group.cancel_scope.cancel()
+class HttpServer(uvicorn.Server):
+    """Serves an application of `make_app`.
 
-    async def end_streams() -> None:
-        await anyio.sleep(_STREAMS_SECONDS)
-        AppStatus.should_exit = True
+    Args:
+        warden: whose calls have their time to end.
+        app: what is served.
+        readiness: is told when the server ends.
+        said: what stderr says once it listens.
+    """
 
-    app = warden.server.streamable_http_app(host=HOST, max_request_body_size=MESSAGE_BYTES)
-    config = uvicorn.Config(
-        RequestBodyLimitMiddleware(ReadableMessages(app), MESSAGE_BYTES),
-        host=HOST,
-        port=port,
-        log_config=None,  # its lines go where all others go
-        log_level=warden.log_level.lower(),
-        access_log=warden.log_level in ("DEBUG", "INFO"),
-        proxy_headers=False,
-        timeout_graceful_shutdown=_CLOSE_SECONDS,
+    def __init__(self, warden: Warden, app: ASGIApp, readiness: Readiness, said: str = "") -> None:
+        # It would end the streams that answers go out by as soon as the signal comes.
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+        config = uvicorn.Config(
+            app,
+            http=BoundedConnection,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level=warden.log_level.lower(),
+            access_log=warden.log_level in ("DEBUG", "INFO"),
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=connection_limit(),
+            h11_max_incomplete_event_size=HEADER_BYTES,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_CLOSE_SECONDS,
+        )
+        super().__init__(config)
+        self._warden = warden
+        self._readiness = readiness
+        self._said = said
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self._said:
+            print(self._said, file=sys.stderr, flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new calls, let those under way end, and close."""
+        self._readiness.draining = True
+        end_at_once_by_signals()
+        await self._warden.drain(self._warden.shutdown_grace)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_end_streams)
+            await super().shutdown(sockets)
+            group.cancel_scope.cancel()
+
+
+async def _end_streams() -> None:
+    await anyio.sleep(_STREAMS_SECONDS)
+    AppStatus.should_exit = True
+
+
+def _for_clients(url: str, settings: Settings) -> str:
+    """How a client is told of the token. It does not stand there itself: what goes to stderr is often kept."""
+    file = shlex.quote(str(settings.http_token_file))
+    return (
+        f"Clients have to send the token in {file}, such as by\n"
+        f'  claude mcp add --transport http lambda-warden {url} --header "Authorization: Bearer $(cat {file})"'
     )
-    await Server(config).serve()
 
 
-class ReadableMessages:
-    """Answers what is posted and can't be served, and hands on the rest.
-
-    In one session of the era of handshakes two requests with one id would share one stream, so that the first is never
-    answered: the second is refused while the first is under way. Ids are one there if the SDK takes them for one
-    number; a cancellation of exactly the id of none that is under way goes no further then.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._under_way: dict[tuple[str, RequestId], RequestId] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI has it."""
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        body = await Request(scope, receive).body()
-        try:
-            message = read_message(body)
-            session = Headers(scope=scope).get("mcp-session-id")
-            key = self._begin(message, session)
-        except UnreadableError as error:
-            answer = error.answer.model_dump_json(by_alias=True, exclude_unset=True)
-            await Response(answer, status_code=400, media_type="application/json")(scope, receive, send)
-            return
-        if self._cancels_another(message, session):
-            await Response(status_code=202)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, _again(body, receive), send)
-        finally:
-            if key is not None:
-                del self._under_way[key]
-
-    def _cancels_another(self, message: JSONRPCMessage, session: str | None) -> bool:
-        """Whether a cancellation would end another request than the one with exactly its id."""
-        cancelled = cancelled_id(message)
-        if cancelled is None or session is None:
-            return False
-        number = coerce_request_id(cancelled)
-        # A request whose client has left may still run, and is not known here: by its number it can be cancelled.
-        return self._under_way.get((session, number), number) != cancelled
-
-    def _begin(self, message: JSONRPCMessage, session: str | None) -> tuple[str, RequestId] | None:
-        if session is None or not isinstance(message, JSONRPCRequest):
-            return None
-        key = session, coerce_request_id(message.id)
-        if key in self._under_way:
-            raise UnreadableError(INVALID_REQUEST, "id: a request with this id is under way.", message.id)
-        self._under_way[key] = message.id
-        return key
+def _authority(listener: socket.socket) -> str:
+    """HOST:PORT, as URLs have it."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What was received and read, and then whatever comes."""
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return first.pop() if first else await receive()
-
-    return receive_again
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
