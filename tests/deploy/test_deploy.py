@@ -26,10 +26,6 @@ DEPLOY = ROOT / "manifests" / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
-# Of the server over HTTP for a team. Empty this set, and then remove it, when `serve` has these options.
-AWAITED = {"LAMBDA_WARDEN_HTTP"}
-
-
 class _Template(yaml.SafeLoader):
     """Reads CloudFormation's short forms (`!Ref`) as what they hold."""
 
@@ -51,7 +47,7 @@ def test_each_variable_is_one_of_an_option(name: str) -> None:
     options = {parameter.envvar for parameter in serve.params}
     set_here = set(re.findall(r"\bLAMBDA_WARDEN_[A-Z_]+\b", (DEPLOY / name).read_text()))
     assert set_here
-    assert set_here <= options | AWAITED
+    assert set_here <= options
 
 
 def test_the_containers_can_write_nowhere_else_and_have_no_more_rights_than_they_need() -> None:

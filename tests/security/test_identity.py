@@ -321,14 +321,14 @@ async def test_the_records_have_the_person_the_agent_and_the_client_and_nothing_
 async def test_the_command_serves_who_has_a_token(issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, endpoint.url, [F])
     options = ("--auth-issuer", issuer.url, "--public-url", RESOURCE, "--records", str(tmp_path / "records.sqlite3"))
-    with serve_http(manifest, tmp_path, *options) as url:
-        async with client_with(url, issuer.token()) as client:
+    with serve_http(manifest, tmp_path, *options) as server:
+        async with client_with(server.url, issuer.token()) as client:
             assert (
                 structured(await client.call_tool("invoke_function", {"function": "f:live"}))["outcome"] == "succeeded"
             )
         async with httpx2.AsyncClient() as http:
             assert (
-                await http.post(url, content=wire.request(1, "tools/list", {}), headers=headers(None))
+                await http.post(server.url, content=wire.request(1, "tools/list", {}), headers=headers(None))
             ).status_code == 401
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from support import wire
+from support.servers import over_http, token_in
 from support.warden import stdio
 
 VERSION: Final = "2026-07-28"
@@ -38,7 +39,7 @@ class Instance:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        server = stdio(self.manifest, self.home, "--transport", "streamable-http", "--port", "0", *self.options)
+        server = stdio(self.manifest, self.home, *over_http(self.home), *self.options)
         process = self._process = subprocess.Popen(
             [server.command, *server.args],
             env=os.environ | (server.env or {}),
@@ -75,10 +76,11 @@ class Instances:
 
     all: Sequence[Instance]
     port: int
+    token: str
 
     def client(self, instance: Instance | None = None) -> Client:
         """A client of the balancer, or of one instance."""
-        return Client(instance.port if instance else self.port)
+        return Client(instance.port if instance else self.port, self.token)
 
 
 @dataclass
@@ -86,6 +88,7 @@ class Client:
     """Sends one request at a time, without an SDK between."""
 
     port: int
+    token: str
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any] | None:
         """A call's structured result; None if the connection broke, or nobody listens."""
@@ -94,6 +97,7 @@ class Client:
         headers = {
             "accept": "application/json, text/event-stream",
             "content-type": "application/json",
+            "authorization": f"Bearer {self.token}",
             "mcp-protocol-version": VERSION,
             "mcp-method": "tools/call",
             "mcp-name": tool,
@@ -127,7 +131,7 @@ def instances(manifest: Path, home: Path, *options: str, number: int = 3) -> Ite
             server.start()
         balancer = _Balancer(servers)
         stack.callback(balancer.close)
-        yield Instances(servers, balancer.port)
+        yield Instances(servers, balancer.port, token_in(home))
 
 
 class _Server(ThreadingHTTPServer):
