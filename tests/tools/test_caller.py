@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import Implementation
 
@@ -27,6 +27,19 @@ async def seen(mode: str, name: str, version: str = "1.2.3", **options: Any) -> 
     async with Client(server, client_info=Implementation(name=name, version=version), mode=mode) as client:
         await client.call_tool("look", {}, **options)
     return callers[0]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_where_a_token_has_to_say_who_it_is_a_request_without_one_is_nobodys(mode: str) -> None:
+    server: MCPServer[None] = MCPServer("test")
+
+    @server.tool()
+    async def look(context: Context[Any, Any]) -> str:
+        return caller_of(context, None).principal
+
+    async with Client(server, mode=mode) as client:
+        with pytest.raises(MCPError, match="no access token"):
+            await client.call_tool("look", {})
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

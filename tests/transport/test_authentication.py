@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from pydantic import ValidationError
 
 from lambda_warden.errors import SettingsError
@@ -162,6 +162,7 @@ REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "kid that two keys have": (lambda i: i.token(kid="twice"), KEY),
     "kid of a key for encryption": (lambda i: i.token(kid="enc"), KEY),
     "kid of a key that is not for checking": (lambda i: i.token(kid="ops"), KEY),
+    "kid of a key whose private half is published": (lambda i: i.token(kid="leaked", algorithm="EdDSA"), KEY),
     "kid of a secret": (lambda i: i.token(kid="oct", key=private_key("oct")), KEY),
     "a key in its own header": (lambda i: by_an_evil_key(i, kid="evil", jwk=public_jwk("evil")), KEY),
     "a URL of keys in its own header": (
@@ -201,6 +202,7 @@ async def test_a_token_that_is_not_good_is_nobodys(
         {**public_jwk("other"), "kid": "twice"},
         public_jwk("enc", use="enc"),
         public_jwk("ops", key_ops=["encrypt"]),
+        {**OKPAlgorithm.to_jwk(private_key("leaked", "EdDSA"), as_dict=True), "kid": "leaked"},
         {"kty": "oct", "k": "c2VjcmV0", "kid": "oct", "alg": "ES256"},
     ]
     issuer.answers["/evil-jwks"] = lambda handler: handler.give({"keys": [public_jwk("evil")]})
