@@ -195,6 +195,7 @@ async def test_a_caller_whose_session_is_refused_calls_nothing_and_others_go_on(
                 outcomes.append((await running.invoke("f:live"))["outcome"])
     sts.close()
     assert outcomes == ["succeeded", "refused", "succeeded", "succeeded"]
+    assert [asked["RoleSessionName"] for asked in sts.assumed].count("user=ann") == 2
     signed = [received.headers["authorization"].split("Credential=")[1].split("/")[0] for received in sts.started]
     assert signed == [key_of(f"user={subject}") for subject in ("ann", "bob", "ann")]
 
