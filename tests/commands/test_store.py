@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lambda_warden.cli import main
+from lambda_warden.store.aws_url import read_aws_url
+from lambda_warden.store.s3.objects import make_client
 from support.dynamodb import new_bucket
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/warden"
@@ -46,7 +48,17 @@ def test_a_table_is_made_once_and_looked_at(ministack: str) -> None:
 
 def test_a_bucket_is_looked_at(ministack: str) -> None:
     bucket = new_bucket(ministack)
-    assert run("check", bucket).stdout == "ok\n"
+    without = run("check", bucket)
+    assert (without.exit_code, without.stderr) == (1, "missing: a lifecycle rule that removes what has expired\n")
+    place = read_aws_url("s3", bucket.partition(":")[2])
+    for prefix, code in (("other/", 1), ("some/", 0), ("", 0)):
+        make_client(place).put_bucket_lifecycle_configuration(
+            Bucket=place.name,
+            LifecycleConfiguration={
+                "Rules": [{"Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": 2}}]
+            },
+        )
+        assert run("check", bucket).exit_code == code, prefix
     other = run("check", bucket.replace("warden-", "other-"))
     assert other.exit_code == 1
     assert "NoSuchBucket" in other.stderr
@@ -57,7 +69,6 @@ def test_a_bucket_is_looked_at(ministack: str) -> None:
     [
         (["create", "records.sqlite3"], "expected the URL of a store in AWS"),
         (["create", "s3://bucket"], "a bucket is yours to make"),
-        (["iam-policy", "s3://bucket", "--for", "create"], "a bucket is yours to make"),
         (["check", "dynamodb://"], "dynamodb URL: expected"),
         (["check", "dynamodb://t?endpoint_url=http://127.0.0.1:1&region=x"], "can't be looked at"),
     ],
@@ -96,4 +107,6 @@ def test_the_policy_of_a_bucket_stays_below_its_prefix() -> None:
     objects, listing = statements("s3://bucket/some/prefix")
     assert objects["Resource"] == "arn:aws:s3:::bucket/some/prefix/*"
     assert objects["Action"] == ["s3:GetObject", "s3:PutObject"]
+    (checking,) = statements("s3://bucket", "--for", "create")
+    assert checking["Action"] == ["s3:GetLifecycleConfiguration", "s3:ListBucket"]
     assert listing == {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::bucket"}

@@ -30,7 +30,7 @@ from lambda_warden.store.results import KeptResult, PartName, ResultError
     default=lambda: state_file("results.sqlite3"),
     show_default="results.sqlite3 in the user's state folder",
     show_envvar=True,
-    help="The file to read. A server may be writing to it.",
+    help="The file, or the URL of the store, to read. A server may be writing to it.",
 )
 @setting_option("principal", show_envvar=True, help="Who made the call.")
 @setting_option("results_key_file", show_envvar=True, help="Holds the key, where results are encrypted.")

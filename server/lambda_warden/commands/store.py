@@ -69,18 +69,13 @@ def check(url: str) -> None:
     type=click.Choice(["serve", "read", "create"]),
     default="serve",
     show_default=True,
-    help="What it is for: serving (and approving, pausing), reading alone, or `store create`.",
+    help="What it is for: serving (and approving, pausing), reading alone, or `store create` and `check`.",
 )
 def iam_policy(url: str, account: str | None, use: Use) -> None:
     """Print the least IAM policy that the store needs, beside those that `lambda-warden iam-policy` prints."""
     with problems():
         scheme, place = _read(url)
-        if scheme == "dynamodb":
-            policy = table_policy(place, account or "*", use)
-        elif use == "create":
-            raise SettingsError("a bucket is yours to make")
-        else:
-            policy = bucket_policy(place, use)
+        policy = table_policy(place, account or "*", use) if scheme == "dynamodb" else bucket_policy(place, use)
     click.echo(json.dumps(policy, indent=2))
 
 
@@ -109,7 +104,8 @@ def _missing(scheme: str, place: AwsStoreUrl) -> list[str]:
     try:
         if scheme == "dynamodb":
             return missing_of(make_client(place), place.name)
-        BucketObjects(place).check()
+        bucket = BucketObjects(place)
+        bucket.check()
+        return [] if bucket.removes_expired() else ["a lifecycle rule that removes what has expired"]
     except (TableError, ResultError) as error:
         raise SettingsError(str(error)) from error
-    return []

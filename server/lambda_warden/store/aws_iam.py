@@ -22,6 +22,7 @@ _TABLE_ACTIONS: Final = {
     ),
 }
 _OBJECT_ACTIONS: Final = {"serve": ("GetObject", "PutObject"), "read": ("GetObject",)}
+_BUCKET_ACTIONS: Final = {"create": ["s3:GetLifecycleConfiguration", "s3:ListBucket"]}
 
 Use = Literal["serve", "read", "create"]
 """serve: what a server does, and who decides on approvals or pauses. read: records, results and lists alone. create:
@@ -41,16 +42,15 @@ def table_policy(url: AwsStoreUrl, account: str, use: Use) -> dict[str, Any]:
     return _policy({"Action": [f"dynamodb:{action}" for action in _TABLE_ACTIONS[use]], "Resource": arn})
 
 
-def bucket_policy(url: AwsStoreUrl, use: Literal["serve", "read"]) -> dict[str, Any]:
-    """The policy for results below a prefix of a bucket."""
+def bucket_policy(url: AwsStoreUrl, use: Use) -> dict[str, Any]:
+    """The policy for results below a prefix of a bucket; as `create`, for `lambda-warden store check`."""
     partition = (url.region and partition_of(url.region)) or "aws"
     arn = f"arn:{partition}:s3:::{url.name}"
-    below = f"{url.prefix}/*" if url.prefix else "*"
     # Who may not list is told that what is not there is forbidden, and so is who may list below a prefix alone.
-    return _policy(
-        {"Action": [f"s3:{action}" for action in _OBJECT_ACTIONS[use]], "Resource": f"{arn}/{below}"},
-        {"Action": ["s3:ListBucket"], "Resource": arn},
-    )
+    bucket = {"Action": _BUCKET_ACTIONS.get(use, ["s3:ListBucket"]), "Resource": arn}
+    below = f"{url.prefix}/*" if url.prefix else "*"
+    actions = [f"s3:{action}" for action in _OBJECT_ACTIONS.get(use, ())]
+    return _policy(*([{"Action": actions, "Resource": f"{arn}/{below}"}] if actions else []), bucket)
 
 
 def _policy(*statements: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,21 @@ class BucketObjects:
         except (BotoCoreError, ClientError) as error:
             raise _problem(f"the bucket {self._bucket} can't be used", error) from error
 
+    def removes_expired(self) -> bool:
+        """Whether a lifecycle rule of the bucket removes what is old, in whatever time."""
+        try:
+            rules = self._client.get_bucket_lifecycle_configuration(Bucket=self._bucket)["Rules"]
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) == "NoSuchLifecycleConfiguration":
+                return False
+            raise _problem(f"the lifecycle rules of the bucket {self._bucket} can't be read", error) from error
+        return any(
+            rule["Status"] == "Enabled"
+            and "Days" in rule.get("Expiration", {})
+            and self._prefix.startswith(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))
+            for rule in rules
+        )
+
     def put(self, name: str, data: bytes, expires_at: int) -> None:  # noqa: ARG002 - said in the object itself
         """Write an object; see `Objects.put`."""
         try:
