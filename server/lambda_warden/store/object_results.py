@@ -14,6 +14,7 @@ from lambda_warden.store.clock import Clock
 from lambda_warden.store.kept_result import KeptChunks
 from lambda_warden.store.objects import (
     OVERHEAD_BYTES,
+    ObjectBusyError,
     ObjectExistsError,
     ObjectResultReader,
     Objects,
@@ -62,7 +63,7 @@ class ObjectResultStore(ObjectResultReader):
         self._max_bytes = min(max_bytes, objects.object_bytes)
         self._lock = Lock()
         self._queued: dict[str, tuple[int, Future[None]]] = {}
-        self._closed = False
+        self._closed = self._given_up = False
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="results")
 
     def keep(self, result_id: str, owner: Owner, parts: Mapping[PartName, NewPart]) -> float | None:
@@ -109,6 +110,7 @@ class ObjectResultStore(ObjectResultReader):
             self._closed = True
         if not self.flush(seconds):
             logger.warning("%d results were not kept: closing took too long", len(self._queued))
+        self._given_up = True
         self._writers.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self, result_id: str, _: Future[None]) -> None:
@@ -131,6 +133,10 @@ class ObjectResultStore(ObjectResultReader):
                     # After a lost answer it is this one.
                     if attempts == 1:
                         raise
+                except ObjectBusyError as error:
+                    if self._given_up:  # the process ends when its threads do
+                        raise ResultError(str(error)) from error
+                    raise
 
             again(put)
         except ResultError as error:

@@ -140,7 +140,10 @@ def test_closing_does_not_wait_for_ever(kept: InMemory, caplog: pytest.LogCaptur
     store.close(0.01)
     assert "1 results were not kept" in caplog.text
     assert keep(store, "late", b"x") is None
+    kept.faults = [ObjectBusyError("reset")] * 4
     kept.free.set()
+    store._writers.shutdown(wait=True)
+    assert kept.puts == 1, "nothing is tried again"
 
 
 def test_a_result_is_its_principals_until_it_expires(kept: InMemory) -> None:

@@ -22,7 +22,7 @@ OBJECT_BYTES: Final = 64 * 1024 * 1024
 HEAD_BYTES: Final = 64 * 1024
 """What is read of an object at first: of most, all."""
 _CONNECT_SECONDS: Final = 2.0
-_READ_SECONDS: Final = 20.0
+_READ_SECONDS: Final = 10.0
 _CONNECTIONS: Final = 32
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey"})
 _EXISTS: Final = frozenset({"ConditionalRequestConflict", "PreconditionFailed"})
