@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -89,6 +89,7 @@ def test_an_optional_sink_that_is_away_holds_nothing_up_and_nothing_is_lost(
     log = delivering(store, f"file://{file}")
     for number in range(700):
         log.append("denial", f"call-{number}", {"reason": "x" * 2000})
+    until(lambda: "records wait for the sink" in caplog.text)
     file.parent.mkdir()
     log.close()
     assert [line["seq"] for line in lines(file)] == list(range(1, 702))
@@ -226,3 +227,31 @@ def test_what_others_left_holds_up_nobody_where_it_can_not_be_looked_at(
         log.append("read", "id", {})
         log.close()
     assert caplog.text.count("records of other writers wait for the sink") == 1
+
+
+class TakenForDead:
+    """A log that goes on with another chain, as a store does where others took its server for dead."""
+
+    def __init__(self, now: AuditLog) -> None:
+        self.now = now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+def test_a_server_that_begins_a_new_chain_delivers_both(
+    store: SqliteAuditLog, path: Path, tmp_path: Path, key_file: Path
+) -> None:
+    file = tmp_path / "records.jsonl"
+    of_server = TakenForDead(store)
+    log = delivering(cast("AuditLog", of_server), f"file://{file}?required=true", read_signer(key_file))
+    log.append("read", "one", {})
+    store.append("read", "two", {})
+    with closing(SqliteAuditLog(path)) as then:
+        of_server.now = then
+        log.append("read", "three", {})
+        log.close()
+    found = [(line["type"], line["writer"], line["seq"]) for line in lines(file)]
+    expected = [(store.writer, 1), (store.writer, 2), (store.writer, 3), (then.writer, 1), (then.writer, 2)]
+    assert [each[1:] for each in found if each[0] == "record"] == expected
+    assert [each[1:] for each in found if each[0] == "checkpoint"] == [expected[2], expected[4]]

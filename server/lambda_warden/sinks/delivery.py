@@ -57,6 +57,7 @@ class SinkDelivery:
         self.required = to.required
         self._name, self._sink, self._log, self._signer = to.name, to.sink, log, signer
         self._every, self._seconds = every, minutes * 60
+        self._writer = log.writer
         self._cursors: dict[str, int] = {log.writer: 0}
         self._last: AuditEvent | None = None
         self._signed_seq, self._signed_at = 0, time.monotonic()
@@ -134,14 +135,21 @@ class SinkDelivery:
                 logger.error("records of other writers wait for the sink %s: %s", self._name, others)
 
     def _deliver_own(self, *, last: bool) -> None:
-        writer = self._log.writer
-        for event in deliver(self._sink, self._log, writer, self._cursors[writer]):
-            self._cursors[writer], self._last = event.seq, event
-        new = self._cursors[writer] - self._signed_seq
+        if (writer := self._log.writer) != self._writer:
+            # Others took the server for dead, and it has begun a new chain.
+            self._deliver_chain(last=True)
+            self._writer, self._last, self._signed_seq = writer, None, 0
+            self._cursors[writer] = 0
+        self._deliver_chain(last=last)
+
+    def _deliver_chain(self, *, last: bool) -> None:
+        for event in deliver(self._sink, self._log, self._writer, self._cursors[self._writer]):
+            self._cursors[self._writer], self._last = event.seq, event
+        new = self._cursors[self._writer] - self._signed_seq
         waited = time.monotonic() - self._signed_at
         if new and (last or new >= self._every or waited >= self._seconds):
             self._sign(self._last)
-            self._signed_seq, self._signed_at = self._cursors[writer], time.monotonic()
+            self._signed_seq, self._signed_at = self._cursors[self._writer], time.monotonic()
 
     def _sign(self, event: AuditEvent | None) -> None:
         if event is not None and self._signer is not None:
@@ -153,7 +161,7 @@ class SinkDelivery:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + _SWEEP_SECONDS
             starts = self._log.entries(_STARTS, now - timedelta(days=_SWEPT_DAYS))
-            self._to_sweep = [start.event.writer for start in starts if start.event.writer != self._log.writer]
+            self._to_sweep = [start.event.writer for start in starts if start.event.writer != self._writer]
         until = (now - _OWN_TIME).isoformat(timespec="milliseconds")
         while self._to_sweep:
             writer = self._to_sweep.pop()

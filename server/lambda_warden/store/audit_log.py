@@ -333,12 +333,11 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
     Every method but `finish` returns only once what it wrote would survive a loss of power. What `finish` wrote
     survives a crash of the process; where it is lost, the call shows as unknown. Each one raises `RecordError` if it
     could not do its work, and then it has done nothing.
-
-    Attributes:
-        writer: whose chain it writes.
     """
 
-    writer: str
+    @property
+    def writer(self) -> str:
+        """Whose chain it writes."""
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event. Fields that are None are left out."""
