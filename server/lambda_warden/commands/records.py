@@ -21,11 +21,12 @@ from lambda_warden.commands.records_file import problems, reading
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.report.visible import inline
 from lambda_warden.settings import payload_key_beside
-from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind
+from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
 from lambda_warden.store.hash_chain import AuditEvent
 from lambda_warden.store.payload_digests import read_digests
 
 _POLL_SECONDS: Final = 0.5
+_OPENINGS: Final = 20
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
 _CALLS: Final = ("approval_request", "denial", "intent", "replay")
@@ -163,8 +164,7 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
         waited = _is_unwritten(path)
         if waited:
             click.echo(f"Nothing is recorded yet: waiting until a server writes to {path}.", err=True)
-        while _is_unwritten(path):
-            time.sleep(_POLL_SECONDS)
+            _wait_until_written(path)
         with problems(), reading(path) as reader:
             seen = 0 if waited else max(reader.last() - lines, 0)
             while True:
@@ -174,6 +174,16 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
                     row = _new_row(reader, record)
                     click.echo(row.json() if as_json else _line(row.cells(), _WIDTHS))
                 time.sleep(_POLL_SECONDS)
+
+
+def _wait_until_written(path: Path | str) -> None:
+    while _is_unwritten(path):
+        time.sleep(_POLL_SECONDS)
+    # A server makes the file before its tables. What is no server's file is told of soon enough.
+    for _ in range(_OPENINGS):
+        with suppress(RecordError), reading(path):
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def _is_unwritten(path: Path | str) -> bool:
