@@ -15,11 +15,13 @@ from functools import cache
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
 
 import pytest
 
 from lambda_warden.local.endpoint import embedded_endpoint
 from lambda_warden.store.aws_url import AwsStoreUrl, read_aws_url
+from lambda_warden.store.dynamodb import client as client_module
 from lambda_warden.store.dynamodb.client import make_client
 from lambda_warden.store.dynamodb.table import create_table
 from lambda_warden.store.s3.objects import make_client as make_s3_client
@@ -78,7 +80,8 @@ def new_bucket(endpoint: str) -> str:
 # To make a client takes longer than to make a table.
 @cache
 def _tables(endpoint: str) -> DynamoDBClient:
-    return make_client(AwsStoreUrl("", region=REGION, endpoint_url=endpoint))
+    with patch.object(client_module, "READ_SECONDS", 60):  # an engine's first answer may take a while
+        return make_client(AwsStoreUrl("", region=REGION, endpoint_url=endpoint))
 
 
 @cache

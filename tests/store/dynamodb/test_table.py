@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from lambda_warden.errors import SettingsError
 from lambda_warden.store.aws_url import AwsStoreUrl, read_aws_url
@@ -28,8 +28,7 @@ def place(table_url: str) -> AwsStoreUrl:
 
 
 @pytest.fixture
-def client(place: AwsStoreUrl, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBClient]:
-    monkeypatch.setattr(client_module, "READ_SECONDS", 0.5)
+def client(place: AwsStoreUrl) -> Iterator[DynamoDBClient]:
     made = make_client(place)
     yield made
     made.close()
@@ -97,7 +96,6 @@ def test_a_profile_that_is_not_there_is_a_problem_of_settings() -> None:
         (faults.BROKEN_AFTER, "InternalServerError", True),
         (faults.LOST_REQUEST, "Connection", False),
         (faults.LOST_ANSWER, "Connection", True),
-        (faults.LATE, "ReadTimeout", True),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -110,6 +108,16 @@ def test_a_fault_arrives_once_and_nothing_is_repeated(
         client.put_item(TableName=place.name, Item=ITEM)
     assert error in f"{type(raised.value).__name__} {raised.value}"
     assert proxy.operations() == ["PutItem"]
-    proxy.release()
     found = client.get_item(TableName=place.name, Key=ITEM, ConsistentRead=True)
     assert ("Item" in found) is done
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(
+    client: DynamoDBClient, place: AwsStoreUrl, proxy: DynamoDbProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "READ_SECONDS", 0.1)
+    proxy.fail("PutItem", faults.LATE)
+    with pytest.raises(ReadTimeoutError):
+        make_client(place).put_item(TableName=place.name, Item=ITEM)
+    assert proxy.operations() == ["PutItem"]
+    proxy.release()
