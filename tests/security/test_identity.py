@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,7 +192,7 @@ async def test_each_request_of_a_session_is_judged_by_its_own_token(
     """A group that was taken away is gone with the next token, and nobody else's token opens the session."""
     rule = allow("f", principals=["group:sre"], effect="read")
     initialize, initialized = wire.handshake().splitlines()
-    call = wire.invoke(2, legacy=True, function="f:live")
+    calls = (wire.invoke(number, legacy=True, function="f:live") for number in itertools.count(2))
 
     async with identity_warden(tmp_path, endpoint.url, issuer, rule) as served, httpx2.AsyncClient() as http:
         opened = await http.post(served.url, content=initialize, headers=headers(issuer.token(groups=["sre"])))
@@ -200,14 +201,15 @@ async def test_each_request_of_a_session_is_judged_by_its_own_token(
         for groups in (["sre"], [], ["sre"]):
             sent = headers(issuer.token(groups=groups), session)
             await http.post(served.url, content=initialized, headers=sent)
-            answer = await http.post(served.url, content=call, headers=sent)
+            answer = await http.post(served.url, content=next(calls), headers=sent)
             outcomes.append('"outcome":"succeeded"' in answer.text.replace(" ", ""))
         others: list[dict[str, Any]] = [{"sub": "bob"}, {"client_id": "web"}, {"act": {"sub": "bot"}}]
         for claims in others:
             sent = headers(issuer.token(**claims, groups=["sre"]), session)
-            assert (await http.post(served.url, content=call, headers=sent)).status_code == 404
+            assert (await http.post(served.url, content=next(calls), headers=sent)).status_code == 404
         for token in (None, "x", issuer.token(exp=1)):
-            assert (await http.post(served.url, content=call, headers=headers(token, session))).status_code == 401
+            refused = await http.post(served.url, content=next(calls), headers=headers(token, session))
+            assert refused.status_code == 401
     assert outcomes == [True, False, True]
     assert len(endpoint.started) == 2
 
