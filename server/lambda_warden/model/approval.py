@@ -7,8 +7,8 @@ from typing import Literal
 ApprovalDecision = Literal[
     "approved", "declined", "cancelled", "timed_out", "unavailable", "unauthenticated", "replayed", "not_set_up"
 ]
-"""approved is the only one that lets a call go on. unavailable: the client can't ask anybody. unauthenticated: nobody
-knows who would answer. replayed: the answer was given for a call that was made already. not_set_up: it has to be
+"""approved is the only one that lets a call go on. unavailable: the client can't ask anybody. unauthenticated: it is no
+person who would answer. replayed: the answer was given for a call that was made already. not_set_up: it has to be
 approved out of band, and nobody set a secret for that."""
 
 SET_UP = "once the operator has set an approver's secret: `lambda-warden approvals init` in a terminal"
@@ -19,8 +19,8 @@ REASONS: dict[ApprovalDecision, str] = {
     "cancelled": "the question was dismissed without an answer",
     "timed_out": "nobody answered in time",
     "unavailable": "this call has to be approved by a person, and this client can't ask one (MCP elicitation)",
-    "unauthenticated": "this call has to be approved by a person, and over HTTP without authentication any process on "
-    "this machine could answer for them; it can be approved where the operator serves lambda-warden over stdio",
+    "unauthenticated": "this call has to be approved by a person, and the access token is that of an agent or of a "
+    "client, which could answer for them",
     "replayed": "the approval was used already, and it is good for one call",
     "not_set_up": f"this call has to be approved out of band, which it can be {SET_UP}",
 }
