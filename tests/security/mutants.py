@@ -93,37 +93,37 @@ MUTANTS = [
             "tests/store/contract/test_calls.py": (
                 (
                     "a call that was left under way is not found",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     "        if call.waiter is None or not waits(call.waiter):\n",
                     "        if False:\n",
                 ),
                 (
                     "an answer that reached nobody is not found",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     "    if call.outcome is not None and call.result is not None and not other_key and",
                     "    if False and",
                 ),
                 (
                     "what was delivered is replayed without a key",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     "        return not self.delivered and now < until\n",
                     "        return now < until\n",
                 ),
                 (
                     "an answer is adopted at any time",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     "        return not self.delivered and now < until\n",
                     "        return not self.delivered\n",
                 ),
                 (
                     "the same call runs twice at once",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     '        return "in_progress"\n',
                     "        return None\n",
                 ),
                 (
                     "after an unknown call anything starts",
-                    "store/sqlite/calls.py",
+                    "store/same_call.py",
                     'call.invocation_id == claim.after_unknown else "may_have_run"\n',
                     "call.invocation_id == claim.after_unknown else None\n",
                 ),
@@ -1687,7 +1687,7 @@ MUTANTS = [
     ),
     Mutant(
         "an answer under a key stands in clear",
-        "store/sqlite/calls.py",
+        "store/same_call.py",
         "if seal is not None else data",
         "if False else data",
         "tests/store/test_lost_servers.py",
@@ -1757,7 +1757,7 @@ MUTANTS = [
     ),
     Mutant(
         "a key is good for any arguments",
-        "store/sqlite/calls.py",
+        "store/same_call.py",
         "if has_key and call.request_digest != claim.request_digest:",
         "if False:",
         "tests/store/contract/test_idempotency.py",

@@ -170,7 +170,7 @@ async def test_while_the_first_is_wanted_the_same_call_is_in_progress(
 async def test_a_client_that_gives_up_without_a_word_gets_the_answer_it_asks_for_again(
     slow: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambda_warden.store.sqlite.calls.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("lambda_warden.store.same_call.SILENT_SECONDS", 0.0)
     results = []
 
     async def call(running: Warden) -> None:

@@ -37,11 +37,11 @@ from lambda_warden.store.audit_log import (
     always,
 )
 from lambda_warden.store.clock import Clock, SystemClock
+from lambda_warden.store.group_commit import GroupCommit, Work
 from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
 from lambda_warden.store.sqlite import approval_requests, approvals, calls, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory, roll_back
 from lambda_warden.store.sqlite.file_check import FileCheck
-from lambda_warden.store.sqlite.group_commit import GroupCommit, Work
 from lambda_warden.store.sqlite.place import MovedError, refuse_cut
 from lambda_warden.store.sqlite.reading import SqliteAuditReader
 from lambda_warden.store.sqlite.timeline import Timeline

@@ -7,23 +7,16 @@ are seconds of the store's timeline.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lambda_warden.store.audit_log import HitState, IdempotencyClaim, IdempotencyHit, Takes
-from lambda_warden.store.results import ResultError
+from lambda_warden.store.same_call import KeptCall, Waits, hit_of, sealed, stands_against
 
 if TYPE_CHECKING:
     from lambda_warden.store.seal import Seal
-
-_PURPOSE: Final = "lambda-warden idempotency 1"
-
-SILENT_SECONDS: Final = 3.0
-"""A call that only reads and comes this long after the same one began is taken for that one, sent again: some clients
-give up without a word, the first of them after 5 s."""
 
 # circuit: the function that a call's failure counts for, if it was admitted under a breaker.
 # under_way_until: when a call without an outcome can be under way no longer, so that nobody knows how it ended.
@@ -69,39 +62,6 @@ _BY_ID: Final = _SELECT + "invocation_id = ? AND (outcome IS NULL OR result IS N
 # What is said for a call that was lost, or has ended, does not count again.
 _END: Final = """SELECT key, asked_again, iif(outcome IS NULL AND writer != '', circuit, NULL) FROM calls
     WHERE invocation_id = ?"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A row."""
-
-    invocation_id: str
-    request_digest: str | None
-    key: str | None
-    began_at: float
-    under_way_until: float
-    adopt_seconds: float
-    waiter: str | None
-    asked_again: int
-    delivered: int
-    adopt_until: float | None
-    settled: int
-    outcome: str | None
-    result: bytes | None
-    key_id: str | None
-
-    def is_under_way(self, now: float) -> bool:
-        """Whether its end may still come."""
-        return self.outcome is None and now < self.under_way_until
-
-    def is_adoptable(self, now: float) -> bool:
-        """Whether it has ended, and nobody was told."""
-        until = self.adopt_until if self.adopt_until is not None else self.under_way_until + self.adopt_seconds
-        return not self.delivered and now < until
-
-
-Waits = Callable[[str], bool]
-"""Whether a writer is still there, so that its client may wait for an answer."""
 
 
 def add(
@@ -157,12 +117,12 @@ def find(
         db.execute(f"DELETE FROM calls WHERE principal = ?2 AND key = ?3 AND {_OVER}", (*values[:2], claim.key))  # noqa: S608
         rows = db.execute(_SAME_OR_KEY, (*values, claim.key, claim.key)).fetchall()
     for row in rows:
-        call = _Call(*row)
-        state = _stands_against(call, claim, now, waits)
+        call = KeptCall(*row)
+        state = stands_against(call, claim, now, waits)
         if state is None:
             continue
         _take(db, call, state, writer, takes, key=claim.key)
-        return _hit(call, state, seal, adopted=claim.key is None or call.key != claim.key)
+        return hit_of(call, state, seal, adopted=claim.key is None or call.key != claim.key)
     return None
 
 
@@ -179,10 +139,10 @@ def fetch(
     row = db.execute(_BY_ID, (now, principal, invocation_id)).fetchone()
     if row is None:
         return None
-    call = _Call(*row)
+    call = KeptCall(*row)
     state: HitState = "left" if call.is_under_way(now) else "lost" if call.outcome is None else "ended"
     _take(db, call, state, writer, takes)
-    return _hit(call, "in_progress" if state == "left" else state, seal, adopted=False)
+    return hit_of(call, "in_progress" if state == "left" else state, seal, adopted=False)
 
 
 def keeps(db: sqlite3.Connection, now: float, invocation_id: str, principal: str) -> bool:
@@ -230,7 +190,7 @@ def end(
         db.execute("UPDATE calls SET key = NULL, request_digest = NULL WHERE invocation_id = ?", (invocation_id,))
     kept = None
     if result is not None and (key is not None or not delivered or outcome == "unknown"):
-        kept = _sealed(result(), invocation_id, seal)
+        kept = sealed(result(), invocation_id, seal)
     db.execute(
         f"UPDATE calls SET adopt_until = ?1 + adopt_seconds, {_LATE_END}, outcome = ?2, result = ?3, key_id = ?4,"  # noqa: S608
         " delivered = ?5 WHERE invocation_id = ?6",
@@ -290,33 +250,8 @@ def prune(db: sqlite3.Connection, now: float) -> None:
     db.execute(f"DELETE FROM calls WHERE {_OVER}", (now,))  # noqa: S608
 
 
-def _stands_against(call: _Call, claim: IdempotencyClaim, now: float, waits: Waits) -> HitState | None:
-    """What a call means for the same one that comes now; None if both may run. Pure."""
-    has_key = claim.key is not None and call.key == claim.key
-    if has_key and call.request_digest != claim.request_digest:
-        return "another_request"
-    other_key = not has_key and call.key is not None and claim.key is not None
-    if call.is_under_way(now):
-        if other_key:
-            return None
-        if call.waiter is None or not waits(call.waiter):
-            return "left"
-        if claim.repeatable and not has_key:
-            return "left" if now - call.began_at >= SILENT_SECONDS else None
-        return "in_progress"
-    if has_key:
-        return "lost" if call.outcome is None else "ended"
-    if call.outcome is not None and call.result is not None and not other_key and call.is_adoptable(now):
-        return "ended"
-    if call.outcome not in (None, "unknown"):
-        return None
-    if claim.repeatable:
-        return "lost" if call.outcome is None and not other_key and call.is_adoptable(now) else None
-    return None if call.settled or call.invocation_id == claim.after_unknown else "may_have_run"
-
-
 def _take(
-    db: sqlite3.Connection, call: _Call, state: HitState, writer: str, takes: Takes, key: str | None = None
+    db: sqlite3.Connection, call: KeptCall, state: HitState, writer: str, takes: Takes, key: str | None = None
 ) -> None:
     """Note what becomes of a call by somebody's asking for it."""
     if state in ("left", "ended", "lost") and not takes(call.invocation_id):
@@ -333,33 +268,3 @@ def _take(
             db.execute("UPDATE calls SET asked_again = 1 WHERE invocation_id = ?", of_call)
     if state in ("left", "ended", "lost") and key is not None and call.key is None:
         db.execute("UPDATE calls SET key = ? WHERE invocation_id = ?", (key, *of_call))
-
-
-def _hit(call: _Call, state: HitState, seal: Seal | None, *, adopted: bool) -> IdempotencyHit:
-    if state != "ended":
-        until = call.under_way_until if state in ("left", "in_progress") else None
-        return IdempotencyHit(call.invocation_id, state, adopted=adopted, until=until)
-    result = None if call.result is None else _unsealed(call.result, call.key_id, call.invocation_id, seal)
-    return IdempotencyHit(
-        call.invocation_id, "unreadable" if result is None else "ended", result, call.outcome, adopted=adopted
-    )
-
-
-def _sealed(result: str, invocation_id: str, seal: Seal | None) -> bytes:
-    data = result.encode()
-    return seal.close(data, _place(invocation_id)) if seal is not None else data
-
-
-def _unsealed(kept: bytes, key_id: str | None, invocation_id: str, seal: Seal | None) -> str | None:
-    """A result, or None if it can't be read: it was sealed with another key, with none, or is not as it was written."""
-    if key_id != (seal.key_id if seal else None):
-        return None
-    try:
-        return (seal.open(kept, _place(invocation_id)) if seal else kept).decode()
-    except (ResultError, UnicodeDecodeError):
-        return None
-
-
-def _place(invocation_id: str) -> bytes:
-    """Where a sealed result belongs."""
-    return json.dumps([_PURPOSE, invocation_id]).encode()
