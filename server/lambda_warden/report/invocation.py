@@ -252,7 +252,7 @@ def report_unreadable(call: CallInfo, invocation_id: str, outcome: str | None, *
     next_step = (
         f"Nothing was started now: {_SAME if adopted else _FIRST} ended as `outcome` says. Its result was "
         "kept encrypted with another key, so it can't be shown: the operator has to give that key "
-        f"(--results-key-file). {dont} only to see it."
+        f"(--results-key-file); or it was too large to be kept. {dont} only to see it."
     )
     first = replace(call, invocation_id=invocation_id)
     return InvokeResult(outcome=known, next_step=next_step, replayed=True, **_of(first))

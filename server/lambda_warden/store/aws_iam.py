@@ -9,8 +9,16 @@ from lambda_warden.store.aws_url import AwsStoreUrl
 
 # A transaction needs what its parts need.
 _TABLE_ACTIONS: Final = {
-    "serve": ("ConditionCheckItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query", "UpdateItem"),
-    "read": ("DescribeTable", "GetItem", "Query"),
+    "serve": (
+        "BatchGetItem",
+        "ConditionCheckItem",
+        "DeleteItem",
+        "DescribeTable",
+        "GetItem",
+        "PutItem",
+        "Query",
+    ),
+    "read": ("BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan"),
     "create": (
         "CreateTable",
         "DescribeContinuousBackups",
