@@ -90,8 +90,12 @@ def statements(*arguments: str) -> list[dict[str, Any]]:
 def test_the_policies_name_the_table_alone_and_what_each_use_needs() -> None:
     url = "dynamodb://warden?region=eu-west-1"
     for use, has, has_not in (
-        ("serve", {"PutItem", "UpdateItem", "Query"}, {"CreateTable", "DeleteTable", "Scan"}),
-        ("read", {"GetItem", "Query"}, {"PutItem", "UpdateItem", "DeleteItem", "CreateTable"}),
+        (
+            "serve",
+            {"BatchGetItem", "ConditionCheckItem", "PutItem", "Query"},
+            {"CreateTable", "DeleteTable", "UpdateItem", "Scan"},
+        ),
+        ("read", {"BatchGetItem", "Query", "Scan"}, {"PutItem", "UpdateItem", "DeleteItem", "CreateTable"}),
         ("create", {"CreateTable", "UpdateTimeToLive", "UpdateContinuousBackups"}, {"DeleteTable", "PutItem"}),
     ):
         (statement,) = statements(url, "--account", "123456789012", "--for", use)

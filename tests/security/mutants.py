@@ -46,6 +46,70 @@ class Mutant:
 
 MUTANTS = [
     *(
+        Mutant(name, f"store/dynamodb/{file}", old, new, f"tests/store/dynamodb/{tests}")
+        for tests, mutants in {
+            "test_faults.py": (
+                (
+                    "an intent that nobody knew of stands",
+                    "committing.py",
+                    "in self._tried.get(written, ()):",
+                    "in ():",
+                ),
+                (
+                    "a lost answer admits a call twice",
+                    "committing.py",
+                    "if written and written == last:",
+                    "if False:",
+                ),
+                ("what can't be written is tried for ever", "requests.py", "if why and why <= _STALE:", "if True:"),
+                ("a call is denied for a moment's throttling", "requests.py", "not (passes or in_doubt) or", "True or"),
+            ),
+            "test_servers.py": (
+                (
+                    "who was overtaken writes all the same",
+                    "transaction.py",
+                    '"v = :v"',
+                    '"v = :v OR attribute_exists(pk)"',
+                ),
+                (
+                    "a dead server's calls are under way for ever",
+                    "writers.py",
+                    "and not is_alive(tx, now, other)",
+                    "and False",
+                ),
+                ("a living server is taken for dead", "writers.py", "and not is_alive(tx, now, other)", "and True"),
+                ("a server does not see the pause", "stops.py", "if tx.get(keys.stop(writer)) is None:", "if True:"),
+                (
+                    "an answer that does not fit keeps its outcome out",
+                    "calls.py",
+                    "if len(kept) > _RESULT_BYTES:",
+                    "if False:",
+                ),
+            ),
+            "test_windows.py": (
+                (
+                    "the oldest part of a window is not counted whole",
+                    "limits.py",
+                    "(part + 1) * self.part",
+                    "part * self.part",
+                ),
+                ("clocks are taken for equal", "limits.py", "self.length + SKEW", "self.length"),
+                (
+                    "a time that is not known is taken for right",
+                    "service_clock.py",
+                    "> KNOWN_WITHIN_SECONDS:",
+                    "> 1e9:",
+                ),
+            ),
+            "test_tampering.py": (
+                ("records behind the end of a chain go unseen", "verifying.py", "elif seq > now or", "elif"),
+                ("the end of a chain may be missing", "verifying.py", "if seq < chain.count:", "if False:"),
+                ("what a start follows may be missing", "verifying.py", "if followed not in hashes", "if False"),
+            ),
+        }.items()
+        for name, file, old, new in mutants
+    ),
+    *(
         Mutant(name, file, old, new, tests)
         for tests, mutants in {
             "tests/approvals/test_open_page.py": (

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that stand still until a test moves them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Clock:
         self.boot_id = "boot-1"
         self._now = now
         self._elapsed = 100.0
+        self.before_start = now - self._elapsed
 
     @property
     def now(self) -> float:
@@ -34,6 +35,7 @@ class Clock:
     def reboot(self, down_seconds: float = 0.0) -> None:
         """The machine is started again, after a while in which the time of day went on."""
         self.boot_id += "+1"
+        self.before_start += self._elapsed + max(0.0, down_seconds)
         self._elapsed = 0.0
         self._now += down_seconds
 
@@ -42,3 +44,22 @@ class Clock:
 
     def elapsed(self) -> float:
         return self._elapsed
+
+
+class ServiceTime:
+    """The clock of a service far away, which nobody here steps or starts again, by a clock that is here.
+
+    Args:
+        here: tells how much time has passed.
+    """
+
+    boot_id = "service"
+
+    def __init__(self, here: Clock) -> None:
+        self._here = here
+
+    def time_of_day(self) -> float:
+        return self._here.time_of_day()
+
+    def elapsed(self) -> float:
+        return self._here.before_start + self._here.elapsed()

@@ -5,13 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from lambda_warden.store.audit_log import AuditLog
-from lambda_warden.store.opening import Store, open_store
+from lambda_warden.store.opening import Store
 from support.backends import BACKENDS, Backend
 from support.clock import Clock
+
+_LARGE = ("every_moment", "many", "model")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks an engine thousands of things is slow, as is all on a second engine of one kind."""
+    for item in items:
+        backend = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+        if isinstance(backend, Backend) and backend.engine and item.path.parent == Path(__file__).parent:
+            is_large = is_hypothesis_test(getattr(item, "obj", None)) or "race" in getattr(item, "fixturenames", ())
+            if is_large or backend.engine == "dynamodb-local" or any(word in item.name for word in _LARGE):
+                item.add_marker("slow")
 
 
 @pytest.fixture(params=list(BACKENDS.values()), ids=list(BACKENDS))
@@ -27,8 +41,8 @@ def new_store(
     """Makes a place with nothing in it. To open the store that it gives again is to open the same place."""
     if backend.engine:
         engine = engines(backend.engine)
-        return lambda: open_store(backend.url(engine))
-    return lambda: open_store(backend.url(str(tmp_path_factory.mktemp("store"))))
+        return lambda: backend.open(engine)
+    return lambda: backend.open(str(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture

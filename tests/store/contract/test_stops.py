@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lambda_warden.store.audit_log import AuditLog, CircuitBreaker, CircuitOpen, IdempotencyClaim, Limit, Pause
 from lambda_warden.store.opening import Store
 from support.audit import reading, recorded, verify
+from support.backends import Backend
 from support.clock import START, Clock
 
 BREAKER = CircuitBreaker("f:live", failures=2, cool_down_seconds=60)
@@ -72,8 +73,8 @@ def test_a_key_that_a_call_has_gives_its_result_while_calls_are_paused(records: 
 
 
 @pytest.mark.usefixtures("race")
-def test_no_call_is_admitted_behind_a_pause(store: Store) -> None:
-    """Threads that admit as fast as they can, and one that pauses: no intent stands behind the pause."""
+def test_no_call_is_admitted_behind_a_pause(store: Store, backend: Backend) -> None:
+    """Threads that admit as fast as they can, and one that pauses: there is no intent more once that is done."""
     begun = threading.Barrier(5)
 
     def work(records: AuditLog, worker: int) -> None:
@@ -88,9 +89,12 @@ def test_no_call_is_admitted_behind_a_pause(store: Store) -> None:
             thread.start()
         begun.wait()
         one.pause("ann")
+        events = len(recorded(store))
         for thread in threads:
             thread.join()
-        assert recorded(store)[-1].kind == "pause"
+        assert len(recorded(store)) == events
+        if not backend.engine:  # there, servers have no common order
+            assert recorded(store)[-1].kind == "pause"
 
 
 def test_failures_in_a_row_stop_a_function_until_the_cool_down_has_passed(
