@@ -6,7 +6,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -17,6 +16,8 @@ from jsonschema import Draft202012Validator
 from lambda_warden import __version__
 from lambda_warden.cli import main
 from lambda_warden.guard.iam_policy import policies
+from lambda_warden.hosts.config_file import servers, snippet
+from lambda_warden.hosts.table import HOSTS, Host
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.model.manifest import FunctionRule
@@ -29,7 +30,7 @@ EXAMPLE = ROOT / "manifests" / "example.yaml"
 # In a folder of its own: a Python that its system manages takes no packages.
 UV = "python3 -m venv .uv && .uv/bin/pip install --quiet uv && .uv/bin/"
 SLOW_TESTS = ".uv/bin/uv run --extra local --group test pytest -m slow"
-SNIPPETS = sorted((ROOT / "manifests" / "clients").glob("*.json"))
+SNIPPETS = ROOT / "manifests" / "clients"
 
 
 def blocks(language: str) -> list[str]:
@@ -76,23 +77,29 @@ def test_the_iam_policies_are_those_of_the_example() -> None:
     assert published == policies(load_manifests([EXAMPLE]).rules)
 
 
-@pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.stem)
-def test_a_clients_snippet_starts_the_server_with_options_it_has(path: Path) -> None:
-    configuration: dict[str, Any] = json.loads(path.read_text())
-    ((key, servers),) = configuration.items()
-    assert key == ("servers" if path.stem == "vscode" else "mcpServers")
-    server = servers["lambda-warden"]
-    assert server["command"] == "lambda-warden"
-    command, *arguments = server["args"]
+def example_of(host: Host) -> str:
+    """What `install --print` would show on a machine of nobody's."""
+    command = ["/home/you/.local/bin/lambda-warden", "serve", "--manifest", "~/.config/lambda-warden/manifest.yaml"]
+    return snippet(host, "lambda-warden", host.entry(command, {"AWS_PROFILE": "ops"}))
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_hosts_snippet_is_made_of_the_table_and_starts_the_server(name: str) -> None:
+    """After a change of the table: `UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py`."""
+    path = SNIPPETS / f"{name}.{HOSTS[name].format}"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(example_of(HOSTS[name]))
+    assert path.read_text() == example_of(HOSTS[name])
+    entry = servers(HOSTS[name], path, path.read_text())["lambda-warden"]
+    command, *arguments = entry["args"]
     assert command == "serve"
     parsed = serve_command().make_context("serve", arguments)
     assert parsed.params["manifests"] == (Path.home() / ".config" / "lambda-warden" / "manifest.yaml",)
-    assert path.name in README
+    assert f"| `{name}` | [{HOSTS[name].title}](manifests/clients/{path.name})" in README
 
 
-def test_the_readmes_snippet_is_that_of_claude_desktop() -> None:
-    (text,) = blocks("json")
-    assert json.loads(text) == json.loads((ROOT / "manifests" / "clients" / "claude-desktop.json").read_text())
+def test_there_is_no_snippet_of_another_host() -> None:
+    assert {path.stem for path in SNIPPETS.iterdir()} == set(HOSTS)
 
 
 def test_the_readme_names_every_option_and_every_key_of_a_rule() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,8 @@ from lambda_warden.commands.approvals import approvals
 from lambda_warden.commands.approvals_serve import serve_approvals
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
+from lambda_warden.commands.install import install, uninstall
+from lambda_warden.commands.manifests import warn_of_manifests_in
 from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
 from lambda_warden.commands.pause import pause, resume, stop_lines
 from lambda_warden.commands.records import records
@@ -67,7 +68,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[approvals, explain, iam_policy, pause, records, result, resume, store],
+    commands=[approvals, explain, iam_policy, install, pause, records, result, resume, store, uninstall],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)
@@ -100,7 +101,7 @@ def serve(manifests: tuple[Path, ...], demo: bool, **options: Any) -> None:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
             _serve([environment.manifest], settings_of(options))
     else:
-        _warn_of_manifests_in(Path.cwd(), manifests)
+        warn_of_manifests_in(Path.cwd(), manifests)
         _serve(manifests, settings_of(options))
 
 
@@ -145,20 +146,6 @@ def _problems_of_the_endpoint() -> Iterator[None]:
         yield
     except EndpointError as error:
         raise _Problems(str(error)) from None
-
-
-def _warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
-    """Hosts start servers in the folder that their agent works on; some in the root, which says nothing."""
-    if folder == Path(folder.anchor):
-        return
-    for path in manifests:
-        # A link can be replaced where it lies, and what it leads to where that is.
-        if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
-            click.echo(
-                f"Warning: the manifest {path} lies in the working folder {folder}: an agent that may edit files there "
-                "could allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/.",
-                err=True,
-            )
 
 
 def _serve(manifests: Sequence[Path], settings: Settings) -> None:

@@ -1940,7 +1940,7 @@ MUTANTS = [
     ),
     Mutant(
         "nobody is warned of a manifest in the working folder",
-        "cli.py",
+        "commands/manifests.py",
         "    if folder == Path(folder.anchor):\n",
         "    if True:\n",
         "tests/manifests/test_watch.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -43,3 +44,17 @@ def load_rules(paths: Sequence[Path]) -> Rules:
         return load_manifests(paths).rules
     except ManifestError as error:
         raise ManifestProblems(str(error)) from None
+
+
+def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
+    """Hosts start servers in the folder that their agent works on; some in the root, which says nothing."""
+    if folder == Path(folder.anchor):
+        return
+    for path in manifests:
+        # A link can be replaced where it lies, and what it leads to where that is.
+        if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
+            click.echo(
+                f"Warning: the manifest {path} lies in the working folder {folder}: an agent that may edit files there "
+                "could allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/.",
+                err=True,
+            )
