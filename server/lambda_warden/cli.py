@@ -18,6 +18,7 @@ from lambda_warden import __version__
 from lambda_warden.app import Warden
 from lambda_warden.commands.approvals import approvals
 from lambda_warden.commands.approvals_serve import serve_approvals
+from lambda_warden.commands.doctor import doctor
 from lambda_warden.commands.explain import explain
 from lambda_warden.commands.iam_policy import iam_policy
 from lambda_warden.commands.install import install, uninstall
@@ -68,7 +69,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[approvals, explain, iam_policy, install, pause, records, result, resume, store, uninstall],
+    commands=[approvals, doctor, explain, iam_policy, install, pause, records, result, resume, store, uninstall],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lambda_warden.errors import SettingsError
+from lambda_warden.hosts import config_file
 from lambda_warden.hosts.config_file import BACKUP, edited, servers, write
 from lambda_warden.hosts.table import HOSTS, Machine
 
@@ -105,3 +106,9 @@ def test_a_file_is_replaced_where_its_link_leads_with_its_mode_and_the_one_befor
     assert (link.is_symlink(), real.read_text(), real.with_name("mcp.json" + BACKUP).read_text()) == (True, "2", "1")
     assert real.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in real.parent.iterdir()) == ["mcp.json", "mcp.json" + BACKUP]
+
+
+def test_an_edit_that_would_change_anything_else_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_file, "set_member", lambda *_: '{"mcpServers": {"lambda-warden": {}}}')
+    with pytest.raises(SettingsError, match="without changing what else it says"):
+        edited(HOSTS["cursor"], Path("file"), '{"mcpServers": {"docs": {}}}', "lambda-warden", {})

@@ -588,8 +588,8 @@ MUTANTS = [
             (
                 "all callers share a role session",
                 "aws/role_sessions.py",
-                "self._of(CURRENT.get())",
-                "self._of(LOCAL_CALLER)",
+                "return self._of(CURRENT.get())",
+                "return self._of(LOCAL_CALLER)",
             ),
             ("two callers share a session name", "aws/role_sessions.py", "{before_hash}{digest}", ""),
             ("AWS is asked for no caller", "tools/tool.py", "with acting_for(caller):", "if caller:"),
@@ -1937,6 +1937,27 @@ MUTANTS = [
         "look != self._seen and look == last",
         "look != self._seen",
         "tests/manifests/test_watch.py",
+    ),
+    Mutant(
+        "doctor starts functions",
+        "doctor/account.py",
+        'EncodedRequest("DryRun",',
+        'EncodedRequest("RequestResponse",',
+        "tests/commands/test_doctor.py",
+    ),
+    Mutant(
+        "doctor takes credentials of another account for the target's",
+        "doctor/account.py",
+        "    if identity.account != place[0]:\n",
+        "    if False:\n",
+        "tests/commands/test_doctor.py",
+    ),
+    Mutant(
+        "install writes a file whose other entries it would change",
+        "hosts/config_file.py",
+        "    if after.pop(host.container, {}) != wanted or after !=",
+        "    if False and after !=",
+        "tests/hosts/test_hosts.py",
     ),
     Mutant(
         "nobody is warned of a manifest in the working folder",

@@ -12,6 +12,7 @@ from lambda_warden.aws.catalog import describe, list_functions
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.configuration import Configuration, read_configuration
 from lambda_warden.aws.durable import read_execution
+from lambda_warden.aws.identity import AwsIdentity, read_identity
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
 from lambda_warden.aws.logs import Events, find_failures, find_request, read_stream
@@ -48,6 +49,10 @@ class Aws:
     def read_configuration(self, ref: FunctionRef) -> Configuration | Refused:
         """How a function is configured (GetFunctionConfiguration)."""
         return read_configuration(self.clients, ref)
+
+    def read_identity(self, account: str, region: str) -> AwsIdentity:
+        """Whose credentials a target is reached with (GetCallerIdentity)."""
+        return read_identity(self.clients, account, region)
 
     def read_execution(self, ref: FunctionRef, execution_arn: str) -> DurableExecution | Refused:
         """How a durable execution is doing (GetDurableExecution)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from lambda_warden.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
 
 READ_SECONDS = 10.0
 """How long an answer of what only reads is waited for."""
@@ -138,6 +140,21 @@ class Clients:
             if key not in self._logs:
                 self._logs[key] = self._build_logs(account, region)
             return self._logs[key]
+
+    def sts(self, account: str, region: str) -> STSClient:
+        """A client that asks whose the credentials are. It is the caller's to close; raises as `for_invoking`."""
+        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=1)
+        with self._lock:
+            session = self._session(self._targets[account, region], region)
+            return session.client("sts", region_name=region, verify=self._verify(), config=config)
+
+    def expiry(self, account: str, region: str) -> datetime | None:
+        """When the credentials there have to be renewed, once they were used; None where that is not known."""
+        with self._lock:
+            credentials: Any = self._session(self._targets[account, region], region).get_credentials()
+        # botocore has no public way to tell.
+        found = getattr(credentials, "_expiry_time", None)
+        return found if isinstance(found, datetime) else None
 
     def default_region(self) -> str | None:
         """The region that the AWS configuration names for the settings' profile (AWS_DEFAULT_REGION), if any."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
+from datetime import datetime
 from typing import Any, Final, cast
 
 import boto3
@@ -47,6 +48,11 @@ class RoleCredentials(Credentials):
             botocore.exceptions.BotoCoreError, ClientError: if the role can't be assumed.
         """
         return self._of(CURRENT.get()).get_frozen_credentials()
+
+    @property
+    def _expiry_time(self) -> datetime | None:
+        """As botocore's own have it, of the caller in whose context that is asked."""
+        return getattr(self._of(CURRENT.get()), "_expiry_time", None)
 
     def load_credentials(self) -> Credentials:
         """As botocore asks its `credential_provider`, once a client."""

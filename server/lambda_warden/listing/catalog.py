@@ -102,7 +102,7 @@ class Catalog:
             (
                 item
                 for rule in rules
-                for item in _expand(rule, listings[rule.arn.account, rule.arn.region], policy.rules)
+                for item in expand(rule, listings[rule.arn.account, rule.arn.region], policy.rules)
                 if _is_wanted(item, wanted.name_contains)
             ),
             key=lambda item: item.key,
@@ -159,7 +159,7 @@ async def _list_places(policy: Policy, places: set[Place]) -> dict[Place, Functi
     listings: dict[Place, FunctionList] = {}
 
     async def read(place: Place) -> None:
-        listings[place] = _checked(place, await anyio.to_thread.run_sync(_list_place, policy, place))
+        listings[place] = checked(place, await anyio.to_thread.run_sync(_list_place, policy, place))
 
     async with anyio.create_task_group() as group:
         for place in sorted(places):
@@ -188,7 +188,7 @@ def _may_match(rule: Rule, wanted: ListArguments) -> bool:
     )
 
 
-def _expand(rule: Rule, listing: FunctionList, rules: Rules) -> list[_Item]:
+def expand(rule: Rule, listing: FunctionList, rules: Rules) -> list[_Item]:
     """The functions of one rule, without what is denied all the same, and so as `decide` sees them: a function with
     a rule of its own is not under a pattern."""
     if not rule.arn.is_pattern:
@@ -279,7 +279,7 @@ def _is_wanted(item: _Item, words: str | None) -> bool:
     return item.description is not None and words.casefold() in item.description.casefold()
 
 
-def _checked(place: Place, listing: FunctionList) -> FunctionList:
+def checked(place: Place, listing: FunctionList) -> FunctionList:
     """A listing, without the functions of another account: the ARNs that AWS answers with tell whose they are."""
     account, region = place
     others = sorted({arn.split(":")[4] for arn in listing.functions if arn.count(":") >= 6} - {account})
