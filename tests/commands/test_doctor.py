@@ -113,7 +113,7 @@ def test_where_all_is_well_it_says_so_in_aligned_lines_and_starts_nothing(
         f"ok       invoke         {PLACE}: 4 may be invoked",
         f"ok       alias          {PLACE}: 1 can be read, and leads where it may",
         f"ok       logs           {PLACE}: 1 can be read",
-        "0 problems, 0 warnings.",
+        "problems: 0, warnings: 0",
     ]
     assert account.started == []
     asked = {(each.function, each.qualifier) for each in account.invocations}
@@ -140,7 +140,7 @@ def test_where_all_is_well_it_says_so_in_aligned_lines_and_starts_nothing(
         (allow("f", expect_version=["7"]), {"alias": refused(403, "AccessDeniedException")},
          "alias", "GetAlias: AccessDeniedException", "iam-policy"),
         (allow("f", effect="destructive"), {}, "approver", "where the client can't ask", "approvals init"),
-        (allow("f", approval={"by": "operator"}), {}, "approver", "1 rules need it", "approvals init"),
+        (allow("f", approval={"by": "operator"}), {}, "approver", "for each call of 1", "approvals init"),
         (allow("f", logs={}), {}, "logs", "there is no log group /aws/lambda/f yet", "if it never ran"),
         (allow("f", logs={}), {"logs": "AccessDeniedException"}, "logs", "AccessDeniedException", "iam-policy"),
         (allow("f", logs={"log_group": "/mine"}), {"configured": True}, "logs", "it logs to /theirs", "log_group: /th"),
@@ -206,6 +206,17 @@ def test_credentials_of_another_account_and_a_region_that_does_not_answer_are_pr
     wrong = found(run(tmp_path, account.url, [allow("f"), allow("report-*")], "--json"))
     assert [each["state"] for each in wrong["region"]] == ["warning"]
     assert "which functions fit can't be told" in wrong["functions"][0]["detail"]
+
+
+def test_each_account_and_region_is_looked_at_and_what_names_without_region_mean(
+    account: Account, tmp_path: Path
+) -> None:
+    places = ["us-east-1", "eu-west-1"]
+    rules = [allow("f"), {**allow("f"), "arn": arn("f", "eu-west-1")}]
+    for options, meant in ([], "are refused: there are several regions"), (["--region", "eu-west-1"], "mean eu-west-1"):
+        told = run(tmp_path, account.url, rules, *options, regions=places).stdout.splitlines()
+        assert any(line.startswith(f"ok       region         names without a region: {meant}") for line in told), told
+        assert len([line for line in told if "1 may be invoked" in line]) == 2
 
 
 @pytest.mark.parametrize(

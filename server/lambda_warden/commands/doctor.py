@@ -43,7 +43,7 @@ def doctor(manifests: tuple[Path, ...], as_json: bool, **options: Any) -> None:
         for line in _lines(findings):
             click.echo(line)
         warnings = sum(finding.state == "warning" for finding in findings)
-        click.echo(f"{problems} problems, {warnings} warnings.")
+        click.echo(f"problems: {problems}, warnings: {warnings}")
     raise SystemExit(1 if problems else 0)
 
 

@@ -26,7 +26,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SECONDS: Final = 60
 
-_host = click.argument("host", type=click.Choice(list(HOSTS)))
+_host = click.argument("host", type=click.Choice(list(HOSTS)), metavar="HOST")
+_hosts = f"HOST is one of: {', '.join(HOSTS)}."
 _manifests = click.option(
     "--manifest",
     "manifests",
@@ -54,7 +55,7 @@ def _place_options(command: _F) -> _F:
     return name(file(dry_run(command)))
 
 
-@click.command()
+@click.command(epilog=_hosts)
 @_host
 @_manifests
 @click.option("--profile", envvar="AWS_PROFILE", show_envvar=True, help="Profile of the AWS config files.")
@@ -93,7 +94,7 @@ def install(
         _Change(HOSTS[host], file, name, entry).make(dry_run)
 
 
-@click.command()
+@click.command(epilog=_hosts)
 @_host
 @_place_options
 def uninstall(host: str, name: str, file: Path | None, dry_run: bool) -> None:

@@ -63,6 +63,10 @@ def look_at_accounts(policy: Policy, *, signed: bool) -> Iterator[Finding]:
         signed: whether requests are signed.
     """
     places = sorted({(rule.arn.account, rule.arn.region) for rule in policy.rules.all})
+    if len({region for _, region in places}) > 1:
+        default = policy.default_region
+        detail = f"mean {default}" if default else "are refused: there are several regions, and no --region"
+        yield Finding("ok", "region", "names without a region", detail)
     for place in places:
         yield from _look_at(policy, place, signed=signed)
 

@@ -89,9 +89,13 @@ def _approver(settings: Settings, rules: Rules | None) -> Finding:
     step = "`lambda-warden approvals init`, in a terminal of the person who approves"
     if alone:
         return Finding(
-            "problem", check, str(path), f"no secret is set, and {len(alone)} rules need it for each call", step
+            "problem",
+            check,
+            str(path),
+            f"no secret is set, which is needed for each call of {len(alone)} of the rules",
+            step,
         )
-    detail = f"no secret is set: calls of {len(asking)} rules are denied where the client can't ask a person"
+    detail = f"no secret is set: calls of {len(asking)} of the rules are denied where the client can't ask a person"
     return Finding("warning", check, str(path), detail, step)
 
 
