@@ -21,6 +21,7 @@ from mcp.server.request_state import RequestStateSecurity
 from lambda_warden import __version__
 from lambda_warden.approvals.client import ClientApprover
 from lambda_warden.approvals.operator import OperatorApprover
+from lambda_warden.approvals.server_key import server_key, team_url
 from lambda_warden.approvals.telling import make_notifier
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.decide import denied
@@ -39,6 +40,7 @@ from lambda_warden.sinks.audit_log import with_sinks
 from lambda_warden.sinks.checkpoint import read_signer
 from lambda_warden.sinks.delivery import SinkDelivery
 from lambda_warden.sinks.opening import open_sink
+from lambda_warden.store.approvals import ApprovalStore
 from lambda_warden.store.audit_log import AuditLog, Field, RecordError
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.payload_digests import read_digests, with_keyed_digests
@@ -126,12 +128,15 @@ class Warden:
         sunk = with_sinks(store, [SinkDelivery(sink, store, signer, *often) for sink in sinks])
         self._records = with_keyed_digests(sunk, digests)
         self.results = _open_results(settings, self._records, seal)
+        self.approvals_key = server_key(settings.approvals_key_file)
         self._operator = OperatorApprover(
             self._records,
             settings.approvals_secret_file,
             settings.approval_expires,
             make_notifier(settings),
-            settings.approvals_url,
+            None if self.approvals_key else settings.approvals_url,
+            self.approvals_key.rulings.id if self.approvals_key else None,
+            team_url(settings) if self.approvals_key else None,
         )
         watch_approvals(self._waiting_approvals)
         self._pipeline = self._make_pipeline()
@@ -194,6 +199,11 @@ class Warden:
         await self._pipeline.dropped(request_id)
 
     @property
+    def approvals(self) -> ApprovalStore:
+        """Where requests for approval are kept."""
+        return self._records
+
+    @property
     def log_level(self) -> str:
         """What goes to stderr."""
         return self._settings.log_level
@@ -248,7 +258,10 @@ class Warden:
         return None if met is None else stop_check(met).reason
 
     def _can_approve(self, caller: Caller) -> bool:
-        return self._knows_person(caller) or self._operator.unable is None
+        return self._knows_person(caller) or None in (
+            self._operator.unable(),
+            self._operator.unable(names_approvers=True),
+        )
 
     def _knows_person(self, caller: Caller) -> bool:
         return self._authentic or caller.answers_for_a_person

@@ -13,9 +13,12 @@ from typing import Any
 
 import anyio
 import click
+from starlette.types import ASGIApp
 
 from lambda_warden import __version__
 from lambda_warden.app import Warden
+from lambda_warden.approvals.server_key import team_origin
+from lambda_warden.approvals_page.team import TeamPages
 from lambda_warden.commands.approvals import approvals
 from lambda_warden.commands.approvals_serve import serve_approvals
 from lambda_warden.commands.doctor import doctor
@@ -38,6 +41,8 @@ from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.settings import Settings
 from lambda_warden.telemetry.logs import configure_logging
+from lambda_warden.tools.caller import Identity
+from lambda_warden.transport.authentication.approvers import ApproverTokens
 from lambda_warden.transport.authentication.verifier import identity_from
 from lambda_warden.transport.http import listen, serve_http
 from lambda_warden.transport.stdio import serve_stdio
@@ -165,9 +170,17 @@ def _serve(manifests: Sequence[Path], settings: Settings) -> None:
             if listener is None:
                 anyio.run(serve_stdio, warden)
             else:
-                anyio.run(serve_http, warden, settings, listener)
+                anyio.run(serve_http, warden, settings, listener, _approvals(warden, settings, identity))
     except SettingsError as error:
         raise _Problems(str(error)) from None
+
+
+def _approvals(warden: Warden, settings: Settings, identity: Identity | None) -> ASGIApp | None:
+    """The pages of approvers, where it is known by their tokens who they are, and there is a key."""
+    if identity is None or warden.approvals_key is None:
+        return None
+    caller_of = ApproverTokens(settings, identity.verifier).caller_of
+    return TeamPages(warden.approvals, warden.approvals_key, caller_of, team_origin(settings)).app()
 
 
 @contextmanager

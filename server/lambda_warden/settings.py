@@ -8,6 +8,7 @@ JSON Schema that `lambda-warden schema settings` prints.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,12 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 """Of signatures (RFC 7518, RFC 8037). Each has a public key: none, and none with a secret that both sides know."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
+
+ALB_ARN = re.compile(
+    r"^arn:(?P<partition>aws|aws-cn|aws-us-gov):elasticloadbalancing:(?P<region>[a-z0-9-]+):[0-9]{12}:"
+    r"loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{1,32}$"
+)
+"""Of an Application Load Balancer."""
 
 TOKEN_BYTES = 3
 """Taken for a token: JSON and logs have three to four, so that this errs on the safe side."""
@@ -162,7 +169,21 @@ class Settings(BaseModel):
         default=None,
         pattern="^https?://",
         description="URL of the page that people decide on in a browser, for clients that can open one; "
-        "`lambda-warden approvals serve` serves it there",
+        "`lambda-warden approvals serve` serves it there, or, with --approvals-key-file, the HTTP server",
+    )
+    approvals_key_file: Annotated[Path | None, Option(default="none")] = Field(
+        default=None,
+        description="file with the key that what approvers decide is signed with, the same for all servers on one "
+        "store: openssl rand -base64 32 prints one; with it and --auth-issuer, /approvals is served over HTTP",
+    )
+    approvals_scope: Annotated[str | None, Option(default="none")] = Field(
+        default=None, description="scope that an approver's access token has to have; best one that no MCP client gets"
+    )
+    approvals_alb: Annotated[str | None, Option(default="none")] = Field(
+        default=None,
+        pattern=ALB_ARN.pattern.replace("?P<partition>", "").replace("?P<region>", ""),
+        description="ARN of the Application Load Balancer that authenticates approvers by the same issuer: its "
+        "x-amzn-oidc-data is taken for an access token of /approvals",
     )
     approval_webhook: Annotated[str | None, Option(default="none")] = Field(
         default=None,

@@ -369,6 +369,41 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "FILE:11: functions[0].payload.maximum: ",
         "unknown key 'maximum'. Expected one of: schema, max_bytes.",
     ),
+    "no key of an approval": (
+        GOOD + "    approval: {when: 1}\n",
+        "FILE:9: functions[0].approval.when: ",
+        "unknown key 'when'. Expected one of: by, expires_seconds, approvers, count, not_requester.",
+    ),
+    "an approval that is none": (
+        GOOD + "    approval: often\n",
+        "FILE:9: functions[0].approval: ",
+        "Input should be 'always' or 'never', not 'often'.",
+    ),
+    "an approver who is no person": (
+        GOOD + "    approval: {approvers: [sre]}\n",
+        "FILE:9: functions[0].approval.approvers[0]: ",
+        "'sre' is no person. Expected group:NAME or user:SUBJECT",
+    ),
+    "nobody approves": (
+        GOOD + "    approval: {approvers: []}\n",
+        "FILE:9: functions[0].approval.approvers: ",
+        "at least 1 item",
+    ),
+    "count without approvers": (
+        GOOD + "    approval: {count: 2}\n",
+        "FILE:9: functions[0].approval: ",
+        "count is for approvers. Expected `approvers` beside it.",
+    ),
+    "more approvals than people": (
+        GOOD + '    approval: {approvers: ["user:a", "user:b"], count: 3}\n',
+        "FILE:9: functions[0].approval: ",
+        "count: 3 can't be reached by 2 approvers.",
+    ),
+    "approvers through the client": (
+        GOOD + '    approval: {by: client, approvers: ["user:a"]}\n',
+        "FILE:9: functions[0].approval: ",
+        "approvers is for requests out of band. Expected it without `by: client`.",
+    ),
     "unknown key of a result": (
         GOOD + "    result: {hide: []}\n",
         "FILE:9: functions[0].result.hide: ",

@@ -68,14 +68,19 @@ class Servers:
     def ask(self) -> None:
         name = f"ask-{next(self.number)}"
         version = self.draw(st.sampled_from(["7", "8"]), "version")
-        self.log.request_approval(replace(ASK, approval_id=name, request_digest="d", executed_version=version))
+        people = {"approvers": ("group:sre",), "count": 2} if self.draw(st.booleans(), "people") else {}
+        ask = replace(ASK, approval_id=name, request_digest="d", executed_version=version, **people)  # type: ignore[arg-type]
+        self.log.request_approval(ask)
         self.asked.append(name)
 
     def decide(self) -> None:
         if self.asked:
-            self.log.decide_approval(
-                self.draw(st.sampled_from(self.asked)), RULINGS[self.draw(st.sampled_from(list(RULINGS)))]
+            ruling = RULINGS[self.draw(st.sampled_from(list(RULINGS)))]
+            by, approver = (
+                self.draw(st.sampled_from(["user:ann", "user:bob"])),
+                self.draw(st.sampled_from([None, "group:sre"])),
             )
+            self.log.decide_approval(self.draw(st.sampled_from(self.asked)), replace(ruling, by=by, approver=approver))
 
     def use(self) -> None:
         if self.asked and (found := self.log.find_approval(self.draw(st.sampled_from(self.asked)))):
@@ -88,7 +93,7 @@ class Servers:
         self.clock.now += self.draw(st.sampled_from([1.0, 1000.0, 40_000.0]), "seconds")
 
 
-ACTIONS = ["admit", "admit", "finish", "finish", "ask", "decide", "use", "pause", "wait"]
+ACTIONS = ["admit", "admit", "finish", "finish", "ask", "decide", "decide", "use", "pause", "wait"]
 
 
 @given(st.lists(st.sampled_from(ACTIONS), max_size=25), st.data())

@@ -437,10 +437,10 @@ def _approved_by(key: Callable[[], ApproverKey]) -> Callable[[Path, str], None]:
 
 
 def _made_up(signature: str) -> Callable[[Path, str], None]:
-    ruling = {"verdict": "approved", "by": "ada", "how": "terminal", "note": None, "signature": signature}
+    rulings = [{"verdict": "approved", "by": "ada", "how": "terminal", "note": None, "signature": signature}]
 
     def write(records: Path, approval_id: str) -> None:
-        tamper(records, "state = 'approved', ruling = ?", json.dumps(ruling))
+        tamper(records, "state = 'approved', ruling = ?", json.dumps(rulings))
 
     return write
 
@@ -448,7 +448,8 @@ def _made_up(signature: str) -> Callable[[Path, str], None]:
 def _turned(records: Path, approval_id: str) -> None:
     """A denial that is made an approval."""
     assert decide(records, approval_id, "denied")
-    tamper(records, "state = 'approved', ruling = ?", json.dumps(stored(records, "ruling") | {"verdict": "approved"}))
+    (ruling,) = found(records, approval_id).rulings
+    tamper(records, "state = 'approved', ruling = ?", json.dumps([asdict(ruling) | {"verdict": "approved"}]))
 
 
 def _state_alone(records: Path, approval_id: str) -> None:

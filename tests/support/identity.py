@@ -19,8 +19,12 @@ from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 
 from lambda_warden import app
+from lambda_warden.approvals.server_key import team_origin
+from lambda_warden.approvals_page.team import TeamPages
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.settings import Settings
+from lambda_warden.transport.authentication.alb import AlbTokens
+from lambda_warden.transport.authentication.approvers import ApproverTokens
 from lambda_warden.transport.authentication.verifier import identity_from
 from lambda_warden.transport.http_app import make_app
 from lambda_warden.transport.readiness import Readiness
@@ -66,9 +70,18 @@ async def client_with(url: str, token: str, **options: Any) -> AsyncIterator[Cli
 
 @asynccontextmanager
 async def identity_warden(
-    folder: Path, url: str, issuer: Issuer, *rules: Rule, keys: dict[str, Any] | None = None, **settings: Any
+    folder: Path,
+    url: str,
+    issuer: Issuer,
+    *rules: Rule,
+    keys: dict[str, Any] | None = None,
+    load_balancer: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
-    """A server in this process, over HTTP. `keys` are further keys of the manifest."""
+    """A server in this process, over HTTP. `keys` are further keys of the manifest.
+
+    `load_balancer`: its region's keys are the issuer's at /alb.
+    """
     loaded = load_manifests([write_manifest(folder, url, rules, **(keys or {}))])
     made = Settings(
         **{
@@ -82,9 +95,14 @@ async def identity_warden(
     identity = identity_from(made)
     assert identity is not None
     warden = app.Warden(made, loaded, authentic=False, identity=identity)
+    pages = None
+    if warden.approvals_key is not None:
+        alb = AlbTokens(made, f"{issuer.url}/alb") if load_balancer else None
+        caller_of = ApproverTokens(made, identity.verifier, alb).caller_of
+        pages = TeamPages(warden.approvals, warden.approvals_key, caller_of, team_origin(made)).app()
     served = uvicorn.Server(
         uvicorn.Config(
-            make_app(warden, made, Readiness(warden), identity.verifier, identity.auth),
+            make_app(warden, made, Readiness(warden), identity.verifier, identity.auth, approvals=pages),
             host="127.0.0.1",
             port=0,
             log_config=None,

@@ -19,5 +19,5 @@ def request_page(page_url: str, approval_id: str) -> str:
 class Notifier(Protocol):
     """A way to tell people of new requests. It decides nothing."""
 
-    def notify(self, pending: PendingApproval) -> None:
-        """Tell of a new request, once. It returns at once, whatever comes of that."""
+    def notify(self, pending: PendingApproval, url: str | None = None) -> None:
+        """Tell of a new request, once, and where it is decided on in a browser. It returns at once."""

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from lambda_warden.store.approvals import (
     ApprovalVerdict,
     DecidedHow,
     PendingApproval,
+    judge,
 )
 
 SECRET_CHARACTERS: Final = 12
@@ -39,7 +40,7 @@ LONGEST_WAIT: Final = 300.0
 _SCRYPT_N: Final = 2**16
 """With r=8: 64 MB, and a fifth of a second."""
 _MAX_MEMORY: Final = 2**27
-_PURPOSE: Final = "lambda-warden approval 1"
+_PURPOSE: Final = "lambda-warden approval 2"
 
 
 class SecretError(Exception):
@@ -48,16 +49,18 @@ class SecretError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApproverId:
-    """The public half of the approver's key: tells whether a decision was made with the secret."""
+    """The public half of the key that decides: tells whether a decision was made with it."""
 
     public_key: bytes
 
     def signed(self, pending: PendingApproval) -> bool:
-        """Whether what was decided on a request was decided on exactly this request, with the secret."""
-        ruling = pending.ruling
-        if ruling is None or ruling.verdict != pending.state:
-            return False
-        said = _statement(pending, ruling.verdict, ruling.by, ruling.how, ruling.note)
+        """Whether a request is decided as it says, by rulings on exactly this request, each with the key."""
+        return judge(pending.ask, pending.rulings) == pending.state and all(
+            self._signed(pending, ruling) for ruling in pending.rulings
+        )
+
+    def _signed(self, pending: PendingApproval, ruling: ApprovalRuling) -> bool:
+        said = _statement(pending, ruling)
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(bytes.fromhex(ruling.signature), said)
         except (InvalidSignature, ValueError):
@@ -73,10 +76,15 @@ class _Kept:
 
 
 class ApproverKey:
-    """The private half, which decides. Made of the secret by `unlock`, and never kept on disk."""
+    """The private half, which decides: made of the secret by `unlock`, and never kept on disk, or the server's."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
+
+    @property
+    def id(self) -> ApproverId:
+        """The public half."""
+        return ApproverId(self._key.public_key().public_bytes_raw())
 
     def decide(
         self,
@@ -87,17 +95,18 @@ class ApproverKey:
         by: str,
         how: DecidedHow,
         note: str | None = None,
+        approver: str | None = None,
     ) -> bool:
         """Decide on a request as it was shown.
 
         Returns:
-            Whether this decision counts: it was the first, and in time.
+            Whether this decision counts: in time, before it was decided, by one of its approvers.
 
         Raises:
             RecordError: if it could not be recorded; then nothing was decided.
         """
-        signature = self._key.sign(_statement(pending, verdict, by, how, note)).hex()
-        ruling = ApprovalRuling(verdict, by, how, note, signature)
+        unsigned = ApprovalRuling(verdict, by, how, note, "", approver)
+        ruling = replace(unsigned, signature=self._key.sign(_statement(pending, unsigned)).hex())
         found = store.decide_approval(pending.ask.approval_id, ruling)
         return found is not None and found.ruling == ruling
 
@@ -210,7 +219,7 @@ def _key_of(secret: str, salt: bytes, n: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
-def _statement(pending: PendingApproval, verdict: ApprovalVerdict, by: str, how: DecidedHow, note: str | None) -> bytes:
+def _statement(pending: PendingApproval, ruling: ApprovalRuling) -> bytes:
     """What is signed: the whole request as it was shown, and the whole decision."""
-    ask = pending.ask
-    return json.dumps([_PURPOSE, astuple(ask), pending.expires_at, verdict, by, how, note]).encode()
+    said = astuple(replace(ruling, signature=""))
+    return json.dumps([_PURPOSE, astuple(pending.ask), pending.expires_at, said]).encode()

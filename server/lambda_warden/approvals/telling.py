@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from lambda_warden.approvals.notify import request_page
 from lambda_warden.approvals.webhook import NotTold, webhook
 from lambda_warden.errors import SettingsError
 from lambda_warden.report.visible import inline
@@ -78,19 +77,17 @@ class BackgroundNotifier:
 
     Args:
         ways: each is tried by itself.
-        page_url: where people decide in a browser, if they do.
     """
 
-    def __init__(self, ways: Sequence[Way], page_url: str | None = None) -> None:
+    def __init__(self, ways: Sequence[Way]) -> None:
         self._ways = ways
-        self._page_url = page_url
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._under_way = 0
 
-    def notify(self, pending: PendingApproval) -> None:
+    def notify(self, pending: PendingApproval, url: str | None = None) -> None:
         """Tell of a new request. Returns at once."""
-        body = json.dumps(message(pending, self._page_url), ensure_ascii=False).encode()
+        body = json.dumps(message(pending, url), ensure_ascii=False).encode()
         with self._lock:
             if self._under_way >= UNDER_WAY:
                 logger.error("nobody was told of request %s: too many are on their way", pending.ask.approval_id)
@@ -122,7 +119,7 @@ class BackgroundNotifier:
             logger.error("request %s was not told by %s: %s", message_id, way.name, type(error).__name__)
 
 
-def message(pending: PendingApproval, page_url: str | None = None) -> dict[str, object]:
+def message(pending: PendingApproval, url: str | None = None) -> dict[str, object]:
     """What people are told of a request: never its payload. The reason is in the model's words."""
     ask = pending.ask
     return {
@@ -134,7 +131,7 @@ def message(pending: PendingApproval, page_url: str | None = None) -> dict[str, 
             "principal": ask.principal,
             "reason": None if ask.reason is None else inline(ask.reason)[:REASON_CHARACTERS],
             "expires_at": pending.until,
-            "url": None if page_url is None else request_page(page_url, ask.approval_id),
+            "url": url,
         },
     }
 
@@ -148,7 +145,7 @@ def make_notifier(settings: Settings) -> BackgroundNotifier | None:
         ways.append(webhook(settings.approval_webhook, settings.approval_webhook_secret_file))
     if settings.approval_command is not None:
         ways.append(_command(settings.approval_command))
-    return BackgroundNotifier(ways, settings.approvals_url) if ways else None
+    return BackgroundNotifier(ways) if ways else None
 
 
 def _command(line: str) -> Command:

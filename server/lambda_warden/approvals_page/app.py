@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from anyio.to_thread import run_sync
 from mcp.server.transport_security import RequestBodyLimitMiddleware
@@ -16,20 +15,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lambda_warden.approvals.secret import ApproverKey, SecretError
-from lambda_warden.approvals_page.guards import OwnSiteOnly
+from lambda_warden.approvals_page.guards import Guarded, own_site_only
+from lambda_warden.approvals_page.requests import BODY_BYTES, NOTE_CHARACTERS, OVER, VERDICTS, form_of, style
 from lambda_warden.approvals_page.sessions import Session, Sessions
-from lambda_warden.approvals_page.views import STYLE, render
-from lambda_warden.store.approvals import ApprovalState, ApprovalStore, ApprovalVerdict
+from lambda_warden.approvals_page.views import render
+from lambda_warden.store.approvals import ApprovalState, ApprovalStore
 from lambda_warden.store.audit_log import RecordError
 
 COOKIE: Final = "lambda_warden_approvals"
-NOTE_CHARACTERS: Final = 500
-_BODY_BYTES: Final = 16_384
 _OPEN_SHOWN: Final = 200
 _OVER_SHOWN: Final = 10
 _OPEN: Final[tuple[ApprovalState, ...]] = ("pending",)
-_OVER: Final[tuple[ApprovalState, ...]] = ("approved", "denied", "used", "expired", "void")
-_VERDICTS: Final[dict[str, ApprovalVerdict]] = {"approve": "approved", "deny": "denied"}
 
 _Page = Callable[[Request, Session], Awaitable[Response]]
 
@@ -65,20 +61,20 @@ class ApprovalPages:
             Route(f"{self.base}/", self._signed_in(self._list)),
             Route(f"{self.base}/login", self._login_form, methods=["GET"]),
             Route(f"{self.base}/login", self._login, methods=["POST"]),
-            Route(f"{self.base}/style.css", _style),
+            Route(f"{self.base}/style.css", style),
             Route(one, self._signed_in(self._show), methods=["GET"]),
             Route(one, self._signed_in(self._decide), methods=["POST"]),
         ]
         pages = Starlette(routes=routes, exception_handlers={RecordError: self._records_failed})
         pages.router.redirect_slashes = False
-        return OwnSiteOnly(RequestBodyLimitMiddleware(pages, _BODY_BYTES), hosts)
+        return Guarded(RequestBodyLimitMiddleware(pages, BODY_BYTES), own_site_only(hosts))
 
     async def _login_form(self, request: Request) -> Response:
         token = request.query_params.get("token", "")
         return self._html("login", token=token) if self.sessions.is_link(token) else self._signed_out()
 
     async def _login(self, request: Request) -> Response:
-        session_id = self.sessions.open((await _form(request)).get("token", ""))
+        session_id = self.sessions.open((await form_of(request)).get("token", ""))
         if session_id is None:
             return self._signed_out()
         answer = RedirectResponse(f"{self.base}/", status_code=303)
@@ -87,17 +83,17 @@ class ApprovalPages:
 
     async def _list(self, _request: Request, _session: Session) -> Response:
         waiting = await run_sync(self.store.approvals, _OPEN, _OPEN_SHOWN)
-        over = await run_sync(self.store.approvals, _OVER, _OVER_SHOWN)
+        over = await run_sync(self.store.approvals, OVER, _OVER_SHOWN)
         return self._html("list", waiting=waiting, over=over, more=len(waiting) == _OPEN_SHOWN)
 
     async def _show(self, request: Request, session: Session) -> Response:
         return await self._one(request, session, late="late" in request.query_params)
 
     async def _decide(self, request: Request, session: Session) -> Response:
-        form = await _form(request)
+        form = await form_of(request)
         if not session.sent_by(form.get("form_token", "")):
             return self._html("problem", 403, problem="This form is not of this session. Open the request again.")
-        verdict, note = _VERDICTS.get(form.get("decision", "")), form.get("note", "").strip()
+        verdict, note = VERDICTS.get(form.get("decision", "")), form.get("note", "").strip()
         if verdict is None or len(note) > NOTE_CHARACTERS:
             return self._html("problem", 400, problem="This form can't be read. Nothing was decided.")
         pending = await run_sync(self.store.find_approval, request.path_params["approval_id"])
@@ -125,7 +121,15 @@ class ApprovalPages:
         pending = await run_sync(self.store.find_approval, request.path_params["approval_id"])
         if pending is None:
             return self._html("problem", 404, problem="There is no such request, or it is long over.")
-        values = {"late": late, "problem": problem, "note": note, "note_characters": NOTE_CHARACTERS}
+        values = {
+            "late": late,
+            "problem": problem,
+            "note": note,
+            "note_characters": NOTE_CHARACTERS,
+            "by_secret": True,
+            "own": False,
+            "approved": False,
+        }
         return self._html("request", status, pending=pending, form_token=session.form_token, **values)
 
     def _signed_in(self, page: _Page) -> Callable[[Request], Awaitable[Response]]:
@@ -144,17 +148,3 @@ class ApprovalPages:
 
     def _html(self, template: str, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(render(template, base=self.base, **values), status_code=status)
-
-
-async def _style(_: Request) -> Response:
-    return Response(STYLE, media_type="text/css")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; none if it can't be read, or has one twice."""
-    try:
-        fields = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
-        return {}
-    names = [name for name, _ in fields]
-    return dict(fields) if len(set(names)) == len(names) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,18 +23,17 @@ HEADERS: Final = {
 }
 
 
-class OwnSiteOnly:
+class Guarded:
     """Refuses what a page of another site could send, and gives each answer the headers that keep it to itself.
 
     Args:
         app: what is guarded.
-        hosts: HOST:PORT, as browsers may call this server. Any other name is one that somebody points here, so that
-            their page counts as ours (DNS rebinding).
+        refusal: why a request with a method and headers is not served, or None.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, refusal: Callable[[str, Headers], str | None]) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -47,16 +46,32 @@ class OwnSiteOnly:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        problem = self._problem(scope["method"], Headers(scope=scope))
+        problem = self._refusal(scope["method"], Headers(scope=scope))
         app = self._app if problem is None else PlainTextResponse(problem, status_code=403)
         await app(scope, receive, send_guarded)
 
-    def _problem(self, method: str, headers: Headers) -> str | None:
+
+def own_site_only(hosts: Collection[str]) -> Callable[[str, Headers], str | None]:
+    """Refuses what is not sent by a page of this server's own.
+
+    Args:
+        hosts: HOST:PORT, as browsers may call this server. Any other name is one that somebody points here, so that
+            their page counts as ours (DNS rebinding).
+    """
+
+    def refusal(method: str, headers: Headers) -> str | None:
         host = headers.get("host")
-        if host not in self._hosts or len(headers.getlist("host")) > 1:
+        if host not in hosts or len(headers.getlist("host")) > 1:
             return "This server is called by another name."
-        if method in ("GET", "HEAD"):  # which change nothing
-            return None
-        if headers.get("origin") != f"http://{host}" or headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return "This was sent by a page of another site."
+        return sent_by_another_site(method, headers, f"http://{host}")
+
+    return refusal
+
+
+def sent_by_another_site(method: str, headers: Headers, origin: str) -> str | None:
+    """Why a request is refused that changes something, and was not sent by a page of an origin; None if it isn't."""
+    if method in ("GET", "HEAD"):  # which change nothing
         return None
+    if headers.get("origin") != origin or headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return "This was sent by a page of another site."
+    return None

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from lambda_warden.report.text import OUTSIDE
 from lambda_warden.report.visible import visible
-from lambda_warden.store.approvals import ApprovalState, PendingApproval
+from lambda_warden.store.approvals import ApprovalState, DecidedHow, PendingApproval
 
 _HERE: Final = Path(__file__).parent
 STYLE: Final = (_HERE / "style.css").read_text(encoding="utf-8")
@@ -25,6 +25,7 @@ STATES: Final[dict[ApprovalState, str]] = {
     "expired": "expired",
     "void": "void: asked for again, and something else would have run",
 }
+HOWS: Final[dict[DecidedHow, str]] = {"terminal": "on the terminal", "page": "on the page", "token": "by a program"}
 # Words of scripts that are written from right to left (the ranges that Unicode keeps for them).
 _RIGHT_TO_LEFT: Final = re.compile(
     "[{0}]+(?: +[{0}]+)*".format("\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff")
@@ -93,7 +94,7 @@ _TEMPLATES: Final = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters.update(block=block, lines=lines, left=left, expires=expires, function=function)
-_TEMPLATES.globals["states"] = STATES
+_TEMPLATES.globals.update(states=STATES, hows=HOWS)
 
 
 def render(template: str, **values: Any) -> str:

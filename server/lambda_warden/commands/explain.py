@@ -176,7 +176,7 @@ def _asked_later(
     if invocation_type == "DryRun":
         return
     if rule.spec.asks:
-        how = {"client": ", through the client", "operator": ", out of band"}.get(rule.spec.asked.by or "", "")
+        how = {"client": ", through the client", "operator": ", out of band"}.get(rule.spec.asked.way or "", "")
         yield _open("approval", f"a person is asked before a call{how}")
     if rule.spec.limits != Limits() or principal not in (None, Limits()):
         yield _open("limits", "limits are set, and a call counts against them")

@@ -78,7 +78,8 @@ class Approving:
                 reason = "a person will be asked first, out of band: the call is answered approval_pending"
                 return call.checked(Check(name="approval", passed=True, reason=reason))
             case unable:
-                return call.checked(Check(name="approval", passed=False, reason=why(unable, call.rule.spec.asked.by)))
+                reason = why(unable, call.rule.spec.asked.way)
+                return call.checked(Check(name="approval", passed=False, reason=reason))
 
     async def approve(self, call: AllowedCall, approver: Approver, progress: Progress) -> AllowedCall | Stopped:
         """Let a call go on that a person approved, or that needs nobody.
@@ -99,14 +100,15 @@ class Approving:
             case "client":
                 decided = await self._by_client(call, approver)
             case unable:
-                decided = await self._answered(call, unable, why(unable, call.rule.spec.asked.by), {})
+                decided = await self._answered(call, unable, why(unable, call.rule.spec.asked.way), {})
         # The alias may have been moved while the person thought.
         return await self._check_alias(decided) if isinstance(decided, AllowedCall) else decided
 
     async def _way(self, call: AllowedCall, approver: Approver) -> Way | ApprovalDecision:
         """How a person is asked, or why nobody can be."""
-        operator = await anyio.to_thread.run_sync(lambda: self._operator.unable)
-        return choose_way(call.rule.spec.asked.by, approver.unable, operator)
+        asked = call.rule.spec.asked
+        operator = await anyio.to_thread.run_sync(lambda: self._operator.unable(names_approvers=bool(asked.approvers)))
+        return choose_way(asked.way, approver.unable, operator)
 
     async def _by_client(self, call: AllowedCall, approver: Approver) -> AllowedCall | DeniedCall:
         # In a thread: the members of a payload of some MB take seconds.
@@ -140,7 +142,7 @@ class Approving:
             return await self._answered(call, "declined", REASONS["declined"], found.ask.fields())
         found = await self._wait(call, found, progress, opened=opened is True)
         if found.state == "pending":
-            return PendingCall(call.info, found)
+            return PendingCall(call.info, found, self._operator.page(found))
         answer, reason = await self._answer(call, found, ask)
         if answer == "approved":  # which is on record, and that it is used will be
             # The rest of its caller's time is the function's; once it is over, the call goes on without that one.
@@ -158,9 +160,10 @@ class Approving:
     async def _open_page(self, call: AllowedCall, found: PendingApproval, approver: Approver) -> bool | None:
         """Bring a person to the page, if there is one and the client can; see `Approver.open_page`."""
         url = self._operator.page(found)
-        if url is None or found.state != "pending":
-            return None
         ask = found.ask
+        # The caller's person is sent to no page where they may not decide, or may not do it alone.
+        if url is None or found.state != "pending" or ask.approvers:
+            return None
         message = (
             f"Decide whether {inline(ask.principal)} may invoke {ask.function} ({ask.effect}): the page shows all."
         )
@@ -189,9 +192,10 @@ class Approving:
         if found.state not in ("approved", "denied") or found.ruling is None:
             return _GONE.get(found.state, _GONE["void"])
         if not (found.ask.would_run_as(ask) and self._operator.is_decided(found)):
-            return "forged", "what stands as decided was not decided with the approver's secret; tell the operator"
+            return "forged", "what stands as decided was not decided by who may decide it; tell the operator"
         note = f"; their note: {inline(found.ruling.note)}" if found.ruling.note else ""
-        said = f"{inline(found.ruling.by)} {found.ruling.verdict} this call out of band{note}"
+        people = [each.by for each in found.rulings if each.verdict == found.state]
+        said = f"{inline(' and '.join(people))} {found.state} this call out of band{note}"
         if found.state == "denied":
             return "denied", said
         if self._policy().rules.digest != call.policy.rules.digest:
@@ -234,7 +238,7 @@ def choose_way(
         return "client"
     if by != "client" and operator is None:
         return "operator"
-    return client if by != "operator" and client is not None else "not_set_up"
+    return (client if by != "operator" else operator) or "not_set_up"
 
 
 def _is_new(call: AllowedCall, found: PendingApproval) -> bool:
@@ -286,6 +290,9 @@ def _ask_of(call: AllowedCall, versions: str, expires_seconds: float) -> Approva
         question=asked.text,
         reason=None if reason is None else redact_text(reason, detectors=detectors).text,
         expires_seconds=spec.asked.expires_seconds or expires_seconds,
+        approvers=tuple(spec.asked.approvers),
+        count=spec.asked.count,
+        not_requester=spec.asked.not_requester,
     )
 
 

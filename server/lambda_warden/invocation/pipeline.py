@@ -74,6 +74,7 @@ from lambda_warden.report.invocation import (
     report_outcome,
     report_pending,
     report_running,
+    who_may_approve,
 )
 from lambda_warden.report.way_to_log import way_by_time
 from lambda_warden.store.audit_log import AuditLog, Field, LimitExceeded, RecordError
@@ -174,9 +175,13 @@ class Pipeline:
                 return stopped.result
             case DeniedCall():
                 return report_denial(stopped.info, stopped.decision)
-            case PendingCall(info, pending):
-                asked = pending.ask.question.partition("\n")[0]
-                return report_pending(info, pending.ask.approval_id, asked, pending.until)
+            case PendingCall(info, pending, page):
+                ask = pending.ask
+                asked = ask.question.partition("\n")[0]
+                way = f"`lambda-warden approvals approve {ask.approval_id}` approves it"
+                if ask.approvers:
+                    way = who_may_approve(ask.approvers, ask.count, pending.approvals, ask.not_requester, page)
+                return report_pending(info, ask.approval_id, asked, way, pending.until)
             case ReplayedCall():
                 return await self._replay(stopped, progress)
             case RunningCall(info, until):

@@ -48,10 +48,11 @@ class ReplayedCall:
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """It is not sent until a person has approved it: its caller makes it again."""
+    """It is not sent until it is approved: its caller makes it again. `page`: where it is decided on in a browser."""
 
     info: CallInfo
     approval: PendingApproval
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

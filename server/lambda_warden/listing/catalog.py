@@ -225,7 +225,7 @@ def _entry(item: _Item, caller: Caller, listing: FunctionList, details: Function
         is_pattern=is_pattern,
         qualifiers=[_qualifier(qualifier, details) for qualifier in item.qualifiers],
         approval=spec.asks,
-        approval_by=spec.asked.by if spec.asks else None,
+        approval_by=spec.asked.way if spec.asks else None,
         tenants=None if tenants is None else tenants[:_LISTED_TENANTS],
         invocation_types=list(spec.invocation_types),
         effect=spec.effect,

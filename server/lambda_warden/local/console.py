@@ -32,7 +32,7 @@ def print_manifest(loaded: LoadedManifest) -> None:
             ", ".join(spec.qualifiers),
             ", ".join(spec.invocation_types),
             click.style(spec.effect, fg=_EFFECT_COLORS[spec.effect]),
-            _APPROVES[spec.asked.by] if spec.asks else "no approval",
+            _APPROVES[spec.asked.way] if spec.asks else "no approval",
             ", ".join(limit_texts(spec.limits)) or "no limits",
             f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
             f"logs: {spec.logs.read}" if spec.logs else "no logs",

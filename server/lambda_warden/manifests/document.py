@@ -13,6 +13,7 @@ import yaml
 from lambda_warden.errors import ManifestError, shown
 from lambda_warden.manifests.json_schema import known_keys
 from lambda_warden.manifests.regular_file import read_regular
+from lambda_warden.model.manifest import TAG
 
 Place = tuple[str | int, ...]
 """Where something stands in a manifest: keys and indexes from the root."""
@@ -75,7 +76,7 @@ class Document:
 
     def describe(self, error: Any) -> str:
         """One line for one of pydantic's errors."""
-        place: Place = tuple(error["loc"])
+        place: Place = tuple(part for part in error["loc"] if not str(part).startswith(TAG))
         match error["type"]:
             case "extra_forbidden":
                 *parent, key = place

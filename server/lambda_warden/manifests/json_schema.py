@@ -25,6 +25,9 @@ def known_keys(parent: Sequence[str | int]) -> list[str]:
     node = schema
     for part in parent:
         node = node["items"] if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        # Of several kinds of value, the one that has keys.
+        while kinds := [kind for name in ("anyOf", "oneOf") for kind in node.get(name, ())]:
+            node = next((kind for kind in kinds if {"$ref", "oneOf"} & kind.keys()), {})
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return list(node.get("properties", {}))

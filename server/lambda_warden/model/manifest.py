@@ -15,9 +15,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
@@ -68,6 +70,8 @@ SUBJECT = re.compile(r"[!-~]{1,255}", re.ASCII)
 SCOPE = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
 """A scope (RFC 6749, section 3.3)."""
 GROUP_LIMIT = 255
+TAG = "kind:"
+"""Begins what pydantic puts into the place of a problem to say which of several kinds of value it took it for."""
 
 _ANY = "[A-Za-z0-9_-]"
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+){0,5}", re.ASCII)
@@ -239,6 +243,12 @@ def _check_member(text: str) -> str:
             raise ArgumentError("principals", f"{shown(text)} is not a group", "group: and the name of one")
         return text
     return check_principal(text)
+
+
+def _check_approver(text: str) -> str:
+    if not text.startswith(("group:", "user:")):
+        raise ArgumentError("approvers", f"{shown(text)} is no person", "group:NAME or user:SUBJECT")
+    return _check_member(text)
 
 
 def _check_scope(text: str) -> str:
@@ -426,8 +436,9 @@ class ApprovalRule(_Strict):
 
     by: Literal["client", "operator"] | None = Field(
         default=None,
-        description="client: through the MCP client alone. operator: out of band alone, by whoever knows the "
-        "approver's secret. If not given, through the client where it can ask, out of band where it can't.",
+        description="client: through the MCP client alone. operator: out of band alone, by the approvers, or, if there "
+        "are none, by whoever knows the approver's secret. If not given, out of band if there are approvers; else "
+        "through the client where it can ask, out of band where it can't.",
     )
     expires_seconds: int | None = Field(
         default=None,
@@ -435,11 +446,36 @@ class ApprovalRule(_Strict):
         le=86_400,
         description="How long a request out of band can be decided on and used; --approval-expires if not given.",
     )
+    approvers: Annotated[list[Annotated[str, AfterValidator(_check_approver)]], AfterValidator(_check_unique)] = Field(
+        default=[],
+        min_length=1,
+        description="Who may decide, by their own access token: group:NAME or user:SUBJECT. An agent never may. The "
+        "approver's secret does not count then.",
+        examples=[["group:sre", "user:ann@example.com"]],
+    )
+    count: int = Field(
+        default=1, ge=1, le=20, description="How many different approvers have to approve. One denial denies."
+    )
+    not_requester: bool = Field(
+        default=False,
+        description="Whether the person who asks, also through an agent, may not be among those who approve.",
+    )
+
+    @property
+    def way(self) -> Literal["client", "operator"] | None:
+        """How a person has to be asked; None if either way will do."""
+        return "operator" if self.approvers else self.by
 
     @model_validator(mode="after")
-    def _check_expiry(self) -> ApprovalRule:
-        if self.by == "client" and self.expires_seconds is not None:
-            raise ValueError("expires_seconds is for requests out of band. Expected it without `by: client`")
+    def _check_fit(self) -> ApprovalRule:
+        out_of_band = self.model_fields_set & {"expires_seconds", "approvers"}
+        if self.by == "client" and out_of_band:
+            raise ValueError(f"{min(out_of_band)} is for requests out of band. Expected it without `by: client`")
+        if not self.approvers and (alone := self.model_fields_set & {"count", "not_requester"}):
+            raise ValueError(f"{min(alone)} is for approvers. Expected `approvers` beside it")
+        people = len([each for each in self.approvers if each.startswith("user:")])
+        if self.approvers and people == len(self.approvers) < self.count:
+            raise ValueError(f"count: {self.count} can't be reached by {people} approvers. Expected more of them")
         return self
 
 
@@ -469,10 +505,18 @@ class FunctionRule(_Strict):
         description="What an invocation does: read changes nothing, write changes something, destructive "
         "changes what can't be put back.",
     )
-    approval: Literal["always", "never"] | ApprovalRule | None = Field(
+    approval: (
+        Annotated[
+            Annotated[Literal["always", "never"], Tag(f"{TAG}word")] | Annotated[ApprovalRule, Tag(f"{TAG}keys")],
+            # The problems of the one that was meant are told, and not those of both.
+            Discriminator(lambda value: f"{TAG}keys" if isinstance(value, dict | ApprovalRule) else f"{TAG}word"),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="Whether a person is asked before each call, and how: always, never, or {by: client} or "
-        "{by: operator}, which is always, too. If not given, destructive functions are asked for, others not.",
+        description="Whether a person is asked before each call, and how: always, never, or, which is always, too, "
+        "{by: client}, {by: operator} or {approvers: [group:sre]}. If not given, destructive functions are asked for, "
+        "others not.",
     )
     expect_version: (
         Annotated[list[Annotated[str, AfterValidator(_check_version_number)]], AfterValidator(_check_unique)] | None

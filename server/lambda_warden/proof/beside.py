@@ -27,19 +27,20 @@ class _Approval:
     """What the records say of one request for approval."""
 
     asked_ago: float
+    needed: int = 1
     approved: int = 0
     denied: bool = False
     void: bool = False
 
     def states(self) -> set[ApprovalState]:
-        """Which of them can be true. The first approval is the decision, the second its use."""
+        """Which of them can be true. The last approval that is needed decides, one more is its use."""
         if self.void:  # or its call was told so, since the manifests had changed
             return {"void", "approved", "expired"}
-        if self.approved > 1:
+        if self.approved > self.needed:
             return {"used"}
         if self.denied:
             return {"denied"}
-        return {"approved", "expired"} if self.approved else {"pending", "expired"}
+        return {"approved" if self.approved == self.needed else "pending", "expired"}
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ def _implied(events: Iterable[AuditEvent], now: datetime) -> _Implied:
             case "resume" if "function" not in event.fields():
                 found.paused = False
             case "approval_request":
-                found.approvals[event.invocation_id] = _Approval(_seconds_ago(event, now))
+                found.approvals[event.invocation_id] = _Approval(_seconds_ago(event, now), _needed(event))
             case "approval":
                 fields = event.fields()
                 if asked := found.approvals.get(str(fields.get("approval_id"))):
@@ -100,6 +101,11 @@ def _implied(events: Iterable[AuditEvent], now: datetime) -> _Implied:
                         "approval_id"
                     )
     return found
+
+
+def _needed(event: AuditEvent) -> int:
+    said = str(event.fields().get("approvals_needed", 1))
+    return int(said) if said.isdecimal() else 1
 
 
 def _seconds_ago(event: AuditEvent, now: datetime) -> float:

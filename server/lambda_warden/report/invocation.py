@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, TypedDict, get_args
@@ -29,6 +29,7 @@ from lambda_warden.report.explanation import NEXT_STEPS
 from lambda_warden.report.function_error import read_function_error, tells_all
 from lambda_warden.report.payload_view import BINARY_SHOWN, PayloadView, preview
 from lambda_warden.report.said_failure import said_failure
+from lambda_warden.report.visible import inline
 from lambda_warden.report.whole import PAGED_BYTES, whole_to_a_file
 
 FirstState = Literal["left", "in_progress", "lost"]
@@ -89,20 +90,32 @@ def report_denial(call: CallInfo, decision: Decision) -> InvokeResult:
     )
 
 
-def report_pending(call: CallInfo, approval_id: str, asked: str, until: str) -> InvokeResult:
+def who_may_approve(approvers: Sequence[str], count: int, approvals: int, not_requester: bool, page: str | None) -> str:
+    """How far a request for approval is, and who may approve it, as the model reads it.
+
+    >>> who_may_approve(["group:sre", "user:ann"], 2, 1, True, None)
+    '1 of 2 approvals are there, and group:sre or user:ann may approve it, but not who asks'
+    """
+    names = inline(" or ".join(approvers))
+    requester = ", but not who asks" if not_requester else ""
+    where = f", at {page}" if page else ""
+    return f"{approvals} of {count} approvals are there, and {names} may approve it{requester}{where}"
+
+
+def report_pending(call: CallInfo, approval_id: str, asked: str, way: str, until: str) -> InvokeResult:
     """A call that was not sent, since a person was asked out of band, and has not decided.
 
     Args:
         call: which one.
         approval_id: of the request.
         asked: what the person is asked, in one line.
+        way: how it can be approved.
         until: when the request expires.
     """
     return InvokeResult(
         outcome="approval_pending",
-        next_step=f"Nothing was sent. A person is asked: {asked} Tell the user that `lambda-warden approvals approve "
-        f"{approval_id}` approves it. Then make the same call again, before {until}: it waits for the decision, up to "
-        "wait_seconds, and runs once it is approved.",
+        next_step=f"Nothing was sent. A person is asked: {asked} Tell the user that {way}. Then make the same call "
+        f"again, before {until}: it waits for the decision, up to wait_seconds, and runs once it is approved.",
         approval_id=approval_id,
         approval_until=until,
         **_of(call),

@@ -6,7 +6,7 @@ written in the transaction that makes it true.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
@@ -14,12 +14,13 @@ from typing import Any, Final, Literal, Protocol
 from lambda_warden.model.manifest import Effect
 
 ApprovalState = Literal["pending", "approved", "denied", "used", "expired", "void"]
-"""pending: nobody has decided. used: a call went through by it. expired: its time is over before it was used. void: the
+"""pending: it is not decided. used: a call went through by it. expired: its time is over before it was used. void: the
 same call was asked for again when something else would have run by it."""
 
 ApprovalVerdict = Literal["approved", "denied"]
 
-DecidedHow = Literal["terminal", "page"]
+DecidedHow = Literal["terminal", "page", "token"]
+"""terminal: there, with the approver's secret. page: in a browser. token: by a program that sent the person's token."""
 
 OPEN_LIMIT: Final = 50
 """Requests of one principal that can be open at once, so that no model buries one among thousands."""
@@ -42,6 +43,9 @@ class ApprovalAsk:
         question: the text that a person reads. Redacted, and hidden characters are written as escapes.
         reason: why the model wants it, in its own words: data from outside. Redacted.
         expires_seconds: how long it can be decided on and used.
+        approvers: who may decide, as the rule names them; if it names nobody, whoever knows the approver's secret.
+        count: how many of them have to approve.
+        not_requester: whether who asks, also through an agent, may not be one of them.
     """
 
     approval_id: str
@@ -56,9 +60,17 @@ class ApprovalAsk:
     question: str
     reason: str | None
     expires_seconds: float
+    approvers: tuple[str, ...] = ()
+    count: int = 1
+    not_requester: bool = False
+
+    def __post_init__(self) -> None:
+        # JSON, in which it is kept, gives a list.
+        object.__setattr__(self, "approvers", tuple(self.approvers))
 
     def would_run_as(self, other: ApprovalAsk) -> bool:
-        """Whether both ask for the same request, which would run the same version by the same manifests.
+        """Whether both ask for the same request, which would run the same version by the same manifests, of the same
+        approvers.
 
         What a person reads follows from these. Where that is another, it was put there for them to be misled.
         """
@@ -75,6 +87,11 @@ class ApprovalAsk:
             "rule": self.rule,
             "leads_to_version": self.executed_version,
             "manifest_sha256": self.manifest_sha256,
+            **(
+                {"approvers": " or ".join(self.approvers), "approvals_needed": str(self.count)}
+                if self.approvers
+                else {}
+            ),
         }
 
 
@@ -84,10 +101,12 @@ class ApprovalRuling:
 
     Attributes:
         verdict: whether the call may go through.
-        by: who decided, by name.
+        by: who decided, by name: `user:SUBJECT` by an access token.
         how: where.
         note: why, in their words.
-        signature: of all of this and of what it was decided on, by the approver's key (`approvals/secret.py`).
+        signature: of all of this and of what it was decided on, by the approver's key (`approvals/secret.py`), or the
+            server's, which then answers for `by` and `approver`.
+        approver: which of the rule's approvers that person is, such as `group:sre`; None for the approver's secret.
     """
 
     verdict: ApprovalVerdict
@@ -95,10 +114,38 @@ class ApprovalRuling:
     how: DecidedHow
     note: str | None
     signature: str
+    approver: str | None = None
 
     def fields(self) -> dict[str, str | None]:
         """What the records say of it."""
-        return {"answer": self.verdict, "by": self.by, "how": self.how, "note": self.note}
+        approver = {} if self.approver is None else {"approver": self.approver}
+        return {"answer": self.verdict, "by": self.by, "how": self.how, "note": self.note, **approver}
+
+
+def counts(ask: ApprovalAsk, by: str, approver: str | None) -> bool:
+    """Whether a ruling is one of those that a request asks for.
+
+    Args:
+        ask: what is asked.
+        by: who decides.
+        approver: which of the rule's approvers they are; None for the approver's secret.
+    """
+    if not ask.approvers:
+        return approver is None
+    if approver not in ask.approvers or (approver.startswith("user:") and approver != by):
+        return False
+    # Who asks is known by a token, or not at all: then it may be anybody, and so the one who decides, too.
+    return not ask.not_requester or (":" in ask.principal and by != ask.principal)
+
+
+def judge(ask: ApprovalAsk, rulings: Iterable[ApprovalRuling]) -> Literal["pending", "approved", "denied"]:
+    """What became of a request by what people decided, in whatever order: one denial denies it, and it is approved once
+    as many different people as it asks for have approved it.
+    """
+    said = [ruling for ruling in rulings if counts(ask, ruling.by, ruling.approver)]
+    if any(ruling.verdict != "approved" for ruling in said):
+        return "denied"
+    return "approved" if len({ruling.by for ruling in said}) >= max(1, ask.count) else "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +158,8 @@ class PendingApproval:
         asked_at: when, in seconds of the store's time, which begins as the time of day.
         expires_at: until when it can be decided on and used, by the same time.
         left_seconds: until then; not above 0 if that is over.
-        ruling: what was decided, if anything was.
-        decided_at: when, by the store's time.
+        rulings: what people decided, in that order.
+        decided_at: when the last of them did, by the store's time.
     """
 
     ask: ApprovalAsk
@@ -120,8 +167,30 @@ class PendingApproval:
     asked_at: float
     expires_at: float
     left_seconds: float
-    ruling: ApprovalRuling | None = None
+    rulings: tuple[ApprovalRuling, ...] = ()
     decided_at: float | None = None
+
+    @property
+    def ruling(self) -> ApprovalRuling | None:
+        """The last one: that which decided it, once it is decided."""
+        return self.rulings[-1] if self.rulings else None
+
+    @property
+    def approvals(self) -> int:
+        """How many have approved it."""
+        return len({each.by for each in self.rulings if each.verdict == "approved"})
+
+    def ruled(self, ruling: ApprovalRuling) -> PendingApproval | None:
+        """This request with one more ruling; None if that does not count: it is decided or over, who decided is none of
+        its approvers, or approves it a second time.
+
+        Whoever approved it can still deny it, until it is decided.
+        """
+        again = ruling.verdict == "approved" and ruling.by in {each.by for each in self.rulings}
+        if self.state != "pending" or again or not counts(self.ask, ruling.by, ruling.approver):
+            return None
+        rulings = (*self.rulings, ruling)
+        return replace(self, state=judge(self.ask, rulings), rulings=rulings)
 
     @property
     def until(self) -> str:
@@ -173,8 +242,8 @@ class ApprovalStore(ApprovalReader, Protocol):
         """
 
     def decide_approval(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
-        """Decide on a request that is pending, and record it (`approval`). The first decision counts.
+        """Decide on a request that is pending, and record it (`approval`), if it counts: see `PendingApproval.ruled`.
 
         Returns:
-            The request as it is now: with this ruling if that was the first, in time. None if there is no such request.
+            The request as it is now: with this ruling, as its last one, if it counts. None if there is no such request.
         """

@@ -56,13 +56,16 @@ def listen(settings: Settings) -> socket.socket:
         raise SettingsError(f"--http {settings.http} can't be served: {error}") from error
 
 
-async def serve_http(warden: Warden, settings: Settings, listener: socket.socket) -> None:
+async def serve_http(
+    warden: Warden, settings: Settings, listener: socket.socket, approvals: ASGIApp | None = None
+) -> None:
     """Serve streamable HTTP until a signal comes; requests under way have their time to end.
 
     Args:
         warden: what is served.
         settings: the operator's.
         listener: where. The address is said on stderr.
+        approvals: the pages of approvers, if there are any.
 
     Raises:
         SettingsError: if the token that clients have to send can't be read or made.
@@ -77,7 +80,7 @@ async def serve_http(warden: Warden, settings: Settings, listener: socket.socket
     if auth and auth.resource_server_url and auth.resource_server_url.host:
         hosts.append(auth.resource_server_url.host)
     readiness = Readiness(warden)
-    app = make_app(warden, settings, readiness, verifier, auth, hosts)
+    app = make_app(warden, settings, readiness, verifier, auth, hosts, approvals)
     await HttpServer(warden, app, readiness, said).serve([listener])
 
 

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lambda_warden.approvals.server_key import PATH as APPROVALS
 from lambda_warden.settings import Settings
 from lambda_warden.transport.http_connections import HEADER_BYTES
 from lambda_warden.transport.http_messages import ReadableMessages
@@ -39,6 +40,7 @@ def make_app(
     verifier: TokenVerifier,
     auth: AuthSettings | None = None,
     hosts: Sequence[str] = (),
+    approvals: ASGIApp | None = None,
 ) -> ASGIApp:
     """The application.
 
@@ -49,6 +51,7 @@ def make_app(
         verifier: tells whose a token is. A session is that of whom it was opened by, and for others there is none.
         auth: the identity provider's side, if there is one.
         hosts: further names that the server may be called by, as they stand in URLs.
+        approvals: the pages of approvers, which see to it themselves who comes.
     """
     resource = auth.resource_server_url if auth else None
     manager = StreamableHTTPSessionManager(
@@ -65,6 +68,8 @@ def make_app(
         build_resource_metadata_url(resource) if resource else None,
     )
     routes = [Route(PATH, served), Route("/health", readiness.health), Route("/ready", readiness.ready)]
+    if approvals is not None:
+        routes.append(Route(f"{APPROVALS}{{rest:path}}", approvals))
     if auth and resource:
         routes += create_protected_resource_routes(resource, [auth.issuer_url], auth.required_scopes)
     backend = BearerAuthBackend(

@@ -55,7 +55,7 @@ def test_a_request_is_kept_until_it_is_decided_on_and_used_once(records: AuditLo
     assert asked == PendingApproval(ASK, "pending", START, START + 60, 60)
     assert use(records, "call", asked) == VOID
     approved = records.decide_approval(ASK.approval_id, YES)
-    assert approved == replace(asked, state="approved", ruling=YES, decided_at=START)
+    assert approved == replace(asked, state="approved", rulings=(YES,), decided_at=START)
     assert ask_for(records, approval_id="b" * 32) == approved, "asked for again, it is the same request"
     assert use(records, "call", approved) is None
     assert use(records, "call-2", approved) == ApprovalGone("used")
@@ -95,6 +95,9 @@ def test_the_first_decision_counts(records: AuditLog) -> None:
         {"function": "arn:g:live"},
         {"effect": "read"},
         {"rule": "other.yaml:3"},
+        {"approvers": ("group:sre",)},
+        {"count": 2},
+        {"not_requester": True},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -113,7 +116,7 @@ def test_what_would_run_otherwise_is_another_request(records: AuditLog, changed:
 def test_it_is_good_for_what_was_decided_alone(records: AuditLog) -> None:
     approved = decided(records)
     for other in (
-        replace(approved, ruling=replace(YES, note="another")),
+        replace(approved, rulings=(replace(YES, note="another"),)),
         replace(approved, ask=replace(ASK, question="another")),
         replace(approved, ask=replace(ASK, approval_id="never asked")),
         replace(approved, expires_at=approved.expires_at + 1),
@@ -238,3 +241,64 @@ def test_it_outlives_who_asked(lasting: Store, clock: Clock) -> None:
     assert approved.left_seconds == 30
     with closing(lasting.audit_log(clock=clock)) as records:
         assert use(records, "call", approved) is None
+
+
+# Rules that name who approves
+
+BY_TWO: dict[str, Any] = {
+    "approvers": ("group:sre", "user:dan"),
+    "count": 2,
+    "not_requester": True,
+    "principal": "user:ann",
+}
+BOB = ApprovalRuling("approved", "user:bob", "page", "fine", "00", "group:sre")
+
+
+def test_each_ruling_is_kept_and_recorded_until_there_are_enough(records: AuditLog, store: Store) -> None:
+    first = decided(records, BOB, **BY_TWO)
+    assert (first.state, first.rulings) == ("pending", (BOB,))
+    assert use(records, "call", first) == VOID
+    for refused in (BOB, replace(BOB, by="user:ann"), replace(BOB, by="user:eve", approver="user:dan"), YES):
+        again = records.decide_approval(ASK.approval_id, replace(refused, note="no"))
+        assert again == first
+    dan = replace(BOB, by="user:dan", how="token", approver="user:dan")
+    approved = records.decide_approval(ASK.approval_id, dan)
+    assert approved is not None
+    assert (approved.state, approved.rulings, approved.ask) == ("approved", (BOB, dan), replace(ASK, **BY_TWO))
+    assert records.find_approval(ASK.approval_id) == records.approvals()[0] == approved
+    assert use(records, "call", replace(approved, rulings=(dan,))) == VOID
+    assert use(records, "call", approved) is None
+    fields = [event.fields() for event in recorded(store) if event.kind == "approval"]
+    assert [(said["by"], said["approver"], said["approvals_needed"]) for said in fields] == [
+        ("user:bob", "group:sre", "2"),
+        ("user:dan", "user:dan", "2"),
+        ("user:dan", "user:dan", "2"),
+    ]
+
+
+def test_one_denial_denies_also_of_who_approved(records: AuditLog) -> None:
+    decided(records, BOB, **BY_TWO)
+    denied = records.decide_approval(ASK.approval_id, replace(BOB, verdict="denied"))
+    assert denied is not None
+    assert (denied.state, len(denied.rulings)) == ("denied", 2)
+    assert records.decide_approval(ASK.approval_id, replace(BOB, by="user:cy")) == denied
+
+
+def test_of_many_who_race_for_the_last_place_one_has_it(store: Store, clock: Clock) -> None:
+    threads = 8
+    ready = threading.Barrier(threads)
+
+    def work(records: AuditLog, number: int) -> None:
+        ready.wait()
+        records.decide_approval(ASK.approval_id, replace(BOB, by=f"user:{number}"))
+
+    with closing(store.audit_log(clock=clock)) as one, closing(store.audit_log(clock=clock)) as other:
+        ask_for(one, **BY_TWO)
+        workers = [threading.Thread(target=work, args=((one, other)[i % 2], i)) for i in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        found = one.find_approval(ASK.approval_id)
+    assert found is not None
+    assert (found.state, len(found.rulings), found.approvals) == ("approved", 2, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from lambda_warden.store.approvals import (
     OPEN_LIMIT,
@@ -64,12 +64,16 @@ def void(tx: Transaction, now: float, approval_id: str) -> None:
 
 
 def decide(tx: Transaction, now: float, approval_id: str, ruling: ApprovalRuling) -> bool:
-    """Keep a decision, if it is the first one, and in time."""
+    """Keep a decision, if it counts."""
     found = tx.get(keys.approval(approval_id))
-    if found is None or found["state"] != "pending" or now >= found["expires_at"]:
+    pending = _read(found, now)
+    ruled = None if pending is None else pending.ruled(ruling)
+    if found is None or ruled is None:
         return False
-    _put(tx, {**found, "state": ruling.verdict, "ruling": asdict(ruling), "decided_at": now})
-    _no_longer_pending(tx, now, found)
+    rulings = [asdict(each) for each in ruled.rulings]
+    _put(tx, {**found, "state": ruled.state, "rulings": rulings, "decided_at": now})
+    if ruled.state != "pending":
+        _no_longer_pending(tx, now, found)
     return True
 
 
@@ -131,12 +135,12 @@ def _key(request: Body) -> Key:
 def _read(body: Body | None, now: float) -> PendingApproval | None:
     if body is None or body["expires_at"] + KEPT_SECONDS <= now:
         return None
-    state, expires_at, ruling = body["state"], body["expires_at"], body.get("ruling")
+    state, expires_at = body["state"], body["expires_at"]
     if state in ("pending", "approved") and now >= expires_at:
         state = "expired"
     try:
         ask = ApprovalAsk(**body["ask"])
-        ruled: Any = None if ruling is None else ApprovalRuling(**ruling)
+        ruled = tuple(ApprovalRuling(**each) for each in body.get("rulings", ()))
     except TypeError as error:
         raise RecordError("a request for approval is not as it was written") from error
     return PendingApproval(ask, state, body["asked_at"], expires_at, expires_at - now, ruled, body.get("decided_at"))

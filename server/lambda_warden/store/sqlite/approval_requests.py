@@ -23,7 +23,8 @@ from lambda_warden.store.approvals import (
 KEPT_SECONDS: Final = 86_400
 """How long a request whose time is over can still be looked at."""
 
-# ask, ruling: JSON. state: as it was written; a request expires without anybody writing that.
+# ask: JSON. ruling: a JSON list of all rulings. state: as it was written; a request expires without anybody writing
+# that.
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS approval_requests (
         approval_id TEXT NOT NULL PRIMARY KEY,
@@ -68,7 +69,7 @@ def add(db: sqlite3.Connection, now: float, ask: ApprovalAsk) -> PendingApproval
     db.execute(
         "INSERT INTO approval_requests (approval_id, principal, request_digest, ask, state, asked_at, expires_at)"
         " VALUES (?, ?, ?, ?, 'pending', ?, ?)",
-        (ask.approval_id, ask.principal, ask.request_digest, _json(ask), now, expires_at),
+        (ask.approval_id, ask.principal, ask.request_digest, json.dumps(asdict(ask)), now, expires_at),
     )
     return PendingApproval(ask, "pending", now, expires_at, expires_at - now)
 
@@ -79,13 +80,16 @@ def void(db: sqlite3.Connection, approval_id: str) -> None:
 
 
 def decide(db: sqlite3.Connection, now: float, approval_id: str, ruling: ApprovalRuling) -> bool:
-    """Keep a decision, if it is the first one, and in time."""
-    decided = db.execute(
-        "UPDATE approval_requests SET state = ?, ruling = ?, decided_at = ?"
-        " WHERE approval_id = ? AND state = 'pending' AND expires_at > ?",
-        (ruling.verdict, _json(ruling), now, approval_id, now),
+    """Keep a decision, if it counts."""
+    found = find(db, now, approval_id)
+    ruled = None if found is None else found.ruled(ruling)
+    if ruled is None:
+        return False
+    db.execute(
+        "UPDATE approval_requests SET state = ?, ruling = ?, decided_at = ? WHERE approval_id = ?",
+        (ruled.state, json.dumps([asdict(each) for each in ruled.rulings]), now, approval_id),
     )
-    return decided.rowcount == 1
+    return True
 
 
 def gone(db: sqlite3.Connection, now: float, approved: PendingApproval) -> ApprovalGone | None:
@@ -123,16 +127,16 @@ def newest(db: sqlite3.Connection, now: float, states: Collection[ApprovalState]
 
 
 def _read(row: tuple[Any, ...], now: float) -> PendingApproval:
-    ask, state, asked_at, expires_at, ruling, decided_at = row
+    ask, state, asked_at, expires_at, rulings, decided_at = row
     if state in ("pending", "approved") and now >= expires_at:
         state = "expired"
     try:
         asked = ApprovalAsk(**json.loads(ask))
-        ruled = None if ruling is None else ApprovalRuling(**json.loads(ruling))
+        found = [] if rulings is None else json.loads(rulings)
+        # Earlier versions wrote the only one there was.
+        ruled = tuple(ApprovalRuling(**each) for each in (found if isinstance(found, list) else [found]))
+        if rulings is not None and not ruled:
+            raise ValueError("nobody decided on it")
     except (ValueError, TypeError) as error:
         raise sqlite3.DataError("a request for approval is not as it was written") from error
     return PendingApproval(asked, state, asked_at, expires_at, expires_at - now, ruled, decided_at)
-
-
-def _json(value: ApprovalAsk | ApprovalRuling) -> str:
-    return json.dumps(asdict(value))

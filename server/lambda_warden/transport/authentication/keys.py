@@ -152,10 +152,15 @@ def _is_public(key: dict[str, Any]) -> bool:
     )
 
 
-async def _read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
-    """The JSON object at a URL. Redirects are not followed."""
+async def read_bytes(client: httpx2.AsyncClient, url: str, media_type: str) -> bytes:
+    """What is at a URL. Redirects are not followed.
+
+    Raises:
+        UnusableKeysError: if it is not there, or too long.
+        httpx2.HTTPError: if nobody answers.
+    """
     body = b""
-    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    headers = {"accept": media_type, "accept-encoding": "identity"}
     async with client.stream("GET", url, headers=headers) as answer:
         if answer.status_code != 200 or "content-encoding" in answer.headers:
             raise UnusableKeysError(f"HTTP {answer.status_code}")
@@ -163,8 +168,13 @@ async def _read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
             body += part
             if len(body) > ANSWER_BYTES:
                 raise UnusableKeysError(f"an answer of over {ANSWER_BYTES:,} bytes")
+    return body
+
+
+async def _read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
+    """The JSON object at a URL."""
     try:
-        found = parse_json(body)
+        found = parse_json(await read_bytes(client, url, "application/json"))
     except ValueError as error:
         raise UnusableKeysError("an answer that is not JSON") from error
     if not isinstance(found, dict):
