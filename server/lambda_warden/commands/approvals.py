@@ -17,7 +17,8 @@ import click
 
 from lambda_warden.approvals.request import reason_lines
 from lambda_warden.approvals.secret import ApproverKey, SecretError, read_approver, set_secret, unlock
-from lambda_warden.commands.options import setting_option
+from lambda_warden.commands.approvals_remote import RemoteApprovals
+from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.commands.records_file import problems, reading, user_name, writing
 from lambda_warden.report.visible import inline, visible
 from lambda_warden.store.approvals import ApprovalReader, ApprovalState, ApprovalVerdict, PendingApproval
@@ -26,15 +27,17 @@ COMMAND: Final = "approvals"
 """What records say of who opened them to decide."""
 _POLL_SECONDS: Final = 0.5
 _TRIES: Final = 3
+_REMOTE: Final = ("list", "show", "approve", "deny")
 _WAITING: Final[tuple[ApprovalState, ...]] = ("pending",)
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalFiles:
-    """Where requests are kept, and the file that tells the approver's secret."""
+    """Where requests are kept, and the file that tells the approver's secret; or the server that is asked instead."""
 
     records: Path | str
     secret: Path
+    remote: RemoteApprovals | None = None
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
@@ -45,13 +48,23 @@ _approval_id = click.argument("approval_id", metavar="ID")
 @click.group()
 @setting_option("records", show_envvar=True, help="The records of the servers that ask.")
 @setting_option("approvals_secret_file", show_envvar=True)
+@click.option("--url", help="Decide at this server over HTTP, as one whom a rule names: https://warden.example.com.")
+@click.option("--token-file", type=UserPath(path_type=Path), help="With --url: a file with your own access token.")
 @click.pass_context
-def approvals(context: click.Context, records: Path | str, approvals_secret_file: Path) -> None:
+def approvals(
+    context: click.Context, records: Path | str, approvals_secret_file: Path, url: str | None, token_file: Path | None
+) -> None:
     """Decide on calls that wait for a person.
 
-    Each decision asks for the approver's secret on the terminal, so that no program makes it.
+    Each decision asks for the approver's secret on the terminal, so that no program makes it. Where a rule names who
+    may decide, list, show, approve and deny go to a server instead, with your access token.
     """
-    context.obj = ApprovalFiles(records, approvals_secret_file)
+    if (url is None) != (token_file is None):
+        raise click.UsageError("--url and --token-file belong together")
+    remote = RemoteApprovals(url, token_file) if url is not None and token_file is not None else None
+    if remote is not None and context.invoked_subcommand not in _REMOTE:
+        raise click.UsageError(f"--url: expected one of {', '.join(_REMOTE)}")
+    context.obj = ApprovalFiles(records, approvals_secret_file, remote)
 
 
 @approvals.command()
@@ -124,7 +137,7 @@ def follow(files: ApprovalFiles) -> None:
             for pending in reversed(waiting):
                 seen.add(pending.ask.approval_id)
                 click.echo(_told(pending) + "\n")
-                if not sys.stdin.isatty():
+                if pending.ask.approvers or not sys.stdin.isatty():
                     continue
                 choice = click.prompt("[a]pprove, [d]eny or [s]kip", type=click.Choice(["a", "d", "s"]), default="s")
                 if choice == "s":
@@ -143,6 +156,13 @@ def _decide(files: ApprovalFiles, approval_id: str, verdict: ApprovalVerdict, no
     with _reading(files) as reader:
         pending = _find(reader, approval_id)
     click.echo(_told(pending) + "\n")
+    if files.remote is not None:
+        now = files.remote.decide(pending, verdict, note)
+        click.echo(f"That is on record; it is {now.state} ({now.approvals} of {now.ask.count} approvals).")
+        return
+    if pending.ask.approvers:
+        who = inline(" or ".join(pending.ask.approvers))
+        raise click.ClickException(f"its rule names who may decide, by their own access token: {who}")
     if pending.state != "pending":
         raise click.ClickException(f"it does not wait for a decision any more: it is {pending.state}")
     _make(files, pending, verdict, note)
@@ -198,7 +218,7 @@ def _find(reader: ApprovalReader, approval_id: str) -> PendingApproval:
 
 def _told(pending: PendingApproval) -> str:
     """A request, whole. Whoever can write to the file can have put anything there, but for what shows as escapes."""
-    ask, ruling = pending.ask, pending.ruling
+    ask = pending.ask
     lines = [
         f"Request {inline(ask.approval_id)}, {pending.state}, until {pending.until}",
         f"From: {inline(ask.principal)}{f' ({inline(ask.client)})' if ask.client else ''}, rule {inline(ask.rule)}",
@@ -206,7 +226,9 @@ def _told(pending: PendingApproval) -> str:
         "",
         *map(visible, ask.question.split("\n")),
     ]
-    if ruling is not None:
+    if ask.approvers:
+        lines += ["", f"{pending.approvals} of {ask.count} approvals by {inline(' or '.join(ask.approvers))}"]
+    for ruling in pending.rulings:
         note = f": {inline(ruling.note)}" if ruling.note else ""
         lines += ["", f"{ruling.verdict.capitalize()} by {inline(ruling.by)} ({ruling.how}){note}"]
     return "\n".join(lines)
@@ -224,5 +246,8 @@ def _json(pending: PendingApproval) -> str:
 
 @contextmanager
 def _reading(files: ApprovalFiles) -> Iterator[ApprovalReader]:
+    if files.remote is not None:
+        yield files.remote
+        return
     with problems(), reading(files.records) as reader:
         yield reader
