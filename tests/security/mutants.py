@@ -44,6 +44,129 @@ class Mutant:
     tests: str
 
 
+_APPROVERS_TESTS = "tests/security/test_approvers.py"
+_APPROVERS: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "who asks approves their own request",
+        "store/approvals.py",
+        "    return not ask.not_requester or",
+        "    return True or",
+    ),
+    ("who asks without a token may be anybody", "store/approvals.py", '(":" in ask.principal and by', "(by"),
+    (
+        "one person's two approvals are two",
+        "store/approvals.py",
+        "len({ruling.by for ruling in said})",
+        "len([ruling.by for ruling in said])",
+    ),
+    (
+        "a person approves again",
+        "store/approvals.py",
+        'self.state != "pending" or again or not',
+        'self.state != "pending" or not',
+    ),
+    ("one approval is enough", "store/approvals.py", ">= max(1, ask.count) else", ">= 1 else"),
+    (
+        "a denial is outvoted",
+        "store/approvals.py",
+        '    if any(ruling.verdict != "approved" for ruling in said):',
+        "    if False:",
+    ),
+    (
+        "whom the rule does not name decides",
+        "store/approvals.py",
+        "    if approver not in ask.approvers or (",
+        "    if approver is None or (",
+    ),
+    (
+        "the secret decides where people are named",
+        "store/approvals.py",
+        "    if not ask.approvers:\n",
+        "    if not ask.approvers or approver is None:\n",
+    ),
+    ("an agent decides", "guard/approvers.py", "if not caller.answers_for_a_person:", "if False:"),
+    (
+        "an agent sees what its person may see",
+        "approvals_page/team.py",
+        "            if not caller.answers_for_a_person:\n",
+        "            if False:\n",
+    ),
+    (
+        "everybody sees every request",
+        "approvals_page/team.py",
+        "return pending if pending is not None and approver_of(caller, pending.ask.approvers) else None",
+        "return pending",
+    ),
+    (
+        "a form that was shown to somebody else decides",
+        "approvals_page/team.py",
+        "        if not hmac.compare_digest(token.encode()",
+        "        if False and not hmac.compare_digest(token.encode()",
+    ),
+    (
+        "a form is good for whatever the request became",
+        "approvals/server_key.py",
+        "json.dumps([person, astuple(pending.ask), pending.expires_at])",
+        "json.dumps([person, pending.ask.approval_id])",
+    ),
+    (
+        "a form of another site decides by a person's token",
+        "approvals_page/team.py",
+        "        return sent_by_another_site(method, headers, self.origin)",
+        "        return None",
+    ),
+    (
+        "another site sends JSON by a person's token",
+        "approvals_page/team.py",
+        'if "origin" not in headers and headers',
+        "if headers",
+    ),
+    (
+        "rulings are not looked at one by one",
+        "approvals/secret.py",
+        "            self._signed(pending, ruling) for ruling in pending.rulings\n",
+        "            self._signed(pending, ruling) for ruling in pending.rulings[-1:]\n",
+    ),
+    (
+        "the secret's key signs for approvers",
+        "approvals/operator.py",
+        "approver = self._team if pending.ask.approvers else self._known_approver()",
+        "approver = self._known_approver()",
+    ),
+    (
+        "a changed rule goes on with its approvals",
+        "store/approvals.py",
+        '"reason": None, "expires_seconds": 0.0}',
+        '"reason": None, "expires_seconds": 0.0, "approvers": (), "count": 1, "not_requester": False, '
+        '"manifest_sha256": ""}',
+    ),
+    (
+        "approvers need no scope",
+        "transport/authentication/approvers.py",
+        "return caller if self._scope is None or",
+        "return caller if True or",
+    ),
+    (
+        "any load balancer will do",
+        "transport/authentication/alb.py",
+        'if header.get("signer") != self._settings.approvals_alb:',
+        "if False:",
+    ),
+    (
+        "a load balancer speaks for any issuer",
+        "transport/authentication/alb.py",
+        'if header.get("iss") != self._settings.auth_issuer:',
+        "if False:",
+    ),
+    (
+        "a load balancer's token lasts for ever",
+        "transport/authentication/alb.py",
+        "expires + self._settings.auth_leeway <= self._clock()",
+        "False",
+    ),
+    ("a key's id is a path", "transport/authentication/alb.py", " or not _KID.fullmatch(kid):", ":"),
+)
+
 MUTANTS = [
     *(
         Mutant(name, f"store/dynamodb/{file}", old, new, f"tests/store/dynamodb/{tests}")
@@ -108,6 +231,10 @@ MUTANTS = [
             ),
         }.items()
         for name, file, old, new in mutants
+    ),
+    *(
+        Mutant(name, file, old, new, f"tests/store/test_rulings.py tests/guard/test_approvers.py {_APPROVERS_TESTS}")
+        for name, file, old, new in _APPROVERS
     ),
     *(
         Mutant(name, file, old, new, tests)
@@ -625,14 +752,14 @@ MUTANTS = [
     Mutant(
         "the approvals page answers to any name",
         "approvals_page/guards.py",
-        'if host not in self._hosts or len(headers.getlist("host")) > 1:',
+        'if host not in hosts or len(headers.getlist("host")) > 1:',
         "if False:",
         _PAGE_TESTS,
     ),
     Mutant(
         "the approvals page takes forms of any origin",
         "approvals_page/guards.py",
-        'headers.get("origin") != f"http://{host}" or ',
+        'headers.get("origin") != origin or ',
         "",
         _PAGE_TESTS,
     ),
@@ -652,7 +779,7 @@ MUTANTS = [
     ),
     Mutant(
         "the approvals page takes a field twice",
-        "approvals_page/app.py",
+        "approvals_page/requests.py",
         "return dict(fields) if len(set(names)) == len(names) else {}",
         "return dict(fields)",
         _PAGE_TESTS,
@@ -1279,8 +1406,8 @@ MUTANTS = [
     Mutant(
         "a request is approved by its state alone",
         "approvals/secret.py",
-        "        if ruling is None or ruling.verdict != pending.state:\n",
-        "        if ruling is None:\n",
+        "        return judge(pending.ask, pending.rulings) == pending.state and all(\n",
+        "        return all(\n",
         "tests/security/test_approval_out_of_band.py",
     ),
     Mutant(
@@ -1378,18 +1505,16 @@ MUTANTS = [
     ),
     Mutant(
         "the last decision counts",
-        "store/sqlite/approval_requests.py",
-        " WHERE approval_id = ? AND state = 'pending' AND expires_at > ?\",",
-        ' WHERE approval_id = ? AND expires_at > ?",',
+        "store/approvals.py",
+        'if self.state != "pending" or again or not',
+        'if self.state not in ("pending", "approved", "denied") or again or not',
         "tests/store/contract/test_approval_requests.py",
     ),
     Mutant(
         "an expired request can be decided on",
-        "store/sqlite/approval_requests.py",
-        """ AND state = 'pending' AND expires_at > ?",
-        (ruling.verdict, _json(ruling), now, approval_id, now),""",
-        """ AND state = 'pending'",
-        (ruling.verdict, _json(ruling), now, approval_id),""",
+        "store/approvals.py",
+        'if self.state != "pending" or again or not',
+        'if self.state not in ("pending", "expired") or again or not',
         "tests/store/contract/test_approval_requests.py",
     ),
     Mutant(

@@ -231,6 +231,7 @@ def _rulings(folder: Path, approval_id: str, byte: int, *people: str) -> list[di
 FORGED: dict[str, Any] = {
     "another key": lambda folder, of: _rulings(folder, of, 8, "user:bob", "user:dan"),
     "one of two": lambda folder, of: _rulings(folder, of, 7, "user:bob") + _rulings(folder, of, 8, "user:dan"),
+    "the other of two": lambda folder, of: _rulings(folder, of, 8, "user:bob") + _rulings(folder, of, 7, "user:dan"),
     "one person twice": lambda folder, of: _rulings(folder, of, 7, "user:bob") * 2,
     "one alone": lambda folder, of: _rulings(folder, of, 7, "user:bob"),
     "the requester": lambda folder, of: _rulings(folder, of, 7, "user:ann", "user:bob"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,9 +42,11 @@ class Person:
         return unescape(found[1]) if found else ""
 
     async def send(self, approval_id: str, **fields: str) -> int:
-        """Send a form, and give the status."""
+        """Send a form, or JSON where the headers say so, and give the status."""
         async with httpx2.AsyncClient(headers={**self.headers, **self.browser}) as client:
-            return (await client.post(f"{self._base}/requests/{approval_id}", data=fields)).status_code
+            is_json = "content-type" in self.browser
+            sent: Any = {"content": json.dumps(fields)} if is_json else {"data": fields}
+            return (await client.post(f"{self._base}/requests/{approval_id}", **sent)).status_code
 
     async def decide(self, approval_id: str, decision: str = "approve", note: str = "") -> int:
         """Open a request, and decide on it: 303 if that counts."""
