@@ -126,7 +126,7 @@ def test_records_and_results_stand_where_a_path_or_a_url_says(monkeypatch: pytes
     url = "sqlite:///tmp/r.sqlite3"
     by_url = _settings_of(monkeypatch, env={"LAMBDA_WARDEN_RECORDS": url, "LAMBDA_WARDEN_RESULTS": f"{url}.results"})
     assert (by_url.records, by_url.results_store) == (url, f"{url}.results")
-    assert _settings_of(monkeypatch, "--records", url).results_store == url
+    assert _settings_of(monkeypatch, "--records", url).results_store == Path("/tmp/results.sqlite3")
 
 
 def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +141,14 @@ def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatc
         (["--region", "eu-west-1"], "region 'eu-west-1' is in no target of the manifest. Expected one of: us-east-1"),
         (["--profile", "nobody"], "nobody"),
         (["--records", "/dev/null/records"], "/dev/null/records can't be used"),
-        (["--records", "redis://localhost/0"], "redis is no kind of store: sqlite, or the path of a file"),
-        (["--results", "redis://localhost/0"], "redis is no kind of store: sqlite, or the path of a file"),
+        (
+            ["--records", "redis://localhost/0"],
+            "redis is no kind of store: sqlite, dynamodb, s3, or the path of a file",
+        ),
+        (
+            ["--results", "redis://localhost/0"],
+            "redis is no kind of store: sqlite, dynamodb, s3, or the path of a file",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_stop_the_start(options: list[str], expected: str, tmp_path: Path) -> None:
@@ -160,7 +166,7 @@ def test_a_store_of_an_unknown_kind_is_refused_by_who_reads(
     monkeypatch.setenv(f"LAMBDA_WARDEN_{'RECORDS' if command[0] == 'records' else 'RESULTS'}", "redis://localhost/0")
     result = run(*command)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: redis is no kind of store: sqlite, or the path of a file\n"
+    assert result.stderr == "Error: redis is no kind of store: sqlite, dynamodb, s3, or the path of a file\n"
 
 
 def test_schema_prints_the_manifests_json_schema() -> None:

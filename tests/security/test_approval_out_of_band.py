@@ -624,7 +624,8 @@ async def test_where_it_cannot_be_told_where_the_alias_leads_nobody_is_asked(
 
 
 async def test_over_http_calls_are_approved_out_of_band(endpoint: WithAlias, tmp_path: Path) -> None:
-    manifest, records = write_manifest(tmp_path, endpoint.url, [REFUND]), tmp_path / "records.sqlite3"
+    manifest = write_manifest(tmp_path, endpoint.url, [{**REFUND, "approval": {"by": "operator"}}])
+    records = tmp_path / "records.sqlite3"
     arguments = ["--records", str(records), "--approvals-secret-file", str(approver()[0])]
     with serve_http(manifest, tmp_path, *arguments) as server:
         async with Client(server.transport(), elicitation_callback=always_yes) as client:
