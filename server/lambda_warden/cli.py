@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,23 @@ for command in (keygen, reconcile_records, ship_records, verify_records):
     records.add_command(command)
 
 
+_LATE = {"init": "lambda_warden.commands.init"}
+"""Commands whose modules take long to import, and are imported when they are run or listed."""
+
+
 class _Commands(click.Group):
     """The commands. What the encoding of stdout or stderr has no characters for is written as escapes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return sorted([*super().list_commands(ctx), *_LATE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them."""
+        if cmd_name in _LATE:
+            command: click.Command = getattr(import_module(_LATE[cmd_name]), cmd_name)
+            return command
+        return super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run one."""

@@ -456,7 +456,6 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no qualifiers": (edited('[live, "7"]', "[]"), "FILE:7: functions[0].qualifiers: ", "at least 1"),
     "qualifiers missing": (edited('    qualifiers: [live, "7"]\n', ""), "FILE:6: functions[0].qualifiers: ", "missing"),
     "functions missing": (GOOD.partition("functions:")[0], "FILE:1: functions: ", "is missing"),
-    "functions left empty": (GOOD.partition("  - arn")[0], "FILE:5: functions: ", "list, not None"),
     "pattern for every function": (
         edited("orders-refund", "*"),
         "FILE:6: functions[0].arn: ",
@@ -816,3 +815,16 @@ def test_a_detector_that_can_not_be_is_refused_at_its_line(tmp_path: Path, line:
 
     assert all(problem.startswith("FILE:10: redaction.") for problem in problems), problems
     assert key in problems[0]
+
+
+@pytest.mark.parametrize("functions", ["", " []", "\n  # - arn: of a rule that is commented out"])
+def test_a_manifest_whose_rules_are_all_commented_out_allows_nothing_and_says_so(
+    functions: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(GOOD.partition("functions:")[0] + f"functions:{functions}\n")
+    loaded = load_manifests([path])
+    assert loaded.rules.all == ()
+    assert list(loaded.warnings()) == [
+        f"{path}: functions: allows nothing yet. Expected a rule that is not commented out."
+    ]

@@ -168,6 +168,20 @@ _APPROVERS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 MUTANTS = [
+    Mutant(
+        "init allows a function that nobody chose",
+        "drafting/rules.py",
+        "    if not allowed or qualifier is None:\n",
+        "    if qualifier is None:\n",
+        "tests/drafting/test_rules.py::test_a_rule_is_in_force_if_a_person_chose_it_and_its_aliases_are_known",
+    ),
+    Mutant(
+        "init changes what a manifest says",
+        "drafting/merge.py",
+        "        if not same:\n",
+        "        if False:\n",
+        "tests/commands/test_init.py::test_a_text_that_the_additions_would_become_part_of_is_left_alone",
+    ),
     *(
         Mutant(name, f"store/dynamodb/{file}", old, new, f"tests/store/dynamodb/{tests}")
         for tests, mutants in {

@@ -26,8 +26,8 @@ class Ended:
     shown: str
 
 
-def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
-    """Run it on a terminal; each text is typed once the command asks for one."""
+def in_terminal(home: Path, arguments: Sequence[str], *typed: str, asks: bytes | None = None) -> Ended:
+    """Run it on a terminal; each text is typed once the command asks, at its prompts or with what `asks` is."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _TAKE, *_command(arguments)],
@@ -43,7 +43,8 @@ def in_terminal(home: Path, arguments: Sequence[str], *typed: str) -> Ended:
     try:
         while chunk := _read(ours):
             shown += chunk
-            if left and shown[asked_at:].endswith(_PROMPTS):
+            waits = shown[asked_at:].endswith(_PROMPTS) if asks is None else asks in shown[asked_at:]
+            if left and waits:
                 asked_at = len(shown)
                 os.write(ours, left.pop(0).encode() + b"\n")
         return Ended(process.wait(30), shown.decode())

@@ -32,7 +32,7 @@ def list_functions(clients: Clients, account: str, region: str) -> FunctionList:
             if len(found) >= LIST_LIMIT:
                 return FunctionList(found, f"account {account} in {region} has over {LIST_LIMIT:,} functions")
     except Exception as error:  # noqa: BLE001 - an answer of another shape is a problem of the listing, too
-        return FunctionList(found, f"lambda:ListFunctions in account {account}, {region}: {_reason(error)}")
+        return FunctionList(found, f"lambda:ListFunctions in account {account}, {region}: {refusal_reason(error)}")
     return FunctionList(found)
 
 
@@ -47,7 +47,7 @@ def describe(clients: Clients, account: str, region: str, function_arn: str, qua
         try:
             return read()
         except Exception as error:  # noqa: BLE001 - as above
-            problems.append(f"lambda:{action} in account {account}, {region}: {_reason(error)}")
+            problems.append(f"lambda:{action} in account {account}, {region}: {refusal_reason(error)}")
             return None
 
     def read_aliases() -> dict[str, AliasInfo]:
@@ -67,7 +67,7 @@ def describe(clients: Clients, account: str, region: str, function_arn: str, qua
     try:
         client = clients.for_reading(account, region)
     except BotoCoreError as error:
-        return FunctionDetails(problems=(_reason(error),))
+        return FunctionDetails(problems=(refusal_reason(error),))
     state = attempt(
         "GetFunctionConfiguration",
         lambda: client.get_function_configuration(FunctionName=function_arn, Qualifier=qualifier).get("State"),
@@ -89,7 +89,8 @@ def _function_info(configuration: FunctionConfigurationTypeDef | FunctionConfigu
     )
 
 
-def _reason(error: Exception) -> str:
+def refusal_reason(error: Exception) -> str:
+    """Why a read failed, in one word: AWS's code, or what happened before AWS was reached."""
     if isinstance(error, ClientError):
         return token(error.response.get("Error", {}).get("Code")) or "unknown error"
     return type(error).__name__

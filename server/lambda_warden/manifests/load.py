@@ -58,6 +58,8 @@ class LoadedManifest:
             more = f" and {len(self.unread) - _NAMED} more" if len(self.unread) > _NAMED else ""
             expected = ".yaml or .yml files directly in the folder, or a --manifest for each"
             yield f"not read: {names}{more}. Expected {expected}."
+        if not self.rules.all:
+            yield f"{self.files[0]}: functions: allows nothing yet. Expected a rule that is not commented out."
         for rule in self.rules.all:
             for qualifier in rule.spec.qualifiers:
                 if qualifier.lower() == "latest":
@@ -246,7 +248,9 @@ class _Merged:
         return tuple(path for path in self.passed_over if path.resolve() not in used)
 
     def _require_something(self, targets: Sequence[Target], rules: Sequence[Rule]) -> None:
-        for key, present in (("targets", targets), ("functions", rules)):
+        # A list of functions that is there and empty, or all commented out, allows nothing, and says so.
+        listed = rules or any("functions" in file.manifest.model_fields_set for file in self.files)
+        for key, present in (("targets", targets), ("functions", listed)):
             if not present:
                 where = ", ".join(str(file.path) for file in self.files)
                 self.problems.append(f"{where}:1: {key}: is missing. Expected at least one.")

@@ -192,6 +192,10 @@ def _check_version(version: object) -> object:
     return version
 
 
+def _empty_if_none(value: object) -> object:
+    return [] if value is None else value  # a key below which everything is commented out
+
+
 def _check_schema_kind(value: object) -> object:
     if not isinstance(value, str | dict | None):
         raise ValueError("is no schema. Expected a JSON Schema, or the path of one in quotes")
@@ -714,7 +718,9 @@ class Manifest(_Strict):
 
     version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(description="The version of this format.")
     targets: list[Target] = Field(default_factory=list, description="The accounts and regions in use.")
-    functions: list[FunctionRule] = Field(default_factory=list, description="The functions that may be invoked.")
+    functions: Annotated[list[FunctionRule], BeforeValidator(_empty_if_none)] = Field(
+        default_factory=list, description="The functions that may be invoked; none if all of them are commented out."
+    )
     deny: list[DenyRule] = Field(
         default_factory=list, description="What is never invoked: these win over every rule, of this file or another."
     )
