@@ -123,10 +123,10 @@ def test_an_option_with_several_values_is_given_several_times_or_parted_by_space
 def test_records_and_results_stand_where_a_path_or_a_url_says(monkeypatch: pytest.MonkeyPatch) -> None:
     by_path = _settings_of(monkeypatch, "--records", "~/r.sqlite3")
     assert (by_path.records, by_path.results_store) == (Path.home() / "r.sqlite3", Path.home() / "results.sqlite3")
-    url = "sqlite:///tmp/r.sqlite3"
+    url = "sqlite:///var/lib/warden/r.sqlite3"
     by_url = _settings_of(monkeypatch, env={"LAMBDA_WARDEN_RECORDS": url, "LAMBDA_WARDEN_RESULTS": f"{url}.results"})
     assert (by_url.records, by_url.results_store) == (url, f"{url}.results")
-    assert _settings_of(monkeypatch, "--records", url).results_store == Path("/tmp/results.sqlite3")
+    assert _settings_of(monkeypatch, "--records", url).results_store == Path("/var/lib/warden/results.sqlite3")
 
 
 def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
