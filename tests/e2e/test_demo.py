@@ -31,7 +31,7 @@ def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for expected in (
-        "6 of 6 functions",
+        "5 of 5 functions",
         "A person is asked:",
         "Run the Lambda function order-refund:live?",
         "would be invoked",

@@ -294,7 +294,6 @@ WRONG_TYPES: dict[str, tuple[Place, object, str]] = {
     "version as 1.0": (("version",), 1.0, "value_error"),
     "payload schema as a number": (("functions", 0, "payload", "schema"), 5, "value_error"),
     "targets as a mapping": (("targets",), {"account": "123456789012"}, "list_type"),
-    "functions as null": (("functions",), None, "list_type"),
     "account as a number": (("targets", 0, "account"), 123456789012, "string_type"),
     "account as bytes": (("targets", 0, "account"), b"123456789012", "string_type"),
     "regions as text": (("targets", 0, "regions"), "us-east-1", "list_type"),

@@ -136,11 +136,10 @@ async def test_where_nobody_knows_who_calls_anybody_could_be_the_person_so_nothi
         other = await running.invoke("lookup:live", payload=PAYLOAD)
     for told in (result, asked):
         assert check_of(told, "approval")["passed"] is False
-        assert "HTTP without authentication" in check_of(told, "approval")["reason"]
-        assert "over stdio" in check_of(told, "approval")["reason"]
+        assert "is that of an agent" in check_of(told, "approval")["reason"]
     assert (result["outcome"], asked["would_invoke"]) == ("denied", False)
-    assert any("over stdio" in note for note in listed["notes"])
-    assert not any("over stdio" in note for note in read.get("notes", []))
+    assert any("of an agent" in note for note in listed["notes"])
+    assert not any("of an agent" in note for note in read.get("notes", []))
     assert other["outcome"] == "succeeded"
     assert person.questions == []
     assert len(endpoint.started) == 1

@@ -30,7 +30,7 @@ plain_names = st.text(_NAME_CHARACTERS, min_size=1, max_size=64).filter(
 )
 names = plain_names | st.sampled_from(READ_OTHERWISE)
 
-versions = st.integers(min_value=1, max_value=10**20).map(str)
+versions = st.integers(min_value=1, max_value=10**20 - 1).map(str)
 aliases = st.text(_NAME_CHARACTERS, min_size=1, max_size=128).filter(lambda alias: not alias.isdigit())
 qualifiers = aliases | versions | st.sampled_from(["$LATEST", "$LATEST.PUBLISHED"])
 
