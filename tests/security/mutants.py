@@ -1033,13 +1033,6 @@ MUTANTS = [
         "tests/listing",
     ),
     Mutant(
-        "who leaves while it waits for room leaves no record",
-        "invocation/dispatcher.py",
-        "            raise LeftError(*error.args) from None\n\n    async def drain",
-        "            raise error from None\n\n    async def drain",
-        "tests/security/test_limits.py",
-    ),
-    Mutant(
         "a reload is not seen by calls that wait",
         "invocation/deciding.py",
         "    if policy is call.policy:\n",

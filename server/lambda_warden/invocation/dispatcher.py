@@ -179,17 +179,6 @@ class Dispatcher:
         self._go_on(ended, handle, started, leaving)
         raise DetachedError
 
-    async def pause(self, seconds: float) -> None:
-        """Wait without a slot before a call is run again.
-
-        Raises:
-            LeftError: if the call is cancelled meanwhile. Nothing was sent.
-        """
-        try:
-            await asyncio.sleep(seconds)
-        except asyncio.CancelledError as error:
-            raise LeftError(*error.args) from None
-
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
         self._stopping = True

@@ -350,7 +350,7 @@ class Pipeline:
                 if not isinstance(stopped, LimitExceeded):
                     return stopped
                 await progress(now - call.began, for_room - call.began, "waiting for another call of it to end")
-                await self._dispatcher.pause(pause)
+                await anyio.sleep(pause)
             raise AssertionError("the pauses have no end")
         except DetachedError:
             return RunningCall(call.info, time.time() + min(handle.remaining(), self._read_timeout))
