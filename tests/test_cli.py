@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
 import pytest
 import trustme
 from click.testing import CliRunner, Result
@@ -18,11 +19,30 @@ from lambda_warden.cli import main
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.settings import Settings
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
+from support.terminal import in_terminal
 from support.warden import allow, arn, stdio, structured, write_manifest
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, arguments, env=env)
+
+
+def _commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(found, *path, name)
+
+
+@pytest.mark.parametrize("path", list(_commands(main)), ids=" ".join)
+def test_help_lists_each_command_at_80_columns_with_a_whole_sentence(path: tuple[str, ...]) -> None:
+    result = run(*path, "--help", env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    listed = result.stdout.partition("\nCommands:\n")[2]
+    assert [line for line in listed.splitlines() if not line.endswith(".") or line.endswith("...")] == []
 
 
 def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
@@ -41,6 +61,24 @@ def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
         arn("g"),
         "live · RequestResponse · read · no approval · no limits · payload ≤ 6,291,456 bytes, no schema · no logs",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb", "NO_COLOR": ""}, False),
+    ],
+)
+def test_a_terminal_gets_colours_unless_it_wants_none(
+    variables: Mapping[str, str], coloured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ended = in_terminal(tmp_path, ["check", str(write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f")]))])
+    assert ended.code == 0
+    assert ("\x1b[" in ended.shown) is coloured
 
 
 @pytest.mark.parametrize("command", [["check"], ["serve", "--manifest"]])
@@ -69,6 +107,7 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
         (["--demo", "--log-level", "LOUD"], "'debug', 'info', 'warning', 'error'"),
         (["--demo", "--concurrency", "0"], "1<=x<=1024"),
         (["--demo", "--queue", "-1"], "x>=0"),
+        (["--demo", "--http", "8000"], "Expected: HOST:PORT to serve"),
         (["--demo", "--shutdown-grace", "-1"], "0<=x<=5460"),
         (["--demo", "--shutdown-grace", "5461"], "0<=x<=5460"),
         (["--demo", "--idempotency-ttl", "5459"], "x>=5460"),

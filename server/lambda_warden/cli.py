@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +61,10 @@ _LATE = {"init": "lambda_warden.commands.init"}
 
 
 class _Commands(click.Group):
-    """The commands. What the encoding of stdout or stderr has no characters for is written as escapes."""
+    """The commands. What the encoding of stdout or stderr has no characters for is written as escapes.
+
+    With NO_COLOR, or on a terminal that says it is dumb, nothing is coloured.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
@@ -78,6 +82,8 @@ class _Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            kwargs.setdefault("color", False)
         return super().main(*args, **kwargs)
 
 
@@ -139,7 +145,10 @@ def check(manifests: tuple[Path, ...], records: Path | str) -> None:
 
 @main.command()
 def demo() -> None:
-    """Start a Lambda endpoint on this machine, and walk an MCP client through the guard."""
+    """Show the guard at work, on a Lambda endpoint of this machine.
+
+    An MCP client makes calls, and what it reads of each is printed.
+    """
     with _problems_of_the_endpoint():
         anyio.run(run_demo)
 
@@ -147,7 +156,7 @@ def demo() -> None:
 @main.command()
 @click.argument("model", type=click.Choice(["manifest", "settings"]), default="manifest")
 def schema(model: str) -> None:
-    """Print the JSON Schema of a manifest, for editors, or of the settings."""
+    """Print the JSON Schema of a manifest, or of the settings."""
     shown = manifest_json_schema() if model == "manifest" else Settings.model_json_schema()
     click.echo(json.dumps(shown, indent=2))
 

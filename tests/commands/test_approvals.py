@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lambda_warden.approvals.secret import set_secret
 from lambda_warden.cli import main
 from lambda_warden.store.approvals import ApprovalAsk
 from lambda_warden.store.audit_log import AuditLog
 from lambda_warden.store.opening import open_store
 from support.approvals import SECRET, approver, decide, found
-from support.terminal import Ended, in_terminal
+from support.terminal import Ended, in_terminal, without_terminal
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:refund:live"
 ASK = ApprovalAsk(
@@ -84,6 +85,24 @@ def test_what_is_not_there_is_said(path: Path) -> None:
     with closing(open_store(path).audit_log()):
         pass
     assert run(path, "list").stderr == "No requests wait for a decision.\n"
+    assert run(path, "list", "--all").stderr == "No requests are on record.\n"
+
+
+@pytest.mark.usefixtures("store")
+def test_where_no_secret_is_set_none_is_asked_for(path: Path, tmp_path: Path) -> None:
+    ended = typed(path, tmp_path / "approver.json", ["approve", ASK.approval_id])
+    assert ended.code == 1
+    assert ended.shown.count("no approver's secret is set up") == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_without_a_terminal_that_is_said_once(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "approver.json"
+    set_secret(file, SECRET)
+    files = ["--records", str(path), "--approvals-secret-file", str(file)]
+    ended = without_terminal(tmp_path, ["approvals", *files, "approve", ASK.approval_id])
+    assert ended.code == 1
+    assert ended.shown.count("on a terminal") == 1
 
 
 @pytest.mark.usefixtures("store")

@@ -144,7 +144,7 @@ def test_where_all_is_well_it_says_so_in_aligned_lines_and_starts_nothing(
         (allow("f", logs={}), {}, "logs", "there is no log group /aws/lambda/f yet", "if it never ran"),
         (allow("f", logs={}), {"logs": "AccessDeniedException"}, "logs", "AccessDeniedException", "iam-policy"),
         (allow("f", logs={"log_group": "/mine"}), {"configured": True}, "logs", "it logs to /theirs", "log_group: /th"),
-        (allow("f", "latest"), {}, "manifest", "alias of that name", "write what is meant"),
+        (allow("f", "latest"), {}, "manifest", "alias of that name", "unless that is meant"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_once_with_what_to_do(
@@ -251,7 +251,9 @@ def test_credentials_are_told_with_their_end(minutes: int, state: str) -> None:
 def test_a_manifest_that_can_not_be_read_is_told_line_by_line_with_what_can_be_looked_at(tmp_path: Path) -> None:
     result = run(tmp_path, "http://127.0.0.1:9", [allow("f", colour="red"), allow("g", size=1)], "--json")
     assert result.exit_code == 1
-    assert len(found(result)["manifest"]) == 2
+    problems = found(result)["manifest"]
+    assert len(problems) == 2
+    assert [each for each in problems if each["detail"].startswith(f"{each['subject']}: ")] == []
     assert {each["check"] for each in json.loads(result.stdout)["findings"]} >= {"records", "results", "approver"}
 
 

@@ -248,7 +248,7 @@ def test_a_file_that_holds_something_else_is_named(path: Path, subcommand: str) 
 def test_a_file_without_records_is_listed_as_nothing(path: Path) -> None:
     assert lines(path, "list") == lines(path, "list", "--json") == []
     assert len(lines(path, "export")) == 1
-    assert lines(path, "verify")[0].startswith("1 records, head ")
+    assert lines(path, "verify")[0].startswith("1 records, no problem found; head ")
 
 
 def test_the_file_may_be_named_by_a_variable(calls: SqliteAuditLog, path: Path) -> None:
@@ -287,7 +287,7 @@ def test_export_has_all_that_is_needed_to_follow_the_chain(path: Path) -> None:
 
 def test_verify_says_how_many_and_the_head_and_takes_it_back(calls: SqliteAuditLog, path: Path) -> None:
     (line,) = lines(path, "verify")
-    match = re.fullmatch(r"7 records, head ([0-9a-f]{64})", line)
+    match = re.fullmatch(r"7 records, no problem found; head ([0-9a-f]{64})", line)
     assert match is not None
     calls.append("denial", "another", {})
     assert lines(path, "verify", "--head", match[1].upper())[0].startswith("8 records")

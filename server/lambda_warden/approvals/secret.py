@@ -41,6 +41,7 @@ _SCRYPT_N: Final = 2**16
 """With r=8: 64 MB, and a fifth of a second."""
 _MAX_MEMORY: Final = 2**27
 _PURPOSE: Final = "lambda-warden approval 2"
+NOT_SET: Final = "no approver's secret is set up: `lambda-warden approvals init` does that"
 
 
 class SecretError(Exception):
@@ -153,7 +154,7 @@ def unlock(path: Path, secret: str) -> ApproverKey:
     """
     kept = _read(path)
     if kept is None:
-        raise SecretError("no approver's secret is set up: `lambda-warden approvals init` does that")
+        raise SecretError(NOT_SET)
     with _one_try(path) as note_right:
         key = _key_of(secret, kept.salt, kept.n)
         if key.public_key().public_bytes_raw() != kept.public_key:

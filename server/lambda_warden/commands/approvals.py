@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from lambda_warden.approvals.request import reason_lines
-from lambda_warden.approvals.secret import ApproverKey, SecretError, read_approver, set_secret, unlock
+from lambda_warden.approvals.secret import NOT_SET, ApproverKey, SecretError, read_approver, set_secret, unlock
 from lambda_warden.commands.approvals_remote import RemoteApprovals
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.commands.records_file import problems, reading, user_name, writing
@@ -87,11 +87,14 @@ def init(files: ApprovalFiles) -> None:
 @_as_json
 @click.pass_obj
 def list_approvals(files: ApprovalFiles, everything: bool, limit: int, as_json: bool) -> None:
-    """List requests, the newest last: id, state, until when, who asks, function."""
+    """List requests, the newest last.
+
+    A line has id, state, until when it can be used, who asks, and the function.
+    """
     with _reading(files) as reader:
         found = reader.approvals(() if everything else _WAITING, limit)
     if not found:
-        click.echo("No requests wait for a decision.", err=True)
+        click.echo("No requests are on record." if everything else "No requests wait for a decision.", err=True)
     for pending in reversed(found):
         click.echo(_json(pending) if as_json else _line(pending))
 
@@ -101,7 +104,7 @@ def list_approvals(files: ApprovalFiles, everything: bool, limit: int, as_json: 
 @_as_json
 @click.pass_obj
 def show(files: ApprovalFiles, approval_id: str, as_json: bool) -> None:
-    """Show the whole request ID, and what was decided."""
+    """Show a whole request, and what was decided."""
     with _reading(files) as reader:
         pending = _find(reader, approval_id)
     click.echo(_json(pending) if as_json else _told(pending))
@@ -112,7 +115,10 @@ def show(files: ApprovalFiles, approval_id: str, as_json: bool) -> None:
 @_note
 @click.pass_obj
 def approve(files: ApprovalFiles, approval_id: str, note: str | None) -> None:
-    """Show the request ID, and approve it with the approver's secret: one call of exactly this goes through."""
+    """Show a request, and approve it with the approver's secret.
+
+    One call of exactly this goes through then.
+    """
     _decide(files, approval_id, "approved", note)
 
 
@@ -121,14 +127,17 @@ def approve(files: ApprovalFiles, approval_id: str, note: str | None) -> None:
 @_note
 @click.pass_obj
 def deny(files: ApprovalFiles, approval_id: str, note: str | None) -> None:
-    """Show the request ID, and deny it with the approver's secret."""
+    """Show a request, and deny it with the approver's secret."""
     _decide(files, approval_id, "denied", note)
 
 
 @approvals.command()
 @click.pass_obj
 def follow(files: ApprovalFiles) -> None:
-    """Show requests as they come, and on a terminal decide on each, until interrupted."""
+    """Show requests as they come, until interrupted.
+
+    On a terminal you decide on each.
+    """
     seen: set[str] = set()
     try:
         while True:
@@ -183,11 +192,14 @@ def ask_for_secret(path: Path, prompt: str) -> ApproverKey:
     """Ask for the approver's secret on the terminal, a few times if it is wrong.
 
     Raises:
-        SecretError: if there is no terminal, or it was wrong each time.
+        SecretError: if none is set, there is no terminal, or it was wrong each time.
     """
+    if read_approver(path) is None:
+        raise SecretError(NOT_SET)
     for left in range(_TRIES - 1, -1, -1):
+        typed = _ask(prompt)
         try:
-            return unlock(path, _ask(prompt))
+            return unlock(path, typed)
         except SecretError as error:
             if not left:
                 raise

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from lambda_warden.approvals.secret import SecretError, read_approver, unlock
+from lambda_warden.approvals.secret import NOT_SET, SecretError, read_approver, unlock
 from lambda_warden.approvals_page.serving import serve_page
 from lambda_warden.commands.approvals import COMMAND, ApprovalFiles
 from lambda_warden.commands.options import setting_option
@@ -27,13 +27,14 @@ _PATH_CHARACTERS: Final = 16
 @setting_option("approvals_url", show_envvar=True)
 @click.pass_obj
 def serve_approvals(files: ApprovalFiles, port: int, approvals_url: str | None) -> None:
-    """Serve a page to decide on in a browser on this machine, until interrupted.
+    """Serve a page for deciding in a browser, until interrupted.
 
-    Each decision asks for the approver's secret there. The link that is printed opens the page once.
+    It is served on this machine alone. Each decision asks for the approver's secret there. The link that is printed
+    opens the page once.
     """
     with problems():
         if read_approver(files.secret) is None:
-            raise SecretError("no approver's secret is set up: `lambda-warden approvals init` does that")
+            raise SecretError(NOT_SET)
         port, base = _place(approvals_url) if approvals_url else (port, None)
         with writing(files.records, COMMAND) as store:
             try:

@@ -27,9 +27,9 @@ from lambda_warden.settings import Settings
 @click.option("--json", "as_json", is_flag=True, help="Print an object with `ok` and `findings` instead.")
 @settings_options
 def doctor(manifests: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Say whether a server with these MANIFESTs and settings can do its work, and what to do where it can't.
+    """Say whether a server could do its work, and what to do if not.
 
-    It takes what `serve` takes. Looked at: the manifests; records, results and approver's secret; for each target
+    It takes the options of `serve`. Looked at: the manifests; records, results and approver's secret; for each target
     the credentials, the clock and the region; for each function and qualifier whether it is there and may be invoked
     (by a DryRun, which starts nothing), and whether aliases and logs that rules need can be read. Exit code 1: there
     is a problem.
@@ -54,13 +54,13 @@ def _look(manifests: Sequence[Path], settings: Settings) -> Iterator[Finding]:
     except ManifestError as error:
         loaded = None
         for line in str(error).splitlines():
-            yield Finding(
-                "problem", "manifest", named, inline(line), "correct that line; `lambda-warden check` tells more"
-            )
+            problem = inline(line.removeprefix(f"{named}: "))
+            yield Finding("problem", "manifest", named, problem, "correct that; `lambda-warden check` reads it again")
     if loaded is not None:
         yield Finding("ok", "manifest", named, f"valid, with {len(loaded.rules.all):,} rules")
         for warning in loaded.warnings():
-            yield Finding("warning", "manifest", named, inline(warning), "write what is meant in the manifest")
+            shown = inline(warning.removeprefix(f"{named}: "))
+            yield Finding("warning", "manifest", named, shown, "correct the manifest, unless that is meant")
     for line in stop_lines(settings.records):
         yield Finding("warning", "stops", "calls", line, "`lambda-warden resume`, once what stopped them is put right")
     yield from look_at_machine(settings, None if loaded is None else loaded.rules)

@@ -81,7 +81,7 @@ def explain(
     records: Path | str,
     as_json: bool,
 ) -> None:
-    """Say what the manifests decide on a call of FUNCTION, by which rule, and why. Nothing is sent.
+    """Say what the manifests decide on a call, and why. Nothing is sent.
 
     Exit code 0: it would be allowed. 1: it would be denied. 2: the question can't be answered.
     """

@@ -25,7 +25,7 @@ _POLICIES_OF_A_ROLE: Final = 10
     help="Write each policy to a file of its own, lambda-warden-ACCOUNT-NUMBER.json, instead of printing them.",
 )
 def iam_policy(manifests: tuple[Path, ...], account: str | None, output_dir: Path | None) -> None:
-    """Print the least IAM policies that the manifests need, for each account.
+    """Print the least IAM policies that the manifests need.
 
     JSON: an object of lists of policies by account id, or with --account that account's list. Each is small enough for
     a managed policy. Attach all of an account's policies to the server's role there, in their order: what is denied

@@ -38,7 +38,10 @@ from lambda_warden.model.manifest import Target
 _SCHEMAS = "schemas"
 """The folder beside the manifest that schemas are written to."""
 
-_SIGN_IN = "Sign in, as by aws sso login, or name another --profile: aws sts get-caller-identity says who you are."
+_SIGN_IN = (
+    "Sign in, as by aws sso login, or name another --profile: aws sts get-caller-identity says who you are. "
+    "Where STS can't be asked, give --account."
+)
 
 _PATH = UserPath(dir_okay=False, path_type=Path)
 
@@ -94,7 +97,7 @@ def init(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Write a manifest to review, from the functions of accounts or of a template.
+    """Write a manifest to review, from accounts or a template.
 
     At a terminal you choose the functions that may be called. Otherwise every rule is commented out, and nothing may be
     called. Run it again to see what has changed in the account, and to add what is new.
@@ -226,7 +229,8 @@ def _choose(functions: Sequence[FoundFunction], *, new: bool) -> frozenset[str]:
         return frozenset()
     choices = [questionary.Choice(_title(each), each.arn) for each in functions]
     asked = "Which functions may an assistant call?" if new else "Which more functions may an assistant call?"
-    answer = questionary.checkbox(asked, choices, use_search_filter=True, use_jk_keys=False).ask()
+    keys = "(arrow keys move, space selects, enter ends, type to filter)"
+    answer = questionary.checkbox(asked, choices, instruction=keys, use_search_filter=True, use_jk_keys=False).ask()
     if answer is None:
         raise click.Abort
     return frozenset(answer)
@@ -258,7 +262,7 @@ def _write(existing: _Existing, proposal: _Proposal, samples: Path | None, *, dr
     click.echo(
         f"Wrote {existing.path}, with {len(loaded.rules.all)} rules in force. Added: "
         f"{len(proposal.proposed) - commented} in force, {commented} commented out, {len(proposal.left)} not chosen.\n"
-        f"Read it, then: lambda-warden check {existing.path}"
+        f"Read it{', uncomment what may be called' if commented else ''}, then: lambda-warden check {existing.path}"
     )
 
 

@@ -50,7 +50,9 @@ def _place_options(command: _F) -> _F:
     file = click.option(
         "--file", type=UserPath(path_type=Path, dir_okay=False), help="The host's file, if it is another than usual."
     )
-    name = click.option("--name", default="lambda-warden", show_default=True, callback=_named, help="Of the server.")
+    name = click.option(
+        "--name", default="lambda-warden", show_default=True, callback=_named, help="Name of its entry."
+    )
     dry_run = click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
     return name(file(dry_run(command)))
 
@@ -60,8 +62,14 @@ def _place_options(command: _F) -> _F:
 @_manifests
 @click.option("--profile", envvar="AWS_PROFILE", show_envvar=True, help="Profile of the AWS config files.")
 @click.option("--region", envvar="AWS_DEFAULT_REGION", show_envvar=True, help="Region of names without one.")
-@click.option("--env", "variables", multiple=True, metavar="KEY=VALUE", help="Further variable of the server's.")
-@click.option("--print", "print_only", is_flag=True, help="Print the entry alone, for any file.")
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Environment variable for the server. May be given several times.",
+)
+@click.option("--print", "print_only", is_flag=True, help="Print the entry, and change nothing.")
 @_place_options
 def install(
     host: str,
@@ -74,10 +82,11 @@ def install(
     file: Path | None,
     dry_run: bool,
 ) -> None:
-    """Have HOST start lambda-warden, by the host's own command if it is there, else in its file.
+    """Put lambda-warden into the configuration of an MCP host.
 
-    All else in the file stays as it is, comments included; the file before is kept beside it. Hosts pass no variables
-    on: what the server needs of them stands in its entry.
+    It is done by the host's own command if that is there, else in the host's file. All else in the file stays as it is,
+    comments included; the file before is kept beside it. Hosts pass no variables on: what the server needs of them
+    stands in its entry.
     """
     paths = [Path(os.path.abspath(path)) for path in manifests]  # noqa: PTH100 - a link stays one
     load_rules(paths)
@@ -98,7 +107,10 @@ def install(
 @_host
 @_place_options
 def uninstall(host: str, name: str, file: Path | None, dry_run: bool) -> None:
-    """Take lambda-warden's entry out of the configuration of HOST, and nothing else."""
+    """Take lambda-warden out of the configuration of an MCP host.
+
+    Nothing else in it changes.
+    """
     with problems():
         _Change(HOSTS[host], file, name, None).make(dry_run)
 
@@ -136,9 +148,10 @@ class _Change:
 
     def make(self, dry_run: bool) -> None:
         """Make it, if it isn't so already, and say what was done."""
-        title, done = self._host.title, "is in" if self._entry is not None else "is not in"
-        if self._known == self._entry:
-            click.echo(f"{self._name} {done} {self._path} already. Nothing changed.")
+        title, entry = self._host.title, self._entry
+        if self._known == entry:
+            state = "is not in" if entry is None else "is already in"
+            click.echo(f"{self._name} {state} {self._path}. Nothing changed.")
             return
         commands = self._commands()
         if commands is None:
@@ -146,7 +159,8 @@ class _Change:
         else:
             self._run(commands, dry_run)
         if not dry_run:
-            click.echo(f"{self._name} {done} {title} now. Start {title} again, so that it reads this.")
+            done = "was taken out of" if entry is None else "is in"
+            click.echo(f"{self._name} {done} {title}'s configuration now. Restart {title}, so that it reads it.")
 
     def _commands(self) -> list[list[str]] | None:
         """The host's commands that make it, if it has them."""

@@ -78,8 +78,11 @@ def settings_of(options: dict[str, Any]) -> Settings:
         return Settings.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise click.UsageError(f"{option}: {first['msg']}") from None
+        name = str(first["loc"][0])
+        meant = ""
+        if first["type"] == "string_pattern_mismatch":  # a pattern alone is hard to read
+            meant = f". Expected: {Settings.model_fields[name].description}"
+        raise click.UsageError(f"--{name.replace('_', '-')}: {first['msg']}{meant}") from None
 
 
 def _type_of(field: FieldInfo) -> Any:

@@ -35,9 +35,10 @@ _reason = click.option("--reason", callback=_check_reason, help="Why, for whoeve
 @_reason
 @_records
 def pause(reason: str | None, records: Path | str) -> None:
-    """Admit no call any more, on every server that writes to these records, until `resume`.
+    """Deny all calls until `resume`.
 
-    Calls that are under way go on. Who paused, why and since when is recorded, and said to whoever is denied.
+    It holds for every server that writes to these records. Calls that are under way go on. Who paused, why and since
+    when is recorded, and said to whoever is denied.
     """
     with _open(records, "pause") as log:
         before = log.pause(user_name(), reason)
@@ -45,15 +46,16 @@ def pause(reason: str | None, records: Path | str) -> None:
 
 
 @click.command()
-@click.option("--function", help="Only those of this one, which was stopped after failures.")
+@click.option("--function", help="Only calls of this one, which was stopped after failures.")
 @_reason
 @_records
 @setting_option("approvals_secret_file", show_envvar=True)
 def resume(function: str | None, reason: str | None, records: Path | str, approvals_secret_file: Path) -> None:
-    """Admit calls again after `pause`, or with --function those of a function that was stopped after failures.
+    """Let calls through again after `pause`, or after failures.
 
-    A function is given by its name or ARN, with :QUALIFIER for that alone. An approver's secret is asked for on the
-    terminal, where one is set. Exit code 1: there was nothing to resume, or the secret was wrong.
+    With --function, those of a function that its rule's `stop_after_failures` stopped. It is given by its name or ARN,
+    with :QUALIFIER for that alone. An approver's secret is asked for on the terminal, where one is set. Exit code 1:
+    there was nothing to resume, or the secret was wrong.
     """
     with problems():
         if read_approver(approvals_secret_file) is not None:

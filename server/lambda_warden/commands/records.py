@@ -101,7 +101,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON line
 @setting_option("records", show_envvar=True, help="The file to read. A server may be writing to it.")
 @click.pass_context
 def records(context: click.Context, records: Path | str) -> None:
-    """Read the records of every decision and outcome, and check that none was changed."""
+    """Read the records of decisions and outcomes, and check them."""
     context.obj = records
 
 
@@ -110,7 +110,14 @@ def records(context: click.Context, records: Path | str) -> None:
     "--since", type=_time, metavar="TIME", help="Not before: a time (UTC unless it says otherwise) or 15m, 2h, 3d ago."
 )
 @click.option("--function", help="Only functions whose ARN, with its qualifier, has this in it.")
-@click.option("--kind", "kinds", type=click.Choice(_LISTED), multiple=True, help="Instead of calls, records of a kind.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(_LISTED),
+    multiple=True,
+    metavar="KIND",
+    help=f"Instead of calls, records of a kind: {', '.join(_LISTED)}.",
+)
 @click.option("--outcome", help="Only calls that ended so, such as succeeded, denied, running or unknown.")
 @click.option("--invocation", help="Only the call with this invocation id.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
@@ -127,9 +134,10 @@ def list_records(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List calls, the newest last: time, id, who, tool, function, outcome, duration, request id, why.
+    """List calls, the newest last.
 
-    A call that has not ended is running, or unknown once it must have ended.
+    A line has time, id, who, tool, function, outcome, duration, request id, and why. A call that has not ended is
+    running, or unknown once it must have ended.
     """
     if _is_unwritten(path):
         click.echo(f"Nothing is recorded yet: {path} is written once a server runs.", err=True)
@@ -159,7 +167,10 @@ def list_records(
 @records_option
 @click.pass_obj
 def follow(path: Path | str, lines: int, as_json: bool) -> None:
-    """Print new records as they come, until interrupted: a call when it starts, and again when it ends."""
+    """Print new records as they come, until interrupted.
+
+    A call is printed when it starts, and again when it ends.
+    """
     with suppress(KeyboardInterrupt):
         waited = _is_unwritten(path)
         if waited:
@@ -197,7 +208,10 @@ def _is_unwritten(path: Path | str) -> bool:
 @records_option
 @click.pass_obj
 def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
-    """Tell all that is on record of the call ID, in its order, and of the request for approval that it went by."""
+    """Show all that is on record of a call.
+
+    Its records are in their order, with those of the request for approval that it went by.
+    """
     with problems(), reading(path) as reader:
         events = reader.find_invocation(invocation_id)
         asked = {event.fields().get("approval_id") for event in events} - {invocation_id, None}
@@ -231,9 +245,10 @@ def export(path: Path | str) -> None:
 @records_option
 @click.pass_obj
 def find_payload(path: Path | str, payload: IO[bytes], payload_key_file: Path | None, as_json: bool) -> None:
-    """List the calls that had this payload, as it was sent, and the ones that were denied.
+    """List the calls that had this payload, sent or denied.
 
-    JSON is also looked for as it is sent when a model gives it as a value: without spaces. Exit code 1: there is none.
+    It is looked for as it was sent. JSON is also looked for as it is sent when a model gives it as a value: without
+    spaces. Exit code 1: there is none.
     """
     data = payload.read()
     with problems(), reading(path) as reader:

@@ -61,11 +61,12 @@ def _digest(value: str) -> str:
 @records_option
 @click.pass_obj
 def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str], public_key: Path | None) -> None:
-    """Check that no record was altered, removed, reordered or inserted, and no limit, key or approval reset.
+    """Check that the records are as they were written.
 
-    Without --checkpoints, who can write the records can compute new hashes, too: note the heads printed, away from
-    this machine, and give them as --head later. There is one for each server that wrote since the last one began.
-    With them, it says how far each chain is anchored, and finds what was rewritten, cut off or dropped as a whole.
+    No record may be altered, removed, reordered or inserted, and no limit, key or approval reset. Without
+    --checkpoints, who can write the records can compute new hashes, too: note the heads printed, away from this
+    machine, and give them as --head later. There is one for each server that wrote since the last one began. With them,
+    it says how far each chain is anchored, and finds what was rewritten, cut off or dropped as a whole.
     """
     if bool(sources) != (public_key is not None):
         raise click.UsageError("--checkpoints and --public-key go together")
@@ -85,7 +86,7 @@ def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str
         raise click.ClickException(
             "\n".join((f"{path}: the records are not as they were written", *map(shown_text, found)))
         )
-    click.echo(f"{verification.count} records, head {', head '.join(verification.heads)}")
+    click.echo(f"{verification.count} records, no problem found; head {', head '.join(verification.heads)}")
 
 
 @click.command("ship")
@@ -94,7 +95,10 @@ def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str
 @records_option
 @click.pass_obj
 def ship_records(path: Path | str, url: str, checkpoint_key_file: Path | None) -> None:
-    """Bring every record to a sink that is not there yet: of commands, and of servers that ended before they could."""
+    """Bring records to a sink that are not there yet.
+
+    They are those of commands, and of servers that ended before they could deliver them.
+    """
     with problems(), reading(path) as reader:
         signer = read_signer(checkpoint_key_file) if checkpoint_key_file else None
         count = ship(open_sink(url).sink, reader, signer)
@@ -104,14 +108,15 @@ def ship_records(path: Path | str, url: str, checkpoint_key_file: Path | None) -
 @click.command()
 @click.argument("file", type=UserPath(path_type=Path))
 def keygen(file: Path) -> None:
-    """Make a key for checkpoints, write it to FILE, and print its public key, which `verify` wants.
+    """Make a key for checkpoints, and print its public key.
 
-    The server needs FILE. Keep the public key where who can change the records can't reach it.
+    FILE gets the private key, for the server. `verify` takes the public key. Keep the public key where who can change
+    the records can't reach it.
     """
     try:
         click.echo(write_new_key(file), nl=False)
     except OSError as error:
-        raise click.ClickException(shown_text(f"{file} can't be made: {error}")) from None
+        raise click.ClickException(shown_text(f"{file} can't be made: {error.strerror}")) from None
 
 
 @click.command("reconcile")

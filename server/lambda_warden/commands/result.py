@@ -44,7 +44,7 @@ def result(
     results_key_file: Path | None,
     force: bool,
 ) -> None:
-    """Write what the call ID returned, or logged, to standard output.
+    """Write what a call returned, or logged, to standard output.
 
     It is what the function gave, byte for byte, unless something in it was redacted, which standard error says then.
     A terminal shows it with its invisible characters escaped, and no binary.

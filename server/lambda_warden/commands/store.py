@@ -21,19 +21,20 @@ _url = click.argument("url", metavar="URL")
 
 @click.group()
 def store() -> None:
-    """Make, or look at, a store in AWS that several servers share: dynamodb://TABLE, or for results s3://BUCKET/PREFIX.
+    """Make or check a store in AWS that several servers share.
 
-    A URL may end in ?region=…, &profile=… and &endpoint_url=….
+    Its URL is dynamodb://TABLE, or for results s3://BUCKET/PREFIX, and may end in ?region=…, &profile=… and
+    &endpoint_url=….
     """
 
 
 @store.command()
 @_url
 def create(url: str) -> None:
-    """Make the DynamoDB table that URL names, with all that belongs to it; what is there already stays as it is.
+    """Make the DynamoDB table that URL names.
 
-    It is billed on demand, protected against deletion, can be restored to any second of the last 35 days, and loses by
-    itself what has expired.
+    What is there already stays as it is, and what is missing is added. The table is billed on demand, protected against
+    deletion, can be restored to any second of the last 35 days, and loses by itself what has expired.
     """
     with problems():
         scheme, place = _read(url)
@@ -46,9 +47,9 @@ def create(url: str) -> None:
 @store.command()
 @_url
 def check(url: str) -> None:
-    """Say whether the store that URL names can be used, and what is missing of what `create` gives a table.
+    """Say whether a store can be used, and what is missing.
 
-    Exit code 1: it can't be used, or something is missing.
+    A table should have all that `create` gives it. Exit code 1: it can't be used, or something is missing.
     """
     with problems():
         scheme, place = _read(url)
@@ -72,7 +73,10 @@ def check(url: str) -> None:
     help="What it is for: serving (and approving, pausing), reading alone, or `store create` and `check`.",
 )
 def iam_policy(url: str, account: str | None, use: Use) -> None:
-    """Print the least IAM policy that the store needs, beside those that `lambda-warden iam-policy` prints."""
+    """Print the least IAM policy that a store needs.
+
+    It comes beside those that `lambda-warden iam-policy` prints.
+    """
     with problems():
         scheme, place = _read(url)
         policy = table_policy(place, account or "*", use) if scheme == "dynamodb" else bucket_policy(place, use)
