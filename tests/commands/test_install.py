@@ -190,7 +190,7 @@ def test_a_command_that_fails_is_told_with_what_it_said(home: Path) -> None:
     failed = install(home, "claude-code")
     assert failed.exit_code == 1
     assert "it failed: not logged in. With --file" in failed.stderr
-    assert "configuration now" not in failed.stdout
+    assert "is now in" not in failed.stdout
     # Then its file is edited.
     assert install(home, "claude-code", "--file", str(file_of(home, "claude-code"))).exit_code == 0
     assert list(entries(home, "claude-code")) == ["lambda-warden"]

@@ -229,7 +229,7 @@ def _choose(functions: Sequence[FoundFunction], *, new: bool) -> frozenset[str]:
         return frozenset()
     choices = [questionary.Choice(_title(each), each.arn) for each in functions]
     asked = "Which functions may an assistant call?" if new else "Which more functions may an assistant call?"
-    keys = "(arrow keys move, space selects, enter ends, type to filter)"
+    keys = "(space selects, type to filter)"
     answer = questionary.checkbox(asked, choices, instruction=keys, use_search_filter=True, use_jk_keys=False).ask()
     if answer is None:
         raise click.Abort

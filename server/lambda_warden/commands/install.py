@@ -159,8 +159,8 @@ class _Change:
         else:
             self._run(commands, dry_run)
         if not dry_run:
-            done = "was taken out of" if entry is None else "is in"
-            click.echo(f"{self._name} {done} {title}'s configuration now. Restart {title}, so that it reads it.")
+            done = "was taken out of" if entry is None else "is now in"
+            click.echo(f"{self._name} {done} {title}'s configuration. Restart {title}, so that it reads it.")
 
     def _commands(self) -> list[list[str]] | None:
         """The host's commands that make it, if it has them."""
