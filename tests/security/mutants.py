@@ -143,8 +143,14 @@ _APPROVERS: tuple[tuple[str, str, str, str], ...] = (
     (
         "approvers need no scope",
         "transport/authentication/approvers.py",
-        "return caller if self._scope is None or",
-        "return caller if True or",
+        "frozenset([*settings.auth_required_scopes, *own])",
+        "frozenset(settings.auth_required_scopes)",
+    ),
+    (
+        "approvers need no scope that every token needs",
+        "transport/authentication/approvers.py",
+        "frozenset([*settings.auth_required_scopes, *own])",
+        "frozenset(own)",
     ),
     (
         "any load balancer will do",

@@ -360,6 +360,15 @@ async def test_a_scope_can_be_asked_for_that_no_mcp_client_gets(
         assert await person(served, "dan", scope="run approve").decide(approval_id) == 303
 
 
+async def test_an_approvers_token_has_the_scopes_that_every_token_needs(
+    issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    async with server(tmp_path, endpoint, issuer, auth_required_scopes=("run",)) as served:
+        approval_id = (await asked(served, scope="run"))["approval_id"]
+        assert (await person(served, "dan", scope="read").open()).status_code == 401
+        assert await person(served, "dan", scope="run").decide(approval_id) == 303
+
+
 # A load balancer's token
 
 

@@ -26,7 +26,8 @@ class ApproverTokens:
     """
 
     def __init__(self, settings: Settings, verifier: TokenVerifier, alb: AlbTokens | None = None) -> None:
-        self._scope = settings.approvals_scope
+        own = [] if settings.approvals_scope is None else [settings.approvals_scope]
+        self._scopes = frozenset([*settings.auth_required_scopes, *own])
         self._verifier = verifier
         self._alb = alb or (AlbTokens(settings) if settings.approvals_alb else None)
 
@@ -52,5 +53,4 @@ class ApproverTokens:
         verified = await self._verifier.verify_token(token.strip())
         if not isinstance(verified, VerifiedToken):
             return None
-        caller = verified.caller
-        return caller if self._scope is None or self._scope in caller.scopes else None
+        return verified.caller if self._scopes <= verified.caller.scopes else None
