@@ -194,3 +194,12 @@ def test_a_command_that_fails_is_told_with_what_it_said(home: Path) -> None:
     # Then its file is edited.
     assert install(home, "claude-code", "--file", str(file_of(home, "claude-code"))).exit_code == 0
     assert list(entries(home, "claude-code")) == ["lambda-warden"]
+
+
+def test_an_entry_that_was_to_be_replaced_stands_again_where_the_host_does_not_take_the_new_one(home: Path) -> None:
+    path = file_of(home, "claude-code")
+    path.write_text('{"mcpServers": {"lambda-warden": {"command": "old"}}, "theme": "dark"}')
+    removed = shlex.quote('{"mcpServers": {}, "theme": "dark"}')
+    script(home, "claude", f'test "$2" = remove || exit 3\necho {removed} > {shlex.quote(str(path))}')
+    assert install(home, "claude-code").exit_code == 1
+    assert json.loads(path.read_text()) == {"mcpServers": {"lambda-warden": {"command": "old"}}, "theme": "dark"}

@@ -179,15 +179,12 @@ class _Change:
             click.echo(f"{'would run' if dry_run else 'running'}: {shlex.join(command)}")
             if dry_run:
                 continue
-            try:
-                done = subprocess.run(  # noqa: S603 - a host's, with arguments of ours
-                    command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise SettingsError(f"{error}. With --file {self._path} its file is edited instead") from None
-            if done.returncode:
-                said = (done.stderr or done.stdout).strip()[-500:]
-                raise SettingsError(f"it failed: {said}. With --file {self._path} its file is edited instead")
+            problem = _problem_of(command)
+            if problem is None:
+                continue
+            if command is not commands[0] and self._known is not None:  # which the command before took out
+                _Change(self._host, self._path, self._name, self._known)._edit(dry_run=False)
+            raise SettingsError(f"{problem}. With --file {self._path} its file is edited instead")
 
     def _edit(self, dry_run: bool) -> None:
         made = edited(self._host, self._path, self._text, self._name, self._entry)
@@ -201,6 +198,17 @@ class _Change:
         except OSError as error:
             raise SettingsError(f"{self._path} can't be written: {error}") from None
         click.echo(f"wrote {self._path}{f'; the file before is {backup}' if backup else ''}")
+
+
+def _problem_of(command: list[str]) -> str | None:
+    """Run a host's command, and say what went wrong, if anything did."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a host's, with arguments of ours
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return f"it failed: {(done.stderr or done.stdout).strip()[-500:]}" if done.returncode else None
 
 
 def _found(host: Host) -> str | None:
