@@ -22,6 +22,7 @@ from lambda_warden.approvals.server_key import server_key
 from lambda_warden.cli import main
 from lambda_warden.errors import SettingsError
 from lambda_warden.manifests.load import load_manifests
+from lambda_warden.sinks import delivery
 from lambda_warden.store.opening import open_store
 from support.approvals import approver, decide, found, tamper
 from support.approvers import Person, key_file, person
@@ -367,6 +368,29 @@ async def test_an_approvers_token_has_the_scopes_that_every_token_needs(
         approval_id = (await asked(served, scope="run"))["approval_id"]
         assert (await person(served, "dan", scope="read").open()).status_code == 401
         assert await person(served, "dan", scope="run").decide(approval_id) == 303
+
+
+async def test_a_decision_that_a_required_sink_does_not_have_is_not_said_to_be_none(
+    issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "CONFIRM_SECONDS", 1.0)
+    folder, away = tmp_path / "sink", tmp_path / "away"
+    folder.mkdir()
+    async with server(tmp_path, endpoint, issuer, sinks=(f"file://{folder}/records?required=true",)) as served:
+        approval_id = (await asked(served))["approval_id"]
+        dan = person(served, "dan")
+        dan.browser = {"accept": "application/json", "content-type": "application/json"}
+        token = await dan.form_token(approval_id)
+        folder.rename(away)
+        said = await dan.answer(approval_id, form_token=token, decision="approve")
+        assert (said.status_code, "Open it again" in said.text, "nothing was decided" in said.text) == (500, True, False)
+        assert found(tmp_path / "records.sqlite3", approval_id).state == "approved"
+        assert (await done(served))["outcome"] == "denied"
+        assert endpoint.started == []
+        away.rename(folder)
+        assert (await done(served))["outcome"] == "succeeded"
+    kinds = [json.loads(line)["kind"] for line in (folder / "records").read_text().splitlines()]
+    assert kinds.index("approval") < kinds.index("intent")
 
 
 # A load balancer's token

@@ -43,10 +43,14 @@ class Person:
 
     async def send(self, approval_id: str, **fields: str) -> int:
         """Send a form, or JSON where the headers say so, and give the status."""
+        return (await self.answer(approval_id, **fields)).status_code
+
+    async def answer(self, approval_id: str, **fields: str) -> httpx2.Response:
+        """Send it, and give the whole answer."""
         async with httpx2.AsyncClient(headers={**self.headers, **self.browser}) as client:
             is_json = "content-type" in self.browser
             sent: Any = {"content": json.dumps(fields)} if is_json else {"data": fields}
-            return (await client.post(f"{self._base}/requests/{approval_id}", **sent)).status_code
+            return await client.post(f"{self._base}/requests/{approval_id}", **sent)
 
     async def decide(self, approval_id: str, decision: str = "approve", note: str = "") -> int:
         """Open a request, and decide on it: 303 if that counts."""

@@ -104,7 +104,7 @@ class ApproverKey:
             Whether this decision counts: in time, before it was decided, by one of its approvers.
 
         Raises:
-            RecordError: if it could not be recorded; then nothing was decided.
+            RecordError: if it is not known to be recorded, also in required sinks. It may stand all the same.
         """
         unsigned = ApprovalRuling(verdict, by, how, note, "", approver)
         ruling = replace(unsigned, signature=self._key.sign(_statement(pending, unsigned)).hex())

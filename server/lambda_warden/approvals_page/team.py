@@ -193,7 +193,7 @@ def _json(value: dict[str, Any], status: int = 200) -> Response:
 
 
 async def _records_failed(request: Request, error: Exception) -> Response:
-    return _problem(request, 500, f"The records can't be used, so nothing was decided: {error}")
+    return _problem(request, 500, f"The records can't be used now. Open it again to see whether it is decided: {error}")
 
 
 def _problem(request: Request, status: int, problem: str, headers: dict[str, str] | None = None) -> Response:
