@@ -167,7 +167,7 @@ _APPROVERS: tuple[tuple[str, str, str, str], ...] = (
     (
         "a load balancer's token lasts for ever",
         "transport/authentication/alb.py",
-        "expires + self._settings.auth_leeway <= self._clock()",
+        "expires <= self._clock() - self._settings.auth_leeway",
         "False",
     ),
     ("a key's id is a path", "transport/authentication/alb.py", " or not _KID.fullmatch(kid):", ":"),

@@ -75,7 +75,7 @@ class AlbTokens:
             raise ValueError("another load balancer signed it")
         if header.get("iss") != self._settings.auth_issuer:
             raise ValueError("its person is another issuer's")
-        if not isinstance(expires, int) or expires + self._settings.auth_leeway <= self._clock():
+        if not isinstance(expires, int) or expires <= self._clock() - self._settings.auth_leeway:
             raise ValueError("it has expired")
 
     async def _key(self, kid: str) -> EllipticCurvePublicKey | None:
