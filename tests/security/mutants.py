@@ -300,6 +300,12 @@ MUTANTS = [
                     "        return json.dumps(fields, ensure_ascii=False)\n",
                     "        return json.dumps(fields | {'said': str(record.exc_info)}, ensure_ascii=False)\n",
                 ),
+                (
+                    "a client's text begins a line of the log",
+                    "telemetry/logs.py",
+                    'return "\\n  ".join(',
+                    'return "\\n".join(',
+                ),
             ),
             "tests/store/contract/test_calls.py": (
                 (

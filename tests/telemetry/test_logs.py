@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from lambda_warden.telemetry.logs import JsonLines, TextLines, configure_logging, new_call
+from lambda_warden.telemetry.logs import JsonLines, TextLines, ask_of_call, configure_logging, new_call
 from lambda_warden.telemetry.spans import trace_header
 
 SPAN = NonRecordingSpan(SpanContext(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0xF067AA0BA902B7, False, TraceFlags(1)))
@@ -47,6 +47,16 @@ def test_lines_of_a_call_and_its_threads_carry_its_id() -> None:
 
     assert in_a_context(run) != in_a_context(run)
     assert "invocation_id" not in json.loads(in_a_context(lambda: JsonLines().format(record("said"))))
+
+
+def test_what_a_client_names_begins_no_line_of_its_own() -> None:
+    def run() -> str:
+        ask_of_call("x]\nERROR it is \x1b[31m\u202e")
+        return TextLines().format(record("no \r\ud800"))
+
+    said = in_a_context(run)
+    assert said.endswith("no \\r\\ud800 [x]\n  ERROR it is \\x1b[31m\\u202e]")
+    assert all(line.isprintable() for line in said.split("\n"))
 
 
 def test_a_json_line_has_the_trace_and_no_more_than_there_is() -> None:

@@ -144,7 +144,8 @@ class ApprovalPages:
         return self._html("signed_out", 403)
 
     async def _records_failed(self, _: Request, error: Exception) -> Response:
-        return self._html("problem", 500, problem=f"The records can't be used now. Open it again to see whether it is decided: {error}")
+        problem = f"The records can't be used now. Open it again to see whether it is decided: {error}"
+        return self._html("problem", 500, problem=problem)
 
     def _html(self, template: str, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(render(template, base=self.base, **values), status_code=status)

@@ -64,7 +64,11 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's
         """The line."""
         line, call = super().formatMessage(record), _call_of(record)
-        return line if call is None or call in line else f"{line} [{call}]"
+        said = line if call is None or call in line else f"{line} [{call}]"
+        # What a client named may stand in it, and must not pass for a line of its own: further lines are indented.
+        return "\n  ".join(
+            "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line) for line in said.split("\n")
+        )
 
 
 class JsonLines(logging.Formatter):

@@ -68,7 +68,7 @@ def read_result_tool(
                     return report_whole(told.result)
             return await read(wanted, caller)
         except RecordError as error:
-            logger.error("%s is not read: %s", wanted.invocation_id, error)
+            logger.error("a result is not read: %s", error)
             return report_failed_read(ResultError("the records can't be used, so nothing is shown"))
         except ResultError as error:
             return report_failed_read(error)
