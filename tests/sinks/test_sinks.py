@@ -141,6 +141,8 @@ def test_what_s3_does_not_take_is_an_error(reply: bytes) -> None:
         ("s3://bucket/prefix?retain_days=x&region=us-east-1", "can't be used"),
         ("s3://bucket/prefix?required=yes", "required is true or false"),
         ("s3://bucket?profile=nobody", "nobody"),
+        ("file:///records#.jsonl?required=true", "has a #"),
+        ("file:///records.jsonl?required=true&required=false", "an option twice"),
     ],
 )
 def test_a_url_that_names_no_sink_is_refused(url: str, problem: str) -> None:

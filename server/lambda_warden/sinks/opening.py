@@ -38,10 +38,13 @@ def open_sink(url: str) -> OpenSink:
         SettingsError: if it names none, or the AWS configuration gives no client.
     """
     parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    options = dict(pairs)
     allowed = _OPTIONS.get(parts.scheme)
     if allowed is None:
         raise SettingsError(f"{url!r} is no sink: {_FORMS}")
+    if "#" in url or len(options) < len(pairs):  # an option would be dropped without a word
+        raise SettingsError(f"the sink {url!r} has a # (write %23), or an option twice")
     if unknown := options.keys() - allowed:
         raise SettingsError(f"the sink {url!r} has no option {sorted(unknown)[0]}: {', '.join(sorted(allowed))}")
     required = options.get("required", "false")
