@@ -101,6 +101,11 @@ async def running(_endpoint: ScriptedEndpoint, tmp_path_factory: pytest.TempPath
 
 @given(request=REQUESTS)
 @example(request={"function": arn("report-a") + ":live", "invocation_type": "Event"})  # the pattern is shadowed
+@example(request={"function": arn("a") + ":live", "invocation_type": "Event"})
+@example(request={"function": arn("a") + ":2"})
+@example(request={"function": arn("a")})
+@example(request={"function": arn("a", "eu-west-1") + ":live"})
+@example(request={"function": arn("b", "eu-west-1") + ":live", "payload": "123456789"})
 async def test_nothing_reaches_the_wire_that_is_not_allowed(
     request: dict[str, Any], running: Warden, endpoint: ScriptedEndpoint
 ) -> None:
