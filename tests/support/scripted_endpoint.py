@@ -268,7 +268,11 @@ def _server(endpoint: ScriptedEndpoint) -> _Server:
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # who sent it is gone, and nothing starts by half a request
+                self.close_connection = True
+                return
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
             self._send(endpoint.answer(Received(self.command, url.path, query, headers, body)))
