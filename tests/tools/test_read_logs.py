@@ -79,7 +79,7 @@ async def test_a_log_group_that_is_not_there_yet_is_waited_for(
 ) -> None:
     request_id = str(uuid.uuid4())
     async with reading(tmp_path, endpoint, logs, allow("f", **ANY)) as running:
-        result = await running.read_logs(function="f:live", request_id=request_id, wait_seconds=1)
+        result = await running.read_logs(function="f:live", request_id=request_id, wait_seconds=3)
         assert (result["outcome"], "error" in result) == ("not_found", False)
         assert len(logs.searches) > 1
         reply = await running.call("read_logs", function="f:live", request_id=request_id, wait_seconds=0)
