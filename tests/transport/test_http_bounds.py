@@ -334,6 +334,9 @@ async def test_it_is_ready_while_calls_would_be_decided_on_and_recorded(
 
 
 def test_no_answer_waits_for_its_headers_to_be_acknowledged() -> None:
-    with closing(http.listen(Settings(http="127.0.0.1:0"))) as listener:
-        with socket.create_connection(listener.getsockname()[:2]), closing(listener.accept()[0]) as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        closing(http.listen(Settings(http="127.0.0.1:0"))) as listener,
+        socket.create_connection(listener.getsockname()[:2]),
+        closing(listener.accept()[0]) as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
