@@ -1517,7 +1517,7 @@ MUTANTS = [
     ),
     Mutant(
         "an approval is good for what was not approved",
-        "store/sqlite/approval_requests.py",
+        "store/approvals.py",
         'return None if current == as_found else ApprovalGone("void")',
         "return None",
         "tests/store/contract/test_approval_requests.py",

@@ -22,6 +22,8 @@ ApprovalVerdict = Literal["approved", "denied"]
 DecidedHow = Literal["terminal", "page", "token"]
 """terminal: there, with the approver's secret. page: in a browser. token: by a program that sent the person's token."""
 
+KEPT_SECONDS: Final = 86_400
+"""How long a request whose time is over can still be looked at."""
 OPEN_LIMIT: Final = 50
 """Requests of one principal that can be open at once, so that no model buries one among thousands."""
 
@@ -208,6 +210,21 @@ class ApprovalGone:
     """
 
     state: Literal["used", "expired", "void"]
+
+
+def gone(current: PendingApproval | None, approved: PendingApproval) -> ApprovalGone | None:
+    """Why what was approved is good no longer; None if it is, and just as it was found.
+
+    Args:
+        current: the request as it is now, if there still is one.
+        approved: the request as it was found approved.
+    """
+    if current is None or current.ruling is None:
+        return ApprovalGone("void")
+    if current.state in ("used", "expired"):
+        return ApprovalGone(current.state)
+    as_found = replace(approved, state="approved", left_seconds=current.left_seconds)
+    return None if current == as_found else ApprovalGone("void")
 
 
 class ApprovalReader(Protocol):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from lambda_warden.store.approvals import ApprovalGone, ApprovalReader, ApprovalState, ApprovalStore, PendingApproval
-from lambda_warden.store.hash_chain import AuditEvent, Verification
+from lambda_warden.store.hash_chain import AuditEvent, Verification, body_text
 
 Kind = Literal[
     "start",
@@ -52,6 +52,7 @@ ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
 
 SERVER_LOST: Final = "ServerLost"
 """The error of an outcome that stands for a server that ended before it could write one."""
+SERVER_LOST_REASON: Final = "the server that made the call ended before it knew how the call did"
 
 _OUTCOMES: Final = {"denial": "denied", "approval_request": "approval_pending"}
 """Of calls that were not sent, by the kind of their record."""
@@ -62,6 +63,14 @@ _LEASE_SECONDS: Final = 925.0
 
 class RecordError(Exception):
     """A record could not be written or read, so what it speaks of must not happen."""
+
+
+def record_text(body: Mapping[str, Field]) -> str:
+    """A body as it is kept and hashed. Raises `RecordError` if a field can't be written as JSON."""
+    try:
+        return body_text(body)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"a record could not be written: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

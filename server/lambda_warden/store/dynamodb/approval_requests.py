@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from typing import Final
 
+from lambda_warden.store import approvals
 from lambda_warden.store.approvals import (
+    KEPT_SECONDS,
     OPEN_LIMIT,
     ApprovalAsk,
     ApprovalGone,
@@ -22,8 +24,6 @@ from lambda_warden.store.dynamodb.requests import Table
 from lambda_warden.store.dynamodb.table import SORT_KEY
 from lambda_warden.store.dynamodb.transaction import Body, Transaction
 
-KEPT_SECONDS: Final = 86_400
-"""How long a request whose time is over can still be looked at."""
 _AT_ONCE: Final = 50
 _OPEN: Final = ("pending", "approved", "denied")
 
@@ -79,13 +79,7 @@ def decide(tx: Transaction, now: float, approval_id: str, ruling: ApprovalRuling
 
 def gone(tx: Transaction, now: float, approved: PendingApproval) -> ApprovalGone | None:
     """Why what was approved is good no longer; None if it is, and just as it was found."""
-    current = _read(tx.get(keys.approval(approved.ask.approval_id)), now)
-    if current is None or current.ruling is None:
-        return ApprovalGone("void")
-    if current.state in ("used", "expired"):
-        return ApprovalGone(current.state)
-    as_found = replace(approved, state="approved", left_seconds=current.left_seconds)
-    return None if current == as_found else ApprovalGone("void")
+    return approvals.gone(_read(tx.get(keys.approval(approved.ask.approval_id)), now), approved)
 
 
 def use(tx: Transaction, approval_id: str) -> None:

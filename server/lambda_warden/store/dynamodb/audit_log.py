@@ -11,11 +11,13 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lambda_warden.store.approvals import ApprovalAsk, ApprovalRuling, PendingApproval
 from lambda_warden.store.audit_log import (
     SERVER_LOST,
+    SERVER_LOST_REASON,
     ApprovalUse,
     CircuitBreaker,
     Field,
@@ -29,14 +31,15 @@ from lambda_warden.store.audit_log import (
     RecordError,
     Takes,
     always,
+    record_text,
 )
 from lambda_warden.store.dynamodb import approval_requests, calls, keys, limits, questions, stops, writers
 from lambda_warden.store.dynamodb.committing import Committer
 from lambda_warden.store.dynamodb.keys import Key
-from lambda_warden.store.dynamodb.readings import Readings
+from lambda_warden.store.dynamodb.reading import DynamoDbAuditReader
 from lambda_warden.store.dynamodb.requests import Table
 from lambda_warden.store.dynamodb.transaction import Transaction
-from lambda_warden.store.hash_chain import body_text
+from lambda_warden.store.readings import Readings
 
 if TYPE_CHECKING:
     from lambda_warden.store.seal import Seal
@@ -45,7 +48,6 @@ _T = TypeVar("_T")
 
 NOT_SENT: Final = "NotSent"
 """The error of an outcome that stands for a call that was denied, as nobody knew that its intent was written."""
-_LOST: Final = "the server that made the call ended before it knew how the call did"
 _LOST_AT_ONCE: Final = 15
 """How many calls of a dead server one transaction ends."""
 
@@ -65,7 +67,8 @@ class DynamoDbAuditLog(Readings):
     """
 
     def __init__(self, table: Table, *, about: Mapping[str, Field] | None = None, seal: Seal | None = None) -> None:
-        super().__init__(table)
+        super().__init__(partial(DynamoDbAuditReader, table))
+        self._table = table
         self._seal = seal
         self._writer = writers.ChainWriter(table, about or {})
         self._committer = Committer(table, self._writer, self._take_back)
@@ -87,7 +90,7 @@ class DynamoDbAuditLog(Readings):
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event; see `AuditLog.append`."""
-        text = _text(body)
+        text = record_text(body)
         self._run(lambda tx: self._writer.append(tx, kind, invocation_id, text))
 
     def check_writable(self) -> None:
@@ -106,7 +109,7 @@ class DynamoDbAuditLog(Readings):
         approval: PendingApproval | None = None,
     ) -> NotAdmitted | None:
         """Take limits, key and approval, and write the intent; see `AuditLog.admit`."""
-        text = _text({**body, "lease_seconds": lease_seconds})
+        text = record_text({**body, "lease_seconds": lease_seconds})
         call = [keys.call(invocation_id), *(keys.limit(limit.key) for limit in limits), *calls.wanted(claim)]
         call += [] if breaker is None else [keys.run(breaker.function)]
         approved = [] if approval is None else [keys.approval(approval.ask.approval_id)]
@@ -160,7 +163,7 @@ class DynamoDbAuditLog(Readings):
         delivered: Callable[[], bool] = lambda: True,
     ) -> None:
         """Write the outcome, free the slots and keep the result; see `AuditLog.finish`."""
-        text, outcome = _text(body), body.get("outcome")
+        text, outcome = record_text(body), body.get("outcome")
 
         def work(tx: Transaction) -> None:
             now, word = self._table.now(), outcome if isinstance(outcome, str) else None
@@ -185,7 +188,7 @@ class DynamoDbAuditLog(Readings):
                 return stops.paused(tx)
             stops.pause(tx, Pause(by, writers.time_of_day(self._table), reason))
             stops.stop(tx, tx.peek(keys.ROSTER) or {})
-            self._writer.append(tx, "pause", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+            self._writer.append(tx, "pause", uuid.uuid4().hex, record_text({"by": by, "reason": reason}))
             return None
 
         before = self._run(work, [keys.PAUSE, keys.ROSTER])
@@ -200,7 +203,7 @@ class DynamoDbAuditLog(Readings):
         def work(tx: Transaction) -> Pause | None:
             if ended := stops.paused(tx):
                 tx.delete(keys.PAUSE)
-                self._writer.append(tx, "resume", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+                self._writer.append(tx, "resume", uuid.uuid4().hex, record_text({"by": by, "reason": reason}))
             return ended
 
         return self._run(work, [keys.PAUSE])
@@ -210,7 +213,7 @@ class DynamoDbAuditLog(Readings):
 
         def work(tx: Transaction) -> bool:
             if found := stops.forget(tx, function):
-                body = _text({"by": by, "function": function, "reason": reason})
+                body = record_text({"by": by, "function": function, "reason": reason})
                 self._writer.append(tx, "resume", uuid.uuid4().hex, body)
             return found
 
@@ -277,7 +280,7 @@ class DynamoDbAuditLog(Readings):
         if approval is not None:
             approval_requests.use(tx, approval.ask.approval_id)
             ruling = approval.ruling.fields() if approval.ruling else {}
-            self._writer.append(tx, "approval", invocation_id, _text({**approval.ask.fields(), **ruling}))
+            self._writer.append(tx, "approval", invocation_id, record_text({**approval.ask.fields(), **ruling}))
         self._writer.append(tx, "intent", invocation_id, text)
         tx.intents += (invocation_id,)
         return None
@@ -293,7 +296,7 @@ class DynamoDbAuditLog(Readings):
         self._writer.note(tx, invocation_id, under_way=False)
         reason = "no answer of DynamoDB said in time that the call was on record, so it was not sent"
         body = {"outcome": "denied", "error": NOT_SENT, "reason": reason}
-        self._writer.append(tx, "outcome", invocation_id, _text(body))
+        self._writer.append(tx, "outcome", invocation_id, record_text(body))
 
     def _count(self, tx: Transaction, circuit: str | None, outcome: Field) -> None:
         if circuit is not None:
@@ -330,11 +333,13 @@ class DynamoDbAuditLog(Readings):
                 found = earlier
             else:
                 approval_requests.void(tx, now, earlier.ask.approval_id)
-                body = _text({**earlier.ask.fields(), "answer": "void"})
+                body = record_text({**earlier.ask.fields(), "answer": "void"})
                 self._writer.append(tx, "approval", earlier.ask.approval_id, body)
         if found is None and approval_requests.has_room(tx, now, ask.principal):
             found = approval_requests.add(tx, now, ask)
-            self._writer.append(tx, "approval_request", ask.approval_id, _text({**ask.fields(), "reason": ask.reason}))
+            self._writer.append(
+                tx, "approval_request", ask.approval_id, record_text({**ask.fields(), "reason": ask.reason})
+            )
         return found
 
     def _decide(self, tx: Transaction, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
@@ -342,7 +347,7 @@ class DynamoDbAuditLog(Readings):
         counts = approval_requests.decide(tx, now, approval_id, ruling)
         found = approval_requests.find(tx, now, approval_id)
         if counts and found is not None:
-            self._writer.append(tx, "approval", approval_id, _text({**found.ask.fields(), **ruling.fields()}))
+            self._writer.append(tx, "approval", approval_id, record_text({**found.ask.fields(), **ruling.fields()}))
         return found
 
     def _bury(self, tx: Transaction, only: str | None = None) -> bool:
@@ -367,8 +372,8 @@ class DynamoDbAuditLog(Readings):
                 if call is None or call.outcome is not None:
                     continue
                 self._count(tx, calls.lose(tx, now, call), "unknown")
-                body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
-                self._writer.append(tx, "outcome", invocation_id, _text(body))
+                body = {"outcome": "unknown", "error": SERVER_LOST, "reason": SERVER_LOST_REASON, "server": writer}
+                self._writer.append(tx, "outcome", invocation_id, record_text(body))
             return True
         return False
 
@@ -390,13 +395,6 @@ class DynamoDbAuditLog(Readings):
         self._writer.renew(tx)
         if stops.paused(tx):  # who paused may have ended before this server was told
             stops.stop(tx, [self.writer])
-
-
-def _text(body: Mapping[str, Field]) -> str:
-    try:
-        return body_text(body)
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"a record could not be written: {error}") from error
 
 
 def _microseconds(seconds: float) -> int:

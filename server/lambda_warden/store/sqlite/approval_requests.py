@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Final
 
+from lambda_warden.store import approvals
 from lambda_warden.store.approvals import (
+    KEPT_SECONDS,
     OPEN_LIMIT,
     ApprovalAsk,
     ApprovalGone,
@@ -19,9 +21,6 @@ from lambda_warden.store.approvals import (
     ApprovalState,
     PendingApproval,
 )
-
-KEPT_SECONDS: Final = 86_400
-"""How long a request whose time is over can still be looked at."""
 
 # ask: JSON. ruling: a JSON list of all rulings. state: as it was written; a request expires without anybody writing
 # that.
@@ -94,13 +93,7 @@ def decide(db: sqlite3.Connection, now: float, approval_id: str, ruling: Approva
 
 def gone(db: sqlite3.Connection, now: float, approved: PendingApproval) -> ApprovalGone | None:
     """Why what was approved is good no longer; None if it is, and just as it was found."""
-    current = find(db, now, approved.ask.approval_id)
-    if current is None or current.ruling is None:
-        return ApprovalGone("void")
-    if current.state in ("used", "expired"):
-        return ApprovalGone(current.state)
-    as_found = replace(approved, state="approved", left_seconds=current.left_seconds)
-    return None if current == as_found else ApprovalGone("void")
+    return approvals.gone(find(db, now, approved.ask.approval_id), approved)
 
 
 def use(db: sqlite3.Connection, approval_id: str) -> None:

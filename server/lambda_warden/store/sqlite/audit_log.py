@@ -9,21 +9,20 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lambda_warden.store.approvals import ApprovalAsk, ApprovalRuling, ApprovalState, PendingApproval
+from lambda_warden.store.approvals import ApprovalAsk, ApprovalRuling, PendingApproval
 from lambda_warden.store.audit_log import (
     SERVER_LOST,
+    SERVER_LOST_REASON,
     ApprovalUse,
-    AuditEntry,
     CircuitBreaker,
     CircuitOpen,
-    FailureRun,
     Field,
     IdempotencyClaim,
     IdempotencyHit,
@@ -32,13 +31,14 @@ from lambda_warden.store.audit_log import (
     NotAdmitted,
     Pause,
     RecordError,
-    StateBesideChains,
     Takes,
     always,
+    record_text,
 )
 from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.group_commit import GroupCommit, Work
-from lambda_warden.store.hash_chain import GENESIS, AuditEvent, Verification, body_text, link
+from lambda_warden.store.hash_chain import GENESIS, link
+from lambda_warden.store.readings import Readings
 from lambda_warden.store.sqlite import approval_requests, approvals, calls, layout, limits, stops, writers
 from lambda_warden.store.sqlite.database import Memory, roll_back
 from lambda_warden.store.sqlite.file_check import FileCheck
@@ -53,12 +53,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _PRUNE_SECONDS: Final = 60.0
-_LOST: Final = "the server that made the call ended before it knew how the call did"
 _INSERT: Final = """INSERT INTO events (position, writer, seq, at, kind, invocation_id, body, hash)
     VALUES ((SELECT coalesce(max(position), 0) + 1 FROM events), ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class SqliteAuditLog:
+class SqliteAuditLog(Readings):
     """The default store; see `AuditLog`. Several processes may share one file.
 
     Args:
@@ -79,9 +78,9 @@ class SqliteAuditLog:
         seal: Seal | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._where = where
-        self._seal = seal
         self._clock = clock or SystemClock()
+        super().__init__(partial(SqliteAuditReader, where, self._clock))
+        self._seal = seal
         self._group = GroupCommit(self._commit)
         self._durable: bool | None = None
         self.writer = uuid.uuid4().hex
@@ -111,7 +110,7 @@ class SqliteAuditLog:
 
     def append(self, kind: Kind, invocation_id: str, body: Mapping[str, Field]) -> None:
         """Write one event; see `AuditLog.append`."""
-        text = _text(body)
+        text = record_text(body)
         self._run(lambda: self._append(kind, invocation_id, text))
 
     def check_writable(self) -> None:
@@ -130,7 +129,7 @@ class SqliteAuditLog:
         approval: PendingApproval | None = None,
     ) -> NotAdmitted | None:
         """Take limits, key and approval, and write the intent; see `AuditLog.admit`."""
-        text = _text({**body, "lease_seconds": lease_seconds})
+        text = record_text({**body, "lease_seconds": lease_seconds})
         return self._run(
             lambda: self._admit(invocation_id, text, limits, lease_seconds, claim, breaker, takes, approval)
         )
@@ -175,7 +174,7 @@ class SqliteAuditLog:
         delivered: Callable[[], bool] = lambda: True,
     ) -> None:
         """Write the outcome, free the slots and keep the result; see `AuditLog.finish`."""
-        text, outcome = _text(body), body.get("outcome")
+        text, outcome = record_text(body), body.get("outcome")
 
         def work() -> None:
             if ended:
@@ -195,7 +194,7 @@ class SqliteAuditLog:
             if before := stops.paused(self._db):
                 return before
             stops.pause(self._db, Pause(by, self._time_of_day(), reason))
-            self._append("pause", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+            self._append("pause", uuid.uuid4().hex, record_text({"by": by, "reason": reason}))
             return None
 
         return self._run(work)
@@ -206,7 +205,7 @@ class SqliteAuditLog:
         def work() -> Pause | None:
             if ended := stops.paused(self._db):
                 stops.resume(self._db)
-                self._append("resume", uuid.uuid4().hex, _text({"by": by, "reason": reason}))
+                self._append("resume", uuid.uuid4().hex, record_text({"by": by, "reason": reason}))
             return ended
 
         return self._run(work)
@@ -216,7 +215,9 @@ class SqliteAuditLog:
 
         def work() -> bool:
             if found := stops.forget(self._db, function):
-                self._append("resume", uuid.uuid4().hex, _text({"by": by, "function": function, "reason": reason}))
+                self._append(
+                    "resume", uuid.uuid4().hex, record_text({"by": by, "function": function, "reason": reason})
+                )
             return found
 
         return self._run(work)
@@ -224,10 +225,6 @@ class SqliteAuditLog:
     def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
         """What would keep a call from being admitted; see `AuditReader.stopped_by`."""
         return self._run(lambda: stops.stopped_by(self._db, self._now(), breaker))
-
-    def failure_runs(self) -> list[FailureRun]:
-        """The runs of failures; see `AuditReader.failure_runs`."""
-        return self._run(lambda: stops.runs(self._db))
 
     def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
         """Keep a question to a person; see `AuditLog.ask`."""
@@ -244,42 +241,6 @@ class SqliteAuditLog:
     def decide_approval(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
         """Decide on a request; see `ApprovalStore.decide_approval`."""
         return self._run(lambda: self._decide(approval_id, ruling))
-
-    def find_approval(self, approval_id: str) -> PendingApproval | None:
-        """One request; see `ApprovalReader.find_approval`."""
-        return self._read(lambda reader: reader.find_approval(approval_id))
-
-    def approvals(self, states: Collection[ApprovalState] = (), limit: int = 50) -> list[PendingApproval]:
-        """The newest requests; see `ApprovalReader.approvals`."""
-        return self._read(lambda reader: reader.approvals(states, limit))
-
-    def events(self, after: int = 0) -> Iterator[AuditEvent]:
-        """All events; see `AuditReader.events`."""
-        return iter(self._read(lambda reader: list(reader.events(after))))
-
-    def chain(self, writer: str, after: int = 0, limit: int = 1000) -> Iterator[AuditEvent]:
-        """The events of one writer; see `AuditReader.chain`."""
-        return iter(self._read(lambda reader: list(reader.chain(writer, after, limit))))
-
-    def last(self) -> int:
-        """The position of the last event; see `AuditReader.last`."""
-        return self._read(lambda reader: reader.last())
-
-    def entries(self, kinds: Collection[Kind], since: datetime | None = None) -> Iterator[AuditEntry]:
-        """The events of some kinds; see `AuditReader.entries`."""
-        return iter(self._read(lambda reader: list(reader.entries(kinds, since))))
-
-    def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
-        """All events of one call; see `AuditReader.find_invocation`."""
-        return self._read(lambda reader: reader.find_invocation(invocation_id))
-
-    def state(self) -> StateBesideChains:
-        """What stands beside the chains; see `AuditReader.state`."""
-        return self._read(lambda reader: reader.state())
-
-    def verify(self, noted: Collection[str] = ()) -> Verification:
-        """Follow the chains; see `AuditReader.verify`."""
-        return self._read(lambda reader: reader.verify(noted))
 
     def close(self) -> None:
         """Close the file."""
@@ -304,7 +265,7 @@ class SqliteAuditLog:
         approval_requests.prune(self._db, now)
         calls.prune(self._db, now)
         follows = writers.add(self._db, self.writer, locked=locked)
-        self._append("start", self.writer, _text({**about, "follows": follows or None}))
+        self._append("start", self.writer, record_text({**about, "follows": follows or None}))
         self._bury_the_dead()
 
     def _end(self) -> None:
@@ -394,10 +355,12 @@ class SqliteAuditLog:
                 found = earlier
             else:
                 approval_requests.void(self._db, earlier.ask.approval_id)
-                self._append("approval", earlier.ask.approval_id, _text({**earlier.ask.fields(), "answer": "void"}))
+                self._append(
+                    "approval", earlier.ask.approval_id, record_text({**earlier.ask.fields(), "answer": "void"})
+                )
         if found is None and approval_requests.has_room(self._db, now, ask.principal):
             found = approval_requests.add(self._db, now, ask)
-            self._append("approval_request", ask.approval_id, _text({**ask.fields(), "reason": ask.reason}))
+            self._append("approval_request", ask.approval_id, record_text({**ask.fields(), "reason": ask.reason}))
         return found
 
     def _decide(self, approval_id: str, ruling: ApprovalRuling) -> PendingApproval | None:
@@ -405,13 +368,13 @@ class SqliteAuditLog:
         counts = approval_requests.decide(self._db, now, approval_id, ruling)
         found = approval_requests.find(self._db, now, approval_id)
         if counts and found is not None:
-            self._append("approval", approval_id, _text({**found.ask.fields(), **ruling.fields()}))
+            self._append("approval", approval_id, record_text({**found.ask.fields(), **ruling.fields()}))
         return found
 
     def _use(self, invocation_id: str, approved: PendingApproval) -> None:
         approval_requests.use(self._db, approved.ask.approval_id)
         ruling = approved.ruling.fields() if approved.ruling else {}
-        self._append("approval", invocation_id, _text({**approved.ask.fields(), **ruling}))
+        self._append("approval", invocation_id, record_text({**approved.ask.fields(), **ruling}))
 
     def _bury_the_dead(self) -> bool:
         """Write an outcome for each call whose server has ended without one. Its slot stays taken until its lease ends.
@@ -426,8 +389,8 @@ class SqliteAuditLog:
             for invocation_id in calls.under_way(self._db, writer):
                 found = True
                 self._count(calls.lose(self._db, self._now(), invocation_id), "unknown")
-                body = {"outcome": "unknown", "error": SERVER_LOST, "reason": _LOST, "server": writer}
-                self._append("outcome", invocation_id, _text(body))
+                body = {"outcome": "unknown", "error": SERVER_LOST, "reason": SERVER_LOST_REASON, "server": writer}
+                self._append("outcome", invocation_id, record_text(body))
             writers.end(self._db, writer)
             self._locks.forget(writer)
         return found
@@ -503,17 +466,6 @@ class SqliteAuditLog:
             self._db.execute("ROLLBACK TO work")
             self._seq, self._head, self._noted = before
         self._db.execute("RELEASE work")
-
-    def _read(self, read: Callable[[SqliteAuditReader], _T]) -> _T:
-        with closing(SqliteAuditReader(self._where, self._clock)) as reader:
-            return read(reader)
-
-
-def _text(body: Mapping[str, Field]) -> str:
-    try:
-        return body_text(body)
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"a record could not be written: {error}") from error
 
 
 def _microseconds(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""Reading of a table's records by several threads at once, each with a reader of its own."""
+"""Reading of the records by a server that writes them, in several threads at once: each time by a new reader."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 from lambda_warden.store.approvals import ApprovalState, PendingApproval
 from lambda_warden.store.audit_log import (
     AuditEntry,
+    AuditReader,
     CircuitBreaker,
     CircuitOpen,
     FailureRun,
@@ -17,8 +18,6 @@ from lambda_warden.store.audit_log import (
     Pause,
     StateBesideChains,
 )
-from lambda_warden.store.dynamodb.reading import DynamoDbAuditReader
-from lambda_warden.store.dynamodb.requests import Table
 from lambda_warden.store.hash_chain import AuditEvent, Verification
 
 _T = TypeVar("_T")
@@ -28,11 +27,11 @@ class Readings:
     """What an audit log reads; see `AuditReader`. Safe to use from any thread.
 
     Args:
-        table: where it stands.
+        open_reader: opens a reader of the same records.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, open_reader: Callable[[], AuditReader]) -> None:
+        self._open_reader = open_reader
 
     def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
         """What would keep a call from being admitted; see `AuditReader.stopped_by`."""
@@ -78,6 +77,6 @@ class Readings:
         """Follow the chains; see `AuditReader.verify`."""
         return self._read(lambda reader: reader.verify(noted))
 
-    def _read(self, read: Callable[[DynamoDbAuditReader], _T]) -> _T:
-        with closing(DynamoDbAuditReader(self._table)) as reader:
+    def _read(self, read: Callable[[AuditReader], _T]) -> _T:
+        with closing(self._open_reader()) as reader:
             return read(reader)
