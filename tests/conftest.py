@@ -24,7 +24,10 @@ _ROOM_BYTES = 2 << 30
 loopback_only.install()
 # How fast a machine is fails no test; a test that takes a fixture says itself what it resets.
 _CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("small", deadline=None, suppress_health_check=_CHECKS, max_examples=30)
+# The same examples in each run, so that a change lands or not by what it changed. `--hypothesis-profile explore` looks
+# for new ones.
+settings.register_profile("explore", deadline=None, suppress_health_check=_CHECKS, max_examples=1000)
+settings.register_profile("small", settings.get_profile("explore"), max_examples=30, derandomize=True, database=None)
 settings.register_profile("slow", settings.get_profile("small"), max_examples=200)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
-    settings.load_profile("slow" if config.option.markexpr == "slow" else "small")
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("slow" if config.option.markexpr == "slow" else "small")
 
 
 @pytest.hookimpl(tryfirst=True)
