@@ -372,7 +372,17 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no key of an approval": (
         GOOD + "    approval: {when: 1}\n",
         "FILE:9: functions[0].approval.when: ",
-        "unknown key 'when'. Expected one of: by, expires_seconds, approvers, count, not_requester.",
+        "unknown key 'when'. Expected one of: by, expires, approvers, count, not_requester.",
+    ),
+    "no duration": (
+        GOOD + "    approval: {expires: 15 min}\n",
+        "FILE:9: functions[0].approval.expires: ",
+        "is no duration. Expected seconds, or as 90s, 15m or 2h, not '15 min'.",
+    ),
+    "too long a duration": (
+        GOOD + "    approval: {expires: 25h}\n",
+        "FILE:9: functions[0].approval.expires: ",
+        "Input should be less than or equal to 86400",
     ),
     "an approval that is none": (
         GOOD + "    approval: often\n",

@@ -586,7 +586,7 @@ async def test_what_is_kept_for_the_person_holds_no_secrets(endpoint: WithAlias,
         ({"by": "operator"}, False, True, "denied"),
         ({"by": "client"}, True, False, "denied"),
         ({"by": "client"}, True, True, "succeeded"),
-        ({"expires_seconds": 10}, True, False, "approval_pending"),
+        ({"expires": "10s"}, True, False, "approval_pending"),
         ("never", True, False, "succeeded"),
     ],
 )
@@ -602,7 +602,7 @@ async def test_who_is_asked_follows_from_the_rule_the_client_and_the_secret(
         listed = (await running.list_functions())["functions"][0]
         if outcome == "approval_pending":
             left = found(running.records_file, result["approval_id"]).left_seconds
-            assert (left <= 10) is (approval == {"expires_seconds": 10})
+            assert (left <= 10) is (approval == {"expires": "10s"})
     assert result["outcome"] == outcome
     assert asked["would_invoke"] is (outcome != "denied")
     assert ("out of band" in str(asked["checks"])) is (outcome == "approval_pending" or not set_up)

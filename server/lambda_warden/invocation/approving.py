@@ -289,7 +289,7 @@ def _ask_of(call: AllowedCall, versions: str, expires_seconds: float) -> Approva
         manifest_sha256=call.policy.rules.digest,
         question=asked.text,
         reason=None if reason is None else redact_text(reason, detectors=detectors).text,
-        expires_seconds=spec.asked.expires_seconds or expires_seconds,
+        expires_seconds=spec.asked.expires or expires_seconds,
         approvers=tuple(spec.asked.approvers),
         count=spec.asked.count,
         not_requester=spec.asked.not_requester,

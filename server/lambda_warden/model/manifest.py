@@ -20,6 +20,7 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -51,6 +52,8 @@ RESULT_BYTES_DEFAULT = 16 * 1024
 RESULT_BYTES_LIMIT = 1024 * 1024
 LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)
 """The name of a log group (CloudWatch Logs API reference, CreateLogGroup)."""
+
+DURATION = r"^([0-9]{1,6})([smh])$"
 
 InvocationType = Literal["RequestResponse", "Event"]
 Effect = Literal["read", "write", "destructive"]
@@ -190,6 +193,14 @@ def _check_version(version: object) -> object:
     if type(version) is not int:  # true and 1.0 are equal to 1
         raise ValueError("is no whole number. Expected 1")
     return version
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        if (said := re.fullmatch(DURATION, value)) is None:
+            raise ValueError("is no duration. Expected seconds, or as 90s, 15m or 2h")
+        return int(said[1]) * {"s": 1, "m": 60, "h": 3600}[said[2]]
+    return value
 
 
 def _empty_if_none(value: object) -> object:
@@ -444,11 +455,15 @@ class ApprovalRule(_Strict):
         "are none, by whoever knows the approver's secret. If not given, out of band if there are approvers; else "
         "through the client where it can ask, out of band where it can't.",
     )
-    expires_seconds: int | None = Field(
+    expires: Annotated[
+        int | None, BeforeValidator(_seconds), WithJsonSchema({"type": ["integer", "string"], "pattern": DURATION})
+    ] = Field(
         default=None,
         ge=10,
         le=86_400,
-        description="How long a request out of band can be decided on and used; --approval-expires if not given.",
+        description="How long a request out of band can be decided on and used: seconds, or as 90s, 15m or 2h; "
+        "--approval-expires if not given.",
+        examples=["15m"],
     )
     approvers: Annotated[list[Annotated[str, AfterValidator(_check_approver)]], AfterValidator(_check_unique)] = Field(
         default=[],
@@ -472,7 +487,7 @@ class ApprovalRule(_Strict):
 
     @model_validator(mode="after")
     def _check_fit(self) -> ApprovalRule:
-        out_of_band = self.model_fields_set & {"expires_seconds", "approvers"}
+        out_of_band = self.model_fields_set & {"expires", "approvers"}
         if self.by == "client" and out_of_band:
             raise ValueError(f"{min(out_of_band)} is for requests out of band. Expected it without `by: client`")
         if not self.approvers and (alone := self.model_fields_set & {"count", "not_requester"}):

@@ -9,6 +9,7 @@ import traceback
 import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final
 
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
@@ -19,6 +20,7 @@ _QUIET: Final = {
     # At INFO it writes whole URLs, and that of a webhook is often a secret.
     "httpx2": logging.WARNING,
 }
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _ID_CHARACTERS: Final = 32
 _call: ContextVar[str | None] = ContextVar("call", default=None)
 
@@ -55,8 +57,16 @@ def _call_of(record: logging.LogRecord) -> str | None:
     return said or _call.get()
 
 
+def _stack_of(error: BaseException | None) -> str:
+    """Where an error was raised. What it says may quote a payload, and is left out."""
+    return "" if error is None else "".join(traceback.format_tb(error.__traceback__))
+
+
 class TextLines(logging.Formatter):
-    """A line of text, with the call's id at its end unless it says it already."""
+    """A line of text, with the call's id at its end unless it says it already.
+
+    Of an error that is logged with its stack it tells kind and place, as `JsonLines` does.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -69,6 +79,10 @@ class TextLines(logging.Formatter):
         return "\n  ".join(
             "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line) for line in said.split("\n")
         )
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - the library's
+        """Kind and place of an error."""
+        return f"{_stack_of(ei[1])}{type(ei[1]).__name__}"
 
 
 class JsonLines(logging.Formatter):
@@ -92,5 +106,5 @@ class JsonLines(logging.Formatter):
             fields |= {"trace_id": format_trace_id(span.trace_id), "span_id": format_span_id(span.span_id)}
         if record.exc_info and (error := record.exc_info[1]) is not None:
             fields["error"] = type(error).__name__
-            fields["stack"] = "".join(traceback.format_tb(error.__traceback__))
+            fields["stack"] = _stack_of(error)
         return json.dumps(fields, ensure_ascii=False)
