@@ -21,7 +21,7 @@ from lambda_warden.settings import Settings
 from lambda_warden.transport.authentication.verifier import identity_from
 from support import wire
 from support.identity import Served, client_with, identity_warden
-from support.issuer import RESOURCE, Issuer
+from support.issuer import RESOURCE, Issuer, gives
 from support.scripted_endpoint import Held, ScriptedEndpoint, returned
 from support.servers import serve_http
 from support.warden import allow, always_yes, structured, write_manifest
@@ -212,6 +212,19 @@ async def test_each_request_of_a_session_is_judged_by_its_own_token(
             assert refused.status_code == 401
     assert outcomes == [True, False, True]
     assert len(endpoint.started) == 2
+
+
+async def test_while_the_issuer_has_never_answered_nobody_is_sent_to_log_in_again(
+    issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    issuer.answers["/jwks"] = gives(b"", 503)
+    async with identity_warden(tmp_path, endpoint.url, issuer, F) as served, httpx2.AsyncClient() as http:
+        list_tools = wire.request(1, "tools/list", {})
+        answer = await http.post(served.url, content=list_tools, headers=headers(issuer.token()))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert "www-authenticate" not in answer.headers
+        assert (await http.post(served.url, content=list_tools, headers=headers(None))).status_code == 401
+    assert not endpoint.started
 
 
 async def test_who_has_no_good_token_is_told_where_to_get_one(

@@ -46,9 +46,16 @@ def serve_page(
         base = base or f"/{secrets.token_urlsafe(16)}"
         sessions = Sessions(lambda token: link_changed(f"http://{HOST}:{port}{base}/login?token={token}"))
         app = ApprovalPages(store, unlock, by, sessions, base).app({f"{HOST}:{port}", f"localhost:{port}"})
-        # No log of requests: links stand in it.
+        # No log of requests: links stand in it. One parser, whichever others are installed: they differ in what they take.
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, lifespan="off"
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
         )
         with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
             uvicorn.Server(config).run(sockets=[listener])

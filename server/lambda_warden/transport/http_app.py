@@ -15,12 +15,14 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lambda_warden.approvals.server_key import PATH as APPROVALS
 from lambda_warden.settings import Settings
+from lambda_warden.transport.authentication.keys import RETRY_SECONDS
 from lambda_warden.transport.http_connections import HEADER_BYTES
 from lambda_warden.transport.http_messages import ReadableMessages
 from lambda_warden.transport.messages import MESSAGE_BYTES
@@ -77,10 +79,19 @@ def make_app(
     )
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(AuthenticationMiddleware, backend=backend), Middleware(AuthContextMiddleware)],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=backend, on_error=_unavailable),
+            Middleware(AuthContextMiddleware),
+        ],
         lifespan=lambda _: manager.run(),
     )
     return _Unambiguous(app)
+
+
+def _unavailable(_: HTTPConnection, error: Exception) -> Response:
+    """Tokens can't be checked now: 401 would have clients log in again, which would not help."""
+    retry = {"retry-after": f"{RETRY_SECONDS:.0f}"}
+    return PlainTextResponse(f"Nobody can be authenticated now: {error}.\n", status_code=503, headers=retry)
 
 
 class _Unambiguous:

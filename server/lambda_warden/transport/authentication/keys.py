@@ -70,13 +70,18 @@ class IssuerKeys:
                         await self._refresh()
         return self._good(wanted)
 
+    @property
+    def usable(self) -> bool:
+        """Whether there are keys to go by: they were fetched, and not too long ago."""
+        return self._clock() - self._fetched_at < STALE_SECONDS
+
     def _is_due(self, wanted: tuple[str, str]) -> bool:
         if self._clock() - self._tried_at < RETRY_SECONDS:
             return False
         return wanted not in self._keys or self._clock() - self._fetched_at >= FRESH_SECONDS
 
     def _good(self, wanted: tuple[str, str]) -> PyJWK | None:
-        return self._keys.get(wanted) if self._clock() - self._fetched_at < STALE_SECONDS else None
+        return self._keys.get(wanted) if self.usable else None
 
     async def _refresh(self) -> None:
         try:

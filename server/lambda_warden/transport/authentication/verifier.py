@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import jwt
 from mcp.server.auth.settings import AuthSettings
+from starlette.authentication import AuthenticationError
 
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.claims import caller_from
@@ -20,6 +21,10 @@ TOKEN_CHARACTERS: Final = 16 * 1024
 _KID_CHARACTERS: Final = 256
 _TYPES: Final = (None, "jwt", "at+jwt", "application/at+jwt")
 """What a token may say that it is. Others, such as a logout token, are good for something else."""
+
+
+class IssuerUnreachableError(AuthenticationError):
+    """The issuer's keys can't be had, so that no token can be checked. A new token would not help."""
 
 
 class JwtVerifier:
@@ -36,7 +41,11 @@ class JwtVerifier:
         self._audiences = settings.auth_audience or (settings.public_url or "",)
 
     async def verify_token(self, token: str) -> VerifiedToken | None:
-        """Whose a token is; None if it is not taken, for whatever reason: the log says it, at INFO and without it."""
+        """Whose a token is; None if it is not taken, for whatever reason: the log says it, at INFO and without it.
+
+        Raises:
+            IssuerUnreachableError: if that can't be told now.
+        """
         try:
             return self._accepted(await self._claims(token))
         except (jwt.PyJWTError, RecursionError) as error:
@@ -59,8 +68,10 @@ class JwtVerifier:
         if not isinstance(kid, str) or len(kid) > _KID_CHARACTERS:
             raise ValueError("it does not say which key it is signed with")
         key = await self._keys.find(kid, algorithm)
+        if key is None and not self._keys.usable:
+            raise IssuerUnreachableError("the identity provider's keys can't be had")
         if key is None:
-            raise ValueError("the issuer has no such key, or can't be asked")
+            raise ValueError("the issuer has no such key")
         return jwt.decode(
             token,
             key,
