@@ -14,11 +14,11 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lambda_warden.approvals.secret import ApproverKey, SecretError
 from lambda_warden.approvals_page.app import ApprovalPages
+from lambda_warden.approvals_page.serving import page_server
 from lambda_warden.approvals_page.sessions import Sessions
 from lambda_warden.store.approvals import ApprovalAsk, PendingApproval
 from lambda_warden.store.audit_log import AuditLog
@@ -118,7 +118,7 @@ def approval_page(folder: Path, unlocking: Callable[[str], ApproverKey] = unlock
         sessions = Sessions(page.tokens.append, lambda: page.seconds[-1])
         pages = ApprovalPages(store, unlocking, "mo", sessions, page.base)
         app = pages.app({page.host, f"localhost:{page.port}"})
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", server_header=False))
+        server = page_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

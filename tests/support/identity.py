@@ -105,6 +105,7 @@ async def identity_warden(
             make_app(warden, made, Readiness(warden), identity.verifier, identity.auth, approvals=pages),
             host="127.0.0.1",
             port=0,
+            http="h11",
             log_config=None,
         )
     )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from lambda_warden.approvals.secret import ApproverKey
 from lambda_warden.approvals_page.app import ApprovalPages
@@ -46,16 +47,20 @@ def serve_page(
         base = base or f"/{secrets.token_urlsafe(16)}"
         sessions = Sessions(lambda token: link_changed(f"http://{HOST}:{port}{base}/login?token={token}"))
         app = ApprovalPages(store, unlock, by, sessions, base).app({f"{HOST}:{port}", f"localhost:{port}"})
-        # No log of requests: links stand in it. One parser, whichever others are installed: they differ in what they take.
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
         with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
-            uvicorn.Server(config).run(sockets=[listener])
+            page_server(app).run(sockets=[listener])
+
+
+def page_server(app: ASGIApp) -> uvicorn.Server:
+    """Serves the pages. Requests are not logged: links stand in them."""
+    config = uvicorn.Config(
+        app,
+        http="h11",  # whichever parsers are installed: they differ in what they let through
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+    return uvicorn.Server(config)
