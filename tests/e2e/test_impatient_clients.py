@@ -25,6 +25,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 Transport = Literal["stdio", "http"]
 Way = Literal["calling again", "read_result"]
+PATIENCE = 4.0
+"""Seconds: as impatient as hosts are. One that gives up within `SILENT_SECONDS` may start what only reads once more, if
+its new request overtakes the end of the first."""
 SMALL: set[tuple[Kind, Transport]] = {("python", "http"), ("typescript", "stdio")}
 """What is enough for each change."""
 
@@ -101,7 +104,7 @@ async def test_the_answer_is_reached_of_a_function_that_outlasts_its_client(
     wanted = intents("reads", "writes")
     async with (
         served(transport, tmp_path, endpoint.url, "reads", "writes") as server,
-        connected(kind, server, 1) as call,
+        connected(kind, server, PATIENCE) as call,
     ):
         async with anyio.create_task_group() as group:
             for intent in wanted:
