@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,10 +18,10 @@ from mcp.client.stdio import stdio_client
 from lambda_warden import cli
 from lambda_warden.cli import main
 from lambda_warden.manifests.json_schema import manifest_json_schema
-from lambda_warden.settings import Settings
+from lambda_warden.settings import TOPICS, Settings
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 from support.terminal import in_terminal
-from support.warden import allow, arn, stdio, structured, write_manifest
+from support.warden import allow, stdio, structured, write_manifest
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
@@ -43,24 +44,6 @@ def test_help_lists_each_command_at_80_columns_with_a_whole_sentence(path: tuple
     assert result.exit_code == 0
     listed = result.stdout.partition("\nCommands:\n")[2]
     assert [line for line in listed.splitlines() if not line.endswith(".") or line.endswith("...")] == []
-
-
-def test_check_shows_what_a_manifest_allows(tmp_path: Path) -> None:
-    bounds = {"limits": {"per_minute": 10, "per_day": 2000}, "logs": {}, "payload": {"schema": {"type": "object"}}}
-    rules = [
-        allow("f", "live", "7", effect="destructive", tenants=["blue"], **bounds),
-        allow("g", effect="read", timeout_seconds=60),
-    ]
-    result = run("check", str(write_manifest(tmp_path, "http://127.0.0.1:9", rules)), env={"COLUMNS": "200"})
-    assert result.exit_code == 0
-    lines = [line.strip().rpartition(" · line ")[0] or line for line in result.stdout.splitlines()]
-    assert lines[:4] == [
-        arn("f"),
-        "live, 7 · RequestResponse · destructive · a person approves · 10 a minute, 2,000 a day · "
-        "payload ≤ 6,291,456 bytes, schema · logs: own · tenants blue",
-        arn("g"),
-        "live · RequestResponse · read · no approval · no limits · payload ≤ 6,291,456 bytes, no schema · no logs",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +79,37 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     result = run("check", str(tmp_path / "none.yaml"))
     assert result.exit_code == 1
     assert "none.yaml: No such file" in result.stderr
+    assert f"Next: `lambda-warden init --output {tmp_path / 'none.yaml'}` makes one" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["chek"], "'check'"),
+        (["records", "lst"], "Did you mean 'list'?"),
+        (["records", "list", "--lmit", "3"], "Did you mean '--limit'?"),
+        (["serve"], "`lambda-warden init` makes a manifest"),
+        (["check"], "give the file of a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one"),
+        (["explain", "f"], "give --manifest a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one"),
+        (["records", "--records", "/dev/null/none", "show", "x"], "is written once `lambda-warden serve` runs"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_says_what_to_type_next(words: list[str], expected: str) -> None:
+    result = run(*words)
+    assert result.exit_code != 0
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_help_has_each_setting_below_its_topic(command: str) -> None:
+    assert sorted(name for names in TOPICS.values() for name in names) == sorted(Settings.model_fields)
+    shown = run(command, "--help").stdout
+    assert re.findall(r"^(\w[\w ]*):$", shown, re.M) == ["Options", *TOPICS]
+    http = shown.partition("\nHTTP:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  (--[a-z-]+)", http, re.M) == [
+        *("--http", "--http-token-file", "--http-allowed-host", "--session-idle", "--session-limit"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_sqlite_is_known_to_its_own_folder_alone_and_the_seam_of_stores_to_one_l
 
 
 def test_a_start_does_not_load_boto3() -> None:
-    late = {"boto3", "botocore", "genson", "ministack", "questionary"}
+    late = {"boto3", "botocore", "genson", "ministack", "questionary", "rich"}
     look = f"import sys, lambda_warden.cli; print(sorted({late} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"
 

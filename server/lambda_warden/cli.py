@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,14 @@ from lambda_warden import __version__
 from lambda_warden.app import Warden
 from lambda_warden.approvals.server_key import team_origin
 from lambda_warden.approvals_page.team import TeamPages
-from lambda_warden.commands.approvals import approvals
-from lambda_warden.commands.approvals_serve import serve_approvals
-from lambda_warden.commands.doctor import doctor
-from lambda_warden.commands.explain import explain
-from lambda_warden.commands.iam_policy import iam_policy
-from lambda_warden.commands.install import install, uninstall
-from lambda_warden.commands.manifests import warn_of_manifests_in
-from lambda_warden.commands.options import UserPath, setting_option, settings_of, settings_options
-from lambda_warden.commands.pause import pause, resume, stop_lines
-from lambda_warden.commands.records import records
-from lambda_warden.commands.records_proof import keygen, reconcile_records, ship_records, verify_records
-from lambda_warden.commands.result import result
-from lambda_warden.commands.store import store
-from lambda_warden.errors import ManifestError, SettingsError
-from lambda_warden.local.console import print_manifest
+from lambda_warden.commands.groups import LateGroup
+from lambda_warden.commands.manifests import NoManifest, load, warn_of_manifests_in
+from lambda_warden.commands.options import GroupedOptions, UserPath, settings_of, settings_options
+from lambda_warden.errors import SettingsError
 from lambda_warden.local.demo import demo_environment, run_demo
 from lambda_warden.local.endpoint import EndpointError
 from lambda_warden.manifests.json_schema import manifest_json_schema
-from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.manifests.watch import Watcher
 from lambda_warden.settings import Settings
 from lambda_warden.telemetry.logs import configure_logging
@@ -51,31 +39,29 @@ from lambda_warden.transport.stdio import serve_stdio
 
 _PATHS = UserPath(path_type=Path)
 
-approvals.add_command(serve_approvals)
-for command in (keygen, reconcile_records, ship_records, verify_records):
-    records.add_command(command)
+_COMMANDS = {
+    "approvals": "approvals:approvals",
+    "check": "check:check",
+    "doctor": "doctor:doctor",
+    "explain": "explain:explain",
+    "iam-policy": "iam_policy:iam_policy",
+    "init": "init:init",
+    "install": "install:install",
+    "pause": "pause:pause",
+    "records": "records:records",
+    "result": "result:result",
+    "resume": "pause:resume",
+    "store": "store:store",
+    "uninstall": "install:uninstall",
+}
+"""Where they are. A server's start loads none of them."""
 
 
-_LATE = {"init": "lambda_warden.commands.init"}
-"""Commands whose modules take long to import, and are imported when they are run or listed."""
-
-
-class _Commands(click.Group):
+class _Commands(LateGroup):
     """The commands. What the encoding of stdout or stderr has no characters for is written as escapes.
 
     With NO_COLOR, or on a terminal that says it is dumb, nothing is coloured.
     """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
-        return sorted([*super().list_commands(ctx), *_LATE])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One of them."""
-        if cmd_name in _LATE:
-            command: click.Command = getattr(import_module(_LATE[cmd_name]), cmd_name)
-            return command
-        return super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run one."""
@@ -96,7 +82,7 @@ class _Problems(click.ClickException):
 
 @click.group(
     cls=_Commands,
-    commands=[approvals, doctor, explain, iam_policy, install, pause, records, result, resume, store, uninstall],
+    late=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__)
@@ -105,7 +91,7 @@ def main() -> None:
 
 
 # The prefix stands here and not on the group, where click would put the command's name after it.
-@main.command(context_settings={"auto_envvar_prefix": "LAMBDA_WARDEN"})
+@main.command(cls=GroupedOptions, context_settings={"auto_envvar_prefix": "LAMBDA_WARDEN"})
 @click.option(
     "--manifest",
     "manifests",
@@ -123,7 +109,9 @@ def serve(manifests: tuple[Path, ...], demo: bool, **options: Any) -> None:
     AWS credentials and config files are found as boto3 finds them.
     """
     if demo == bool(manifests):
-        raise click.UsageError("give either --manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo")
+        raise click.UsageError(
+            "give either --manifest FILE (LAMBDA_WARDEN_MANIFEST) or --demo; `lambda-warden init` makes a manifest"
+        )
     if demo:
         with _problems_of_the_endpoint(), demo_environment() as environment:
             options |= {"sign_requests": False, "records": environment.folder / "records.sqlite3"}
@@ -131,16 +119,6 @@ def serve(manifests: tuple[Path, ...], demo: bool, **options: Any) -> None:
     else:
         warn_of_manifests_in(Path.cwd(), manifests)
         _serve(manifests, settings_of(options))
-
-
-@main.command()
-@click.argument("manifests", type=_PATHS, nargs=-1, required=True, metavar="MANIFEST…")
-@setting_option("records", show_envvar=True, help="Where a pause and failures are looked up, if it is there.")
-def check(manifests: tuple[Path, ...], records: Path | str) -> None:
-    """Check MANIFESTs, read as one, and show what they allow."""
-    print_manifest(_load(manifests))
-    for line in stop_lines(records):
-        click.echo(f"Warning: {line}", err=True)
 
 
 @main.command()
@@ -162,10 +140,7 @@ def schema(model: str) -> None:
 
 
 def _load(paths: Sequence[Path]) -> LoadedManifest:
-    try:
-        loaded = load_manifests(paths)
-    except ManifestError as error:
-        raise _Problems(str(error)) from None
+    loaded = load(paths, NoManifest)
     for warning in loaded.warnings():
         click.echo(f"Warning: {warning}", err=True)
     return loaded

@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
@@ -317,6 +317,69 @@ class Settings(BaseModel):
         if str(self.records).startswith("sqlite:///"):
             return Path(str(self.records).removeprefix("sqlite://")).with_name("results.sqlite3")
         return self.records.with_name("results.sqlite3") if isinstance(self.records, Path) else self.records
+
+
+TOPICS: Final[dict[str, tuple[str, ...]]] = {
+    "AWS": (
+        "profile",
+        "region",
+        "endpoint_url",
+        "ca_bundle",
+        "verify_ssl",
+        "connect_timeout",
+        "read_timeout",
+        "sign_requests",
+    ),
+    "Who calls": (
+        "principal",
+        "public_url",
+        "auth_issuer",
+        "auth_audience",
+        "auth_jwks_url",
+        "auth_algorithms",
+        "auth_leeway",
+        "auth_required_scopes",
+        "auth_subject_claim",
+        "auth_groups_claim",
+        "auth_tenant_claim",
+    ),
+    "HTTP": ("http", "http_token_file", "http_allowed_hosts", "session_idle", "session_limit"),
+    "Approvals": (
+        "approval_timeout",
+        "approval_expires",
+        "approvals_secret_file",
+        "approvals_url",
+        "approvals_key_file",
+        "approvals_scope",
+        "approvals_alb",
+        "approval_webhook",
+        "approval_webhook_secret_file",
+        "approval_command",
+        "state_key_file",
+    ),
+    "Calls": (
+        "reload",
+        "concurrency",
+        "queue",
+        "output_tokens",
+        "shutdown_grace",
+        "answer_within",
+        "adopt_within",
+        "idempotency_ttl",
+    ),
+    "Records": (
+        "records",
+        "record_payloads",
+        "payload_key_file",
+        "sinks",
+        "checkpoint_key_file",
+        "checkpoint_every",
+        "checkpoint_minutes",
+    ),
+    "Results": ("results", "results_ttl", "results_max_bytes", "results_key_file"),
+    "What operators see": ("log_level", "log_format", "otel", "metrics_port"),
+}
+"""The settings by what they are about, as help lists them."""
 
 
 def identity_provider_configured(settings: Settings) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,58 +16,18 @@ from lambda_warden.aws.identity import AwsIdentity
 from lambda_warden.cli import main
 from lambda_warden.doctor.account import identity_findings
 from lambda_warden.model.outcome import Refused
+from support.account_endpoint import IDENTITY, Account, account_endpoint
 from support.logs_endpoint import LogsEndpoint
-from support.scripted_endpoint import Received, Reply, ScriptedEndpoint, configured, echo, refused
+from support.scripted_endpoint import Reply, ScriptedEndpoint, configured, echo, refused
 from support.warden import ACCOUNT, REGION, Rule, allow, arn, warden, write_manifest
 
-IDENTITY = f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/ann"
 PLACE = f"{ACCOUNT} {REGION}"
-
-
-class Account(ScriptedEndpoint):
-    """Lambda and STS of an account with the functions f, g and report-daily; the alias `live` leads to version 7."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.account, self.sts_refusal = ACCOUNT, ""
-        self.aliases: Reply = Reply(body=b'{"FunctionVersion": "7"}')
-        self.catalog = [{"FunctionName": name, "FunctionArn": arn(name)} for name in ("f", "g", "report-daily")]
-
-    def answer(self, received: Received) -> Reply:
-        match parse_qs(received.body.decode()).get("Action"):
-            case ["GetCallerIdentity"]:
-                return self._identity()
-            case ["AssumeRole"]:
-                return self._role()
-        if "/aliases/" in received.path:
-            return self.aliases
-        return super().answer(received)
-
-    def _identity(self) -> Reply:
-        xml = {"Content-Type": "text/xml"}
-        if self.sts_refusal:
-            error = f"<Error><Type>Sender</Type><Code>{self.sts_refusal}</Code><Message>no</Message></Error>"
-            return Reply(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), xml)
-        said = f"<Arn>{IDENTITY}</Arn><UserId>A:ann</UserId><Account>{self.account}</Account>"
-        result = f"<GetCallerIdentityResult>{said}</GetCallerIdentityResult>"
-        body = f"<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>"
-        return Reply(body=body.encode(), headers=xml)
-
-    def _role(self) -> Reply:
-        until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        keys = "<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
-        body = f"<AssumeRoleResult><Credentials>{keys}<Expiration>{until}</Expiration></Credentials></AssumeRoleResult>"
-        return Reply(body=f"<R>{body}</R>".encode(), headers={"Content-Type": "text/xml"})
 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    made = Account()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", made.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    yield made
-    made.close()
+    with account_endpoint(monkeypatch) as made:
+        yield made
 
 
 def run(folder: Path, url: str, rules: Sequence[Rule], *options: str, **keys: Any) -> Result:
@@ -113,7 +72,7 @@ def test_where_all_is_well_it_says_so_in_aligned_lines_and_starts_nothing(
         f"ok       invoke         {PLACE}: 4 may be invoked",
         f"ok       alias          {PLACE}: 1 can be read, and leads where it may",
         f"ok       logs           {PLACE}: 1 can be read",
-        "problems: 0, warnings: 0",
+        "0 problems, 0 warnings",
     ]
     assert account.started == []
     asked = {(each.function, each.qualifier) for each in account.invocations}

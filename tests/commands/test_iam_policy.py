@@ -135,4 +135,4 @@ def test_a_manifest_that_can_not_be_used_is_named_with_its_line(tmp_path: Path) 
 def test_a_manifest_has_to_be_given() -> None:
     result = run()
     assert result.exit_code == 2
-    assert "Missing option '--manifest'" in result.stderr
+    assert "give --manifest a manifest" in result.stderr

@@ -289,5 +289,7 @@ def test_the_readmes_four_lines_lead_to_a_manifest_that_can_be_used(
         assert result.exit_code == 0, result.output
         assert function_arn("orders-get") in result.stdout
     assert isinstance(main, click.Group)
-    parsed = main.commands[install[0]].make_context(install[0], install[1:])  # running it would start a host's command
+    found = main.get_command(click.Context(main), install[0])
+    assert found is not None
+    parsed = found.make_context(install[0], install[1:])  # running it would start a host's command
     assert parsed.params["manifests"] == (tmp_path / ".config" / "lambda-warden" / "manifest.yaml",)

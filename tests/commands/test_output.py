@@ -60,7 +60,7 @@ def write(folder: Path) -> Path:
 @ENCODINGS
 def test_no_command_ends_in_a_traceback(encoding: str, tmp_path: Path) -> None:
     path = write(tmp_path)
-    assert "is valid: 1 rules" in run(encoding, "check", path).stdout
+    assert "is valid: 1 rule" in run(encoding, "check", path).stdout
     assert "would be denied" in run(encoding, "explain", "--manifest", path, "größe-∑", code=1).stdout
     run(encoding, "iam-policy", "--manifest", path)
     run(encoding, "schema")

@@ -67,7 +67,7 @@ def test_a_pause_is_said_everywhere_until_it_is_resumed(records: Path, manifest:
     told = [(event.kind, event.fields()) for event in recorded(records) if event.kind in ("pause", "resume")]
     assert told == [("pause", {"by": ME, "reason": "incident\n7"}), ("resume", {"by": ME, "reason": "over"})]
     listed = CliRunner().invoke(main, ["records", "--records", str(records), "list", "--kind", "pause"]).stdout
-    assert f"{ME}  " in listed
+    assert f"\t{ME}\t" in listed
     assert "incident" in listed
 
 

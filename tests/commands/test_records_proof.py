@@ -113,11 +113,11 @@ def test_reconcile_prints_what_is_found_for_people_and_programs(path: Path, tmp_
     trail = deliver(tmp_path / "trail", [trail_event("r-1"), *far])
     whole = run(path, "reconcile", "--cloudtrail", str(trail))
     assert (whole.exit_code, whole.stdout) == (0, "")
-    assert whole.stderr == "1 calls match, of 1 invocations of CloudTrail\n"
+    assert whole.stderr == "1 call matches, of 1 invocation of CloudTrail\n"
     deliver(trail, [trail_event("r-1"), trail_event("r-2", "g\x1b", at=now), *far])
     bypassed = run(path, "reconcile", "--cloudtrail", str(trail))
     assert bypassed.exit_code == 1
-    assert "no_record  g\\u001b:live  -  r-2" in bypassed.stdout
+    assert "no_record\tg\\u001b:live\t-\tr-2" in bypassed.stdout
     assert "1 no_record (!)" in bypassed.stderr
     (line,) = run(path, "reconcile", "--cloudtrail", str(trail), "--json").stdout.splitlines()
     assert json.loads(line)["finding"] == "no_record"

@@ -44,6 +44,7 @@ def test_a_table_is_made_once_and_looked_at(ministack: str) -> None:
     assert "turned on" not in again.stdout
     assert "table warden-made: is there" in again.stdout
     assert run("check", url).stdout == "ok\n"
+    assert json.loads(run("check", url, "--json").stdout) == {"ok": True, "missing": []}
 
 
 def test_a_bucket_is_looked_at(ministack: str) -> None:

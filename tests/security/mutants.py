@@ -2104,6 +2104,20 @@ MUTANTS = [
         "tests/hosts/test_hosts.py",
     ),
     Mutant(
+        "text from outside moves a terminal's cursor",
+        "commands/console.py",
+        'inline(str(value)).replace("\\t", "\\\\t")',
+        "str(value)",
+        "tests/commands/test_console.py",
+    ),
+    Mutant(
+        "a text makes cells of its own in a pipe",
+        "commands/console.py",
+        'inline(str(value)).replace("\\t", "\\\\t")',
+        "inline(str(value))",
+        "tests/commands/test_records.py::test_recorded_text_reaches_no_terminal_raw",
+    ),
+    Mutant(
         "nobody is warned of a manifest in the working folder",
         "commands/manifests.py",
         "    if folder == Path(folder.anchor):\n",

@@ -121,7 +121,7 @@ async def test_a_history_that_is_whole_in_itself_is_found_by_its_anchors(
     held = kept.reconcile()
     assert held.exit_code == (1 if reconciled else 0), held.output
     if reconciled:
-        assert f" {reconciled} " in held.stdout
+        assert f"\t{reconciled}\t" in held.stdout
 
 
 async def test_ranges_say_what_is_anchored_and_what_is_not(kept: Kept) -> None:

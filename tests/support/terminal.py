@@ -6,9 +6,12 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from support import loopback_only
 
@@ -52,6 +55,36 @@ def in_terminal(home: Path, arguments: Sequence[str], *typed: str, asks: bytes |
         os.close(ours)
         process.kill()
         process.wait()
+
+
+def shown_at(columns: int, run: Callable[[], object], variables: Mapping[str, str] | None = None) -> Ended:
+    """What is shown on a terminal of so many columns, by a command that runs in this process; its stderr is not there.
+
+    Args:
+        columns: the terminal's width.
+        run: the command, which ends with SystemExit.
+        variables: of its environment.
+    """
+    ours, theirs = pty.openpty()
+    shown: list[bytes] = []
+    reader = threading.Thread(target=lambda: shown.extend(iter(lambda: _read(ours), b"")), daemon=True)
+    reader.start()
+    before = {"TERM": "xterm", "NO_COLOR": "", "COLUMNS": str(columns)}
+    with (
+        os.fdopen(theirs, "w", encoding="utf-8", errors="backslashreplace") as stdout,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        for name, value in (before | dict(variables or {})).items():
+            patched.setenv(name, value)
+        patched.setattr(sys, "stdout", stdout)
+        try:
+            run()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    reader.join(30)
+    os.close(ours)
+    return Ended(code, b"".join(shown).decode().replace("\r\n", "\n"))
 
 
 def without_terminal(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 import time
 import warnings
@@ -18,6 +17,8 @@ import click
 from lambda_warden.approvals.request import reason_lines
 from lambda_warden.approvals.secret import NOT_SET, ApproverKey, SecretError, read_approver, set_secret, unlock
 from lambda_warden.commands.approvals_remote import RemoteApprovals
+from lambda_warden.commands.console import Column, as_json_option, json_line, json_lines_option, print_table
+from lambda_warden.commands.groups import LateGroup
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.commands.records_file import problems, reading, user_name, writing
 from lambda_warden.report.visible import inline, visible
@@ -40,12 +41,18 @@ class ApprovalFiles:
     remote: RemoteApprovals | None = None
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
+_COLUMNS: Final = (
+    Column("ID", whole=True),
+    Column("STATE", whole=True),
+    Column("UNTIL", whole=True),
+    Column("WHO"),
+    Column("FUNCTION"),
+)
 _note = click.option("--note", help="Why: the model reads it, and it is on record.")
 _approval_id = click.argument("approval_id", metavar="ID")
 
 
-@click.group()
+@click.group(cls=LateGroup, late={"serve": "approvals_serve:serve_approvals"})
 @setting_option("records", show_envvar=True, help="The records of the servers that ask.")
 @setting_option("approvals_secret_file", show_envvar=True)
 @click.option("--url", help="Decide at this server over HTTP, as one whom a rule names: https://warden.example.com.")
@@ -84,24 +91,27 @@ def init(files: ApprovalFiles) -> None:
 @approvals.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that don't wait for a decision any more.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
-@_as_json
+@json_lines_option
 @click.pass_obj
 def list_approvals(files: ApprovalFiles, everything: bool, limit: int, as_json: bool) -> None:
     """List requests, the newest last.
 
-    A line has id, state, until when it can be used, who asks, and the function.
+    Each has its id, state, until when it can be used, who asks, and the function.
     """
     with _reading(files) as reader:
         found = reader.approvals(() if everything else _WAITING, limit)
     if not found:
         click.echo("No requests are on record." if everything else "No requests wait for a decision.", err=True)
-    for pending in reversed(found):
-        click.echo(_json(pending) if as_json else _line(pending))
+    if as_json:
+        for pending in reversed(found):
+            click.echo(_json(pending))
+    else:
+        print_table(_COLUMNS, [_cells(pending) for pending in reversed(found)])
 
 
 @approvals.command()
 @_approval_id
-@_as_json
+@as_json_option
 @click.pass_obj
 def show(files: ApprovalFiles, approval_id: str, as_json: bool) -> None:
     """Show a whole request, and what was decided."""
@@ -246,14 +256,13 @@ def _told(pending: PendingApproval) -> str:
     return "\n".join(lines)
 
 
-def _line(pending: PendingApproval) -> str:
+def _cells(pending: PendingApproval) -> tuple[str, ...]:
     ask = pending.ask
-    cells = (ask.approval_id, pending.state, pending.until, ask.principal, ask.function.split(":", 6)[-1])
-    return "  ".join(map(inline, cells))
+    return ask.approval_id, pending.state, pending.until, ask.principal, ask.function.split(":", 6)[-1]
 
 
 def _json(pending: PendingApproval) -> str:
-    return json.dumps(asdict(pending) | {"until": pending.until})
+    return json_line(asdict(pending) | {"until": pending.until})
 
 
 @contextmanager

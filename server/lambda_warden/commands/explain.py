@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final, get_args
 
 import click
 
+from lambda_warden.commands.console import Part, as_json_option, print_json, print_line
 from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.commands.options import setting_option
 from lambda_warden.commands.records_file import are_missing, reading
@@ -31,6 +31,7 @@ from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines
 from lambda_warden.store.audit_log import CircuitBreaker, CircuitOpen, Pause, RecordError
 
+_MARKS: Final = {"✓": "green", "✗": "red"}
 _NOT_RECORDED: Final = "explain"
 """Stands in the result where a call would have its id: nothing is recorded."""
 
@@ -61,7 +62,7 @@ _NOT_RECORDED: Final = "explain"
     help="Region of names without one, where the manifests have several.",
 )
 @setting_option("records", show_envvar=True, help="Where a pause and failures are looked up, if it is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what dry_run would answer, and the rule's line.")
+@as_json_option
 @click.pass_context
 def explain(
     context: click.Context,
@@ -99,7 +100,11 @@ def explain(
         "tenant_id": tenant_id,
     }
     answer = _explain(arguments, rules, caller, region, records)
-    click.echo(answer.json() if as_json else "\n".join(answer.lines()))
+    if as_json:
+        print_json(answer.json())
+    else:
+        for line in answer.lines():
+            print_line(*_coloured(line))
     context.exit(0 if answer.decision.allowed else 1)
 
 
@@ -109,10 +114,10 @@ class _Explanation:
     decision: Decision
     payload_bytes: int | None = None
 
-    def json(self) -> str:
+    def json(self) -> dict[str, Any]:
         """What the tool dry_run gives, and where the rule stands."""
         result = report_dry_run(self.info, self.decision, self.payload_bytes).model_dump(mode="json")
-        return json.dumps(result | {"rule_source": self.decision.rule_source}, indent=2)
+        return result | {"rule_source": self.decision.rule_source}
 
     def lines(self) -> Iterator[str]:
         """The verdict, the rule and every check, for people."""
@@ -123,6 +128,12 @@ class _Explanation:
         else:
             yield "Rule: none"
         yield from check_lines(self.decision.checks)
+
+
+def _coloured(line: str) -> tuple[Part, ...]:
+    """A check's line, its mark in colour."""
+    mark, space, rest = line.partition(" ")
+    return ((mark, _MARKS[mark]), space + rest) if mark in _MARKS else (line,)
 
 
 def _explain(

@@ -11,13 +11,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
 import questionary
 
 from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies
+from lambda_warden.commands.console import print_json, working
 from lambda_warden.commands.manifests import load_rules
 from lambda_warden.commands.options import UserPath
 from lambda_warden.drafting.changes import Changes, changes_of, missing_targets
@@ -34,6 +35,7 @@ from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.model.found_function import FoundFunction, Inventory
 from lambda_warden.model.function_ref import is_account, partition_of
 from lambda_warden.model.manifest import Target
+from lambda_warden.report.words import plural
 
 _SCHEMAS = "schemas"
 """The folder beside the manifest that schemas are written to."""
@@ -82,6 +84,7 @@ _PATH = UserPath(dir_okay=False, path_type=Path)
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: every rule is written commented out.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead. Nothing is asked, as with --yes.")
 def init(
     profiles: tuple[str, ...],
     roles: tuple[str, ...],
@@ -96,6 +99,7 @@ def init(
     read_roles: bool,
     yes: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Write a manifest to review, from accounts or a template.
 
@@ -110,22 +114,28 @@ def init(
     else:
         wanted = _tags_of(tags)
         targets, problems = _targets(profiles, roles, account, regions, endpoint_url)
-        inventory = read_inventory(targets, prefixes, wanted, _progress)
+        with working("Reading functions") as tell:
+            inventory = read_inventory(targets, prefixes, wanted, tell)
         inventory = replace(inventory, problems=(*problems, *inventory.problems))
     _warn(inventory.problems)
     for line in inventory.skipped:
-        click.echo(f"skipped: {line}", err=dry_run)
+        click.echo(f"skipped: {line}", err=dry_run or as_json)
     if not inventory.functions and existing.text is None:
         raise click.ClickException("no function was found, so nothing was written. Look at --region, --prefix, --tag")
     changes = changes_of(existing.text or "", existing.rules, inventory)
     for line in changes.lines:
-        click.echo(line, err=dry_run)  # whose stdout is the manifest alone
-    asked = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+        click.echo(line, err=dry_run or as_json)  # whose stdout is the manifest alone
+    asked = not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     chosen = _choose(changes.choices, new=existing.text is None) if asked else frozenset()
     proposal = _Proposal(inventory.targets, changes, chosen, asked)
     if read_roles and template is None:
         proposal = _with_roles(proposal)
-    _write(existing, proposal, samples, dry_run=dry_run)
+    done = _write(existing, proposal, samples, dry_run=dry_run)
+    if as_json:
+        found = {"skipped": list(inventory.skipped), "changes": list(changes.lines)}
+        print_json({"manifest": str(existing.path), **asdict(done), **found})
+    else:
+        click.echo(done.told(existing.path), nl=done.text is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +209,8 @@ def _targets(
 
 
 def _with_roles(proposal: _Proposal) -> _Proposal:
-    functions, problems = read_policies(proposal.targets, proposal.proposed, _progress)
+    with working("Reading roles") as tell:
+        functions, problems = read_policies(proposal.targets, proposal.proposed, tell)
     _warn(problems)
     found = {each.arn: each for each in functions}
     changes = proposal.changes
@@ -242,28 +253,46 @@ def _title(function: FoundFunction) -> str:
     return f"{function.name}:{qualifier}  {account} {region}  {guess_effect(function).effect}"
 
 
-def _write(existing: _Existing, proposal: _Proposal, samples: Path | None, *, dry_run: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was written, or of a dry run the `text` that would be. `rules` are those in force then, None if unknown."""
+
+    rules: int | None = None
+    added: int = 0
+    commented_out: int = 0
+    not_chosen: int = 0
+    text: str | None = None
+
+    def told(self, path: Path) -> str:
+        """The same for people."""
+        if self.text is not None:
+            return self.text
+        if self.rules is None:
+            return f"{path}: nothing to add."
+        uncomment = ", uncomment what may be called" if self.commented_out else ""
+        return (
+            f"Wrote {path}, with {plural(self.rules, 'rule')} in force. Added: {self.added} in force, "
+            f"{self.commented_out} commented out, {self.not_chosen} not chosen.\n"
+            f"Read it{uncomment}, then: lambda-warden check {path}"
+        )
+
+
+def _write(existing: _Existing, proposal: _Proposal, samples: Path | None, *, dry_run: bool) -> _Done:
     """Write the manifest and its schemas, if they pass what `check` holds them to."""
     made, problems = schemas_of(samples, (each.name for each in proposal.proposed)) if samples else ({}, [])
     _warn(problems)
     rules = proposal.rules({name: f"{_SCHEMAS}/{name}.json" for name in made})
     if existing.text is not None and not rules:
-        click.echo(f"{existing.path}: nothing to add.")
-        return
+        return _Done()
     text = _text(existing, proposal, rules)
     if dry_run:
-        click.echo(text, nl=False)
-        return
+        return _Done(text=text)
     files = {existing.path.parent / _SCHEMAS / f"{name}.json": schema_text(schema) for name, schema in made.items()}
     loaded = _replace(existing, text, {path: schema for path, schema in files.items() if not path.exists()})
     unknown = [each.name for each in proposal.proposed if each.arn in proposal.chosen and each.aliases is None]
     _warn(f"{name} is commented out: its aliases could not be read" for name in unknown)
     commented = len(proposal.proposed) - len(proposal.chosen) + len(unknown)
-    click.echo(
-        f"Wrote {existing.path}, with {len(loaded.rules.all)} rules in force. Added: "
-        f"{len(proposal.proposed) - commented} in force, {commented} commented out, {len(proposal.left)} not chosen.\n"
-        f"Read it{', uncomment what may be called' if commented else ''}, then: lambda-warden check {existing.path}"
-    )
+    return _Done(len(loaded.rules.all), len(proposal.proposed) - commented, commented, len(proposal.left))
 
 
 def _text(existing: _Existing, proposal: _Proposal, rules: Sequence[str]) -> str:
@@ -308,10 +337,6 @@ def _replace(existing: _Existing, text: str, schemas: Mapping[Path, str]) -> Loa
         problem = str(error).replace(str(temporary), str(existing.path))
         raise click.ClickException(f"nothing was written: {problem}") from None
     return loaded
-
-
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _warn(problems: Iterable[str]) -> None:

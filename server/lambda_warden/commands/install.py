@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from lambda_warden.commands.console import as_json_option, print_json
 from lambda_warden.commands.manifests import load_rules, warn_of_manifests_in
 from lambda_warden.commands.options import UserPath
 from lambda_warden.commands.records_file import problems
@@ -54,7 +55,7 @@ def _place_options(command: _F) -> _F:
         "--name", default="lambda-warden", show_default=True, callback=_named, help="Name of its entry."
     )
     dry_run = click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
-    return name(file(dry_run(command)))
+    return name(file(dry_run(as_json_option(command))))
 
 
 @click.command(epilog=_hosts)
@@ -81,6 +82,7 @@ def install(
     name: str,
     file: Path | None,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Put lambda-warden into the configuration of an MCP host.
 
@@ -100,19 +102,19 @@ def install(
         return
     warn_of_manifests_in(Path.cwd(), paths)
     with problems():
-        _Change(HOSTS[host], file, name, entry).make(dry_run)
+        _make(HOSTS[host], file, name, entry, dry_run=dry_run, as_json=as_json)
 
 
 @click.command(epilog=_hosts)
 @_host
 @_place_options
-def uninstall(host: str, name: str, file: Path | None, dry_run: bool) -> None:
+def uninstall(host: str, name: str, file: Path | None, dry_run: bool, as_json: bool) -> None:
     """Take lambda-warden out of the configuration of an MCP host.
 
     Nothing else in it changes.
     """
     with problems():
-        _Change(HOSTS[host], file, name, None).make(dry_run)
+        _make(HOSTS[host], file, name, None, dry_run=dry_run, as_json=as_json)
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -135,14 +137,36 @@ def _command() -> list[str]:
     return [str(script)] if script.exists() else [str(python), "-m", "lambda_warden"]
 
 
-class _Change:
-    """One entry of a host that is to be there, or not (`entry` is None)."""
+def _make(host: Host, file: Path | None, name: str, entry: Entry | None, *, dry_run: bool, as_json: bool) -> None:
+    change = _Change(host, file, name, entry, (lambda _: None) if as_json else click.echo)
+    change.make(dry_run)
+    if as_json:
+        print_json(change.done)
 
-    def __init__(self, host: Host, file: Path | None, name: str, entry: Entry | None) -> None:
-        self._host, self._name, self._entry = host, name, entry
+
+class _Change:
+    """One entry of a host that is to be there, or not (`entry` is None).
+
+    `done` is what was changed, or would be, for `--json`: `commands` of the host, or else the `diff` of its file, which
+    a dry run shows, and the `backup` that was made of it.
+    """
+
+    def __init__(
+        self, host: Host, file: Path | None, name: str, entry: Entry | None, say: Callable[[str], object] = click.echo
+    ) -> None:
+        self._host, self._name, self._entry, self._say = host, name, entry, say
         self._path = file or host.file(Machine(sys.platform, Path.home(), os.environ))
         self._text = read(self._path)
         self._known = servers(host, self._path, self._text).get(name)
+        self.done: dict[str, Any] = {
+            "host": host.title,
+            "name": name,
+            "file": str(self._path),
+            "changed": False,
+            "commands": [],
+            "diff": [],
+            "backup": None,
+        }
         # A file that was named is edited: the host's command knows its own one alone.
         self._program = _found(host) if file is None else None
 
@@ -151,8 +175,9 @@ class _Change:
         title, entry = self._host.title, self._entry
         if self._known == entry:
             state = "is not in" if entry is None else "is already in"
-            click.echo(f"{self._name} {state} {self._path}. Nothing changed.")
+            self._say(f"{self._name} {state} {self._path}. Nothing changed.")
             return
+        self.done["changed"] = not dry_run
         commands = self._commands()
         if commands is None:
             self._edit(dry_run)
@@ -160,7 +185,7 @@ class _Change:
             self._run(commands, dry_run)
         if not dry_run:
             done = "was taken out of" if entry is None else "is now in"
-            click.echo(f"{self._name} {done} {title}'s configuration. Restart {title}, so that it reads it.")
+            self._say(f"{self._name} {done} {title}'s configuration. Restart {title}, so that it reads it.")
 
     def _commands(self) -> list[list[str]] | None:
         """The host's commands that make it, if it has them."""
@@ -175,29 +200,33 @@ class _Change:
         return [*first, [program, *add]]
 
     def _run(self, commands: list[list[str]], dry_run: bool) -> None:
+        self.done["commands"] = commands
         for command in commands:
-            click.echo(f"{'would run' if dry_run else 'running'}: {shlex.join(command)}")
+            self._say(f"{'would run' if dry_run else 'running'}: {shlex.join(command)}")
             if dry_run:
                 continue
             problem = _problem_of(command)
             if problem is None:
                 continue
             if command is not commands[0] and self._known is not None:  # which the command before took out
-                _Change(self._host, self._path, self._name, self._known)._edit(dry_run=False)
+                _Change(self._host, self._path, self._name, self._known, self._say)._edit(dry_run=False)
             raise SettingsError(f"{problem}. With --file {self._path} its file is edited instead")
 
     def _edit(self, dry_run: bool) -> None:
         made = edited(self._host, self._path, self._text, self._name, self._entry)
         if dry_run:
             lines = self._text.splitlines(keepends=True), made.splitlines(keepends=True)
-            for line in difflib.unified_diff(*lines, str(self._path), str(self._path)):
-                click.echo(line.rstrip("\r\n"))
+            diff = [line.rstrip("\r\n") for line in difflib.unified_diff(*lines, str(self._path), str(self._path))]
+            self.done["diff"] = diff
+            for line in diff:
+                self._say(line)
             return
         try:
             backup = write(self._path, made)
         except OSError as error:
             raise SettingsError(f"{self._path} can't be written: {error}") from None
-        click.echo(f"wrote {self._path}{f'; the file before is {backup}' if backup else ''}")
+        self.done["backup"] = str(backup) if backup else None
+        self._say(f"wrote {self._path}{f'; the file before is {backup}' if backup else ''}")
 
 
 def _problem_of(command: list[str]) -> str | None:

@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
-from lambda_warden.manifests.load import load_manifests
+from lambda_warden.manifests.load import LoadedManifest, load_manifests
+
+
+def need_manifest(_: click.Context, param: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Have at least one manifest given, or say how to make one."""
+    if not given:
+        option = param.opts[0] if isinstance(param, click.Option) else "the file of"
+        raise click.UsageError(f"give {option} a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one")
+    return given
+
 
 manifest_option = click.option(
     "--manifest",
     "manifests",
     type=click.Path(path_type=Path),
     multiple=True,
-    required=True,
+    callback=need_manifest,
     envvar="LAMBDA_WARDEN_MANIFEST",
-    help="The allowlist: a file, or a folder of them. May be given several times.",
+    help="The allowlist: a file, or a folder of them. It has to be given, and may be several times.",
 )
 
 
 class ManifestProblems(click.ClickException):
-    """Every problem of the manifests, one line each, on stderr. Exit code 2, so that it is no answer."""
+    """Every problem of the manifests, one line each, on stderr, and how to make one that is not there. Exit code 2, so
+    that it is no answer.
+
+    Args:
+        lines: the problems.
+        step: what to do next.
+    """
 
     exit_code = 2
+
+    def __init__(self, lines: Iterable[str], step: str | None) -> None:
+        super().__init__("\n".join((*lines, *(["Next: " + step] if step else []))))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the lines as they are."""
         click.echo(self.message, err=True, file=file)
+
+
+class NoManifest(ManifestProblems):
+    """The same, where the manifests are all that the command is about."""
+
+    exit_code = 1
+
+
+def load(paths: Sequence[Path], problems: type[ManifestProblems] = ManifestProblems) -> LoadedManifest:
+    """Manifests, read as one.
+
+    Raises:
+        ManifestProblems: of the given kind, if they can't be used.
+    """
+    try:
+        return load_manifests(paths)
+    except ManifestError as error:
+        raise problems(error.problems, make_step(paths)) from None
 
 
 def load_rules(paths: Sequence[Path]) -> Rules:
@@ -40,10 +77,7 @@ def load_rules(paths: Sequence[Path]) -> Rules:
     Raises:
         ManifestProblems: if they can't be used.
     """
-    try:
-        return load_manifests(paths).rules
-    except ManifestError as error:
-        raise ManifestProblems(str(error)) from None
+    return load(paths).rules
 
 
 def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from lambda_warden.settings import Option, Settings
+from lambda_warden.settings import TOPICS, Option, Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -59,6 +59,20 @@ def setting_option(name: str, **attributes: Any) -> Callable[[_F], _F]:
         }
         | attributes,
     )
+
+
+class GroupedOptions(click.Command):
+    """A command whose help has its settings by topic, behind its own options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them."""
+        of_settings = {name for names in TOPICS.values() for name in names}
+        own = [param.name for param in self.get_params(ctx) if param.name not in of_settings]
+        for topic, names in {"Options": own, **TOPICS}.items():
+            shown = [param.get_help_record(ctx) for param in self.get_params(ctx) if param.name in names]
+            if rows := [row for row in shown if row is not None]:
+                with formatter.section(topic):
+                    formatter.write_dl(rows)
 
 
 def settings_options(command: _F) -> _F:

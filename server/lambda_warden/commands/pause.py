@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,10 @@ import click
 
 from lambda_warden.approvals.secret import read_approver
 from lambda_warden.commands.approvals import ask_for_secret
+from lambda_warden.commands.console import as_json_option, print_json, print_line
 from lambda_warden.commands.options import setting_option
 from lambda_warden.commands.records_file import are_missing, problems, reading, user_name, writing
+from lambda_warden.doctor.finding import Finding
 from lambda_warden.errors import SettingsError
 from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditLog, FailureRun, Pause, RecordError
@@ -31,18 +34,40 @@ def _check_reason(_: click.Context, __: click.Parameter, text: str | None) -> st
 _reason = click.option("--reason", callback=_check_reason, help="Why, for whoever is denied, and for the records.")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @_reason
 @_records
-def pause(reason: str | None, records: Path | str) -> None:
-    """Deny all calls until `resume`.
+@click.pass_context
+def pause(context: click.Context, reason: str | None, records: Path | str) -> None:
+    """Deny all calls until `resume`, or show whether they are.
 
     It holds for every server that writes to these records. Calls that are under way go on. Who paused, why and since
     when is recorded, and said to whoever is denied.
     """
+    context.obj = records
+    if context.invoked_subcommand is not None:
+        if reason is not None:
+            raise click.UsageError("--reason is for pausing")
+        return
     with _open(records, "pause") as log:
         before = log.pause(user_name(), reason)
     click.echo(f"Calls were paused already: {pause_line(before)}" if before else "Paused: no call is admitted.")
+
+
+@pause.command()
+@as_json_option
+@click.pass_obj
+def status(records: Path | str, as_json: bool) -> None:
+    """Say whether calls are paused, and which functions fail."""
+    with problems(), reading(records) as reader:
+        met, runs = reader.stopped_by(), reader.failure_runs()
+    paused = met if isinstance(met, Pause) else None
+    if as_json:
+        print_json({"paused": asdict(paused) if paused else None, "failing": [asdict(run) for run in runs]})
+        return
+    print_line(*([("Paused", "red"), f": {pause_line(paused)}"] if paused else ["Calls are admitted."]))
+    for run in runs:
+        print_line(run_line(run))
 
 
 @click.command()
@@ -83,7 +108,8 @@ def pause_line(found: Pause) -> str:
 
 def run_line(run: FailureRun) -> str:
     """A run of failures, in a line for people."""
-    return f"{inline(run.function)} failed {run.failures:,} times in a row, the last time at {run.last_at}."
+    times = f"{run.failures:,} times in a row, the last time" if run.failures > 1 else "once,"
+    return f"{inline(run.function)} failed {times} at {run.last_at}."
 
 
 def stop_lines(records: Path | str) -> Iterator[str]:
@@ -99,6 +125,12 @@ def stop_lines(records: Path | str) -> Iterator[str]:
     if isinstance(met, Pause):
         yield f"no call is admitted: {pause_line(met)}"
     yield from map(run_line, runs)
+
+
+def stop_findings(records: Path | str) -> list[Finding]:
+    """`stop_lines`, as findings."""
+    step = "`lambda-warden resume`, once what stopped them is put right"
+    return [Finding("warning", "stops", "calls", line, step) for line in stop_lines(records)]
 
 
 def _means(given: str, function: str) -> bool:

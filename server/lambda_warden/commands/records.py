@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,10 +15,11 @@ from typing import IO, Any, Final, get_args
 
 import click
 
+from lambda_warden.commands.console import Column, json_line, json_lines_option, print_table
+from lambda_warden.commands.groups import LateGroup
 from lambda_warden.commands.options import setting_option
 from lambda_warden.commands.records_file import problems, reading
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
-from lambda_warden.report.visible import inline
 from lambda_warden.settings import payload_key_beside
 from lambda_warden.store.audit_log import AuditEntry, AuditReader, Kind, RecordError
 from lambda_warden.store.hash_chain import AuditEvent
@@ -31,7 +31,20 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED: Final = [kind for kind in get_args(Kind) if kind != "outcome"]
 _CALLS: Final = ("approval_request", "denial", "intent", "replay")
 _CHANGES: Final = ("added", "removed", "changed", "denied", "no_longer_denied")
-_WIDTHS: Final = (20, 32, 12, 15, 32, 14, 9, 36, 0)
+OUTCOMES: Final = {"succeeded": "green", "denied": "red", "function_error": "red", "unknown": "yellow"}
+"""Colours of outcomes."""
+_COLUMNS: Final = (
+    Column("TIME", whole=True),
+    Column("ID", whole=True),
+    Column("WHO"),
+    Column("TOOL", extra=True),
+    Column("FUNCTION"),
+    Column("OUTCOME", whole=True, styles=OUTCOMES),
+    Column("TOOK", whole=True, extra=True),
+    Column("REQUEST ID", whole=True, extra=True),
+    Column("WHY"),
+)
+_WIDTHS: Final = (20, 32, 12, 15, 20, 16, 9, 36, 24)
 """Of the columns where the rows to come are not known."""
 
 
@@ -65,15 +78,14 @@ class _Row:
     approval: str | None
     why: str | None
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> tuple[str | None, ...]:
         at = self.at.replace(".", "+", 1).split("+", 1)[0] + "Z"
         took = f"{self.duration_ms:,} ms" if isinstance(self.duration_ms, (int, float)) else None
         # arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME:QUALIFIER
         name = str(self.function).split(":", 6)[-1] if self.function else None
         who = f"{self.principal} ({self.client})" if self.client else self.principal
         why = f"a person: {self.approval}; {self.why}" if self.approval and self.why else self.approval or self.why
-        cells = (at, self.invocation_id or None, who, self.tool, name, self.outcome, took, self.request_id, why)
-        return tuple(map(shown_text, cells))
+        return at, self.invocation_id or None, who, self.tool, name, self.outcome, took, self.request_id, why
 
     def json(self) -> str:
         return json_line({name: getattr(self, name) for name in self.__slots__})
@@ -94,10 +106,18 @@ records_option = setting_option(
     help="The file, as before the subcommand.",
 )
 """The file may be named behind the subcommand, too."""
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
 
 
-@click.group()
+_LATE: Final = {
+    "keygen": "records_proof:keygen",
+    "reconcile": "records_proof:reconcile_records",
+    "ship": "records_proof:ship_records",
+    "show": "records_show:show",
+    "verify": "records_proof:verify_records",
+}
+
+
+@click.group(cls=LateGroup, late=_LATE)
 @setting_option("records", show_envvar=True, help="The file to read. A server may be writing to it.")
 @click.pass_context
 def records(context: click.Context, records: Path | str) -> None:
@@ -121,7 +141,7 @@ def records(context: click.Context, records: Path | str) -> None:
 @click.option("--outcome", help="Only calls that ended so, such as succeeded, denied, running or unknown.")
 @click.option("--invocation", help="Only the call with this invocation id.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
-@_as_json
+@json_lines_option
 @records_option
 @click.pass_obj
 def list_records(
@@ -163,7 +183,7 @@ def list_records(
 
 @records.command()
 @click.option("--lines", type=click.IntRange(min=0), default=0, show_default=True, help="Old records to start with.")
-@_as_json
+@json_lines_option
 @records_option
 @click.pass_obj
 def follow(path: Path | str, lines: int, as_json: bool) -> None:
@@ -177,13 +197,18 @@ def follow(path: Path | str, lines: int, as_json: bool) -> None:
             click.echo(f"Nothing is recorded yet: waiting until a server writes to {path}.", err=True)
             _wait_until_written(path)
         with problems(), reading(path) as reader:
+            if not as_json:
+                print_table(_COLUMNS, [], widths=_WIDTHS)
             seen = 0 if waited else max(reader.last() - lines, 0)
             while True:
                 # The list ends the reading before it waits for the terminal, so that it never holds up a server.
                 for record in list(reader.events(seen)):
                     seen = record.position
                     row = _new_row(reader, record)
-                    click.echo(row.json() if as_json else _line(row.cells(), _WIDTHS))
+                    if as_json:
+                        click.echo(row.json())
+                    else:
+                        print_table(_COLUMNS, [row.cells()], titles=False, widths=_WIDTHS)
                 time.sleep(_POLL_SECONDS)
 
 
@@ -203,45 +228,19 @@ def _is_unwritten(path: Path | str) -> bool:
 
 
 @records.command()
-@click.argument("invocation_id", metavar="ID")
-@_as_json
-@records_option
-@click.pass_obj
-def show(path: Path | str, invocation_id: str, as_json: bool) -> None:
-    """Show all that is on record of a call.
-
-    Its records are in their order, with those of the request for approval that it went by.
-    """
-    with problems(), reading(path) as reader:
-        events = reader.find_invocation(invocation_id)
-        asked = {event.fields().get("approval_id") for event in events} - {invocation_id, None}
-        events += (event for each in asked for event in reader.find_invocation(str(each)))
-        events.sort(key=lambda event: event.position)
-    if not events:
-        raise click.ClickException(f"nothing is on record of {shown_text(invocation_id)}: `records list` shows the ids")
-    for event in events:
-        if as_json:
-            click.echo(_exported(event))
-            continue
-        click.echo(shown_text(f"{event.at}  {event.kind}"))
-        for name, value in event.fields().items():
-            click.echo(f"    {shown_text(name)}: {shown_text(value)}")
-
-
-@records.command()
 @records_option
 @click.pass_obj
 def export(path: Path | str) -> None:
     """Print all records as JSON lines, with their hashes."""
     with problems(), reading(path) as reader:
         for event in reader.events():
-            click.echo(_exported(event))
+            click.echo(json_line(exported(event)))
 
 
 @records.command("find")
 @click.option("--payload", type=click.File("rb"), required=True, help="A file with the payload; - for stdin.")
 @setting_option("payload_key_file", show_envvar=True)
-@_as_json
+@json_lines_option
 @records_option
 @click.pass_obj
 def find_payload(path: Path | str, payload: IO[bytes], payload_key_file: Path | None, as_json: bool) -> None:
@@ -274,9 +273,10 @@ def _as_sent(data: bytes) -> list[bytes]:
     return texts
 
 
-def _exported(event: AuditEvent) -> str:
+def exported(event: AuditEvent) -> dict[str, Any]:
+    """An event with all that its hash covers, and its hash."""
     names = ("position", "writer", "seq", "at", "kind", "invocation_id")
-    return json_line({name: getattr(event, name) for name in names} | {"body": _body(event), "hash": event.hash})
+    return {name: getattr(event, name) for name in names} | {"body": _body(event), "hash": event.hash}
 
 
 def _row(reader: AuditReader, entry: AuditEntry, now: datetime) -> _Row:
@@ -336,26 +336,4 @@ def _print_rows(rows: Sequence[_Row], *, as_json: bool) -> None:
         for row in rows:
             click.echo(row.json())
     else:
-        print_table([row.cells() for row in rows])
-
-
-def print_table(table: Sequence[tuple[str, ...]]) -> None:
-    """Print rows in columns."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        click.echo(_line(cells, widths))
-
-
-def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def shown_text(value: object) -> str:
-    """Recorded text in a cell of a line of ours, which it can't end."""
-    return "-" if value is None else inline(str(value)).replace("\t", "\\t")
-
-
-def json_line(value: object) -> str:
-    """JSON for a line of the output."""
-    # JSON in ASCII escapes every control character but this one.
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+        print_table(_COLUMNS, [row.cells() for row in rows])

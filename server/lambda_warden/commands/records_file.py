@@ -35,6 +35,8 @@ def are_missing(records: Path | str) -> bool:
 @contextmanager
 def reading(records: Path | str) -> Iterator[AuditReader]:
     """The records, open for reading. Raises `RecordError` or `SettingsError` if they can't be."""
+    if are_missing(records):
+        raise RecordError(f"nothing is recorded yet: {records} is written once `lambda-warden serve` runs")
     with closing(open_store(records).audit_reader()) as reader:
         yield reader
 

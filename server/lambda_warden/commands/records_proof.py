@@ -11,14 +11,26 @@ from typing import Final
 
 import click
 
+from lambda_warden.commands.console import (
+    Column,
+    as_json_option,
+    json_line,
+    json_lines_option,
+    print_json,
+    print_line,
+    print_table,
+    shown_text,
+    working,
+)
 from lambda_warden.commands.options import UserPath, setting_option
-from lambda_warden.commands.records import json_line, print_table, records_option, shown_text
+from lambda_warden.commands.records import records_option
 from lambda_warden.commands.records_file import problems, reading
 from lambda_warden.errors import SettingsError
 from lambda_warden.proof.anchors import hold_to_anchors, read_anchors
 from lambda_warden.proof.beside import hold_to_chains
 from lambda_warden.proof.cloudtrail import read_trail
 from lambda_warden.proof.reconcile import PROBLEMS, FoundCall, Reconciliation, reconcile, recorded_calls
+from lambda_warden.report.words import plural
 from lambda_warden.sinks.checkpoint import read_public_key, read_signer, write_new_key
 from lambda_warden.sinks.delivery import ship
 from lambda_warden.sinks.opening import open_sink
@@ -33,6 +45,17 @@ _MEANINGS: Final = {
     "other_caller": "of another identity",
     "too_recent": "CloudTrail's files don't reach so far",
 }
+
+
+_COLUMNS: Final = (
+    Column("TIME", whole=True),
+    Column("FOUND", styles=dict.fromkeys(PROBLEMS, "red")),
+    Column("FUNCTION"),
+    Column("ID", whole=True),
+    Column("REQUEST ID", whole=True, extra=True),
+    Column("WHO", extra=True),
+    Column("MEANS"),
+)
 
 
 def _digest(value: str) -> str:
@@ -58,9 +81,12 @@ def _digest(value: str) -> str:
     help="Where checkpoints and records were delivered: a file, a folder of them, or a sink's URL.",
 )
 @click.option("--public-key", type=UserPath(path_type=Path), help="The key of the checkpoints, as `keygen` printed it.")
+@as_json_option
 @records_option
 @click.pass_obj
-def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str], public_key: Path | None) -> None:
+def verify_records(
+    path: Path | str, heads: Sequence[str], sources: Sequence[str], public_key: Path | None, as_json: bool
+) -> None:
     """Check that the records are as they were written.
 
     No record may be altered, removed, reordered or inserted, and no limit, key or approval reset. Without
@@ -70,8 +96,9 @@ def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str
     """
     if bool(sources) != (public_key is not None):
         raise click.UsageError("--checkpoints and --public-key go together")
-    with problems(), reading(path) as reader:
+    with problems(), reading(path) as reader, working("Reading the records") as tell:
         verification = reader.verify(heads)
+        tell(f"Holding {plural(verification.count, 'record')} against what stands beside them")
         found = list(verification.problems) or _reset(reader)
         ranges: tuple[object, ...] = ()
         if public_key is not None:
@@ -80,13 +107,24 @@ def verify_records(path: Path | str, heads: Sequence[str], sources: Sequence[str
             ranges, found = check.ranges, [*found, *unsigned, *check.problems]
             if not any(each.checkpoints for each in anchors.values()):
                 found.append("no checkpoint of this key is there: nothing is anchored")
+    if as_json:
+        print_json(
+            {
+                "ok": not found,
+                "records": verification.count,
+                "heads": list(verification.heads),
+                "anchored": [str(line) for line in ranges],
+                "problems": [str(problem) for problem in found],
+            }
+        )
+        raise SystemExit(1 if found else 0)
     for line in ranges:
-        click.echo(shown_text(line))
+        print_line(str(line))
     if found:
         raise click.ClickException(
             "\n".join((f"{path}: the records are not as they were written", *map(shown_text, found)))
         )
-    click.echo(f"{verification.count} records, no problem found; head {', head '.join(verification.heads)}")
+    print_line(f"{plural(verification.count, 'record')}, no problem found; head {', head '.join(verification.heads)}")
 
 
 @click.command("ship")
@@ -102,7 +140,7 @@ def ship_records(path: Path | str, url: str, checkpoint_key_file: Path | None) -
     with problems(), reading(path) as reader:
         signer = read_signer(checkpoint_key_file) if checkpoint_key_file else None
         count = ship(open_sink(url).sink, reader, signer)
-    click.echo(f"{count} records brought to {url}")
+    click.echo(f"{plural(count, 'record')} brought to {url}")
 
 
 @click.command()
@@ -130,7 +168,7 @@ def keygen(file: Path) -> None:
 @click.option("--role", "roles", metavar="ARN", multiple=True, help="A role or user that calls only as lambda-warden.")
 @click.option("--all", "every", is_flag=True, help="Every invocation has to be on record, whoever called.")
 @click.option("--lag", type=click.FloatRange(min=0), default=15, show_default=True, help="Minutes CloudTrail may take.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead.")
+@json_lines_option
 @records_option
 @click.pass_obj
 def reconcile_records(
@@ -141,30 +179,31 @@ def reconcile_records(
     Finds what was called past lambda-warden by an identity that it calls with, calls whose records were removed, and
     whether calls ran of which nobody knew. Exit code 1: a call is in one of both and should be in the other.
     """
-    with problems(), reading(path) as reader:
+    with problems(), reading(path) as reader, working("Reading CloudTrail and the records"):
         trail = read_trail(place)
         result = reconcile(recorded_calls(reader.events()), trail, timedelta(minutes=lag), roles, every=every)
     if as_json:
         for each in result.found:
             click.echo(json_line(asdict(each) | {"at": each.at.isoformat()}))
     else:
-        print_table([_cells(each) for each in result.found if each.finding != "other_caller"])
+        print_table(_COLUMNS, [_cells(each) for each in result.found if each.finding != "other_caller"])
     click.echo(_summary(result, len(trail.events), trail.unreadable), err=True)
     if not result.is_whole:
         raise SystemExit(1)
 
 
-def _cells(found: FoundCall) -> tuple[str, ...]:
+def _cells(found: FoundCall) -> tuple[str | None, ...]:
     at = found.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     cells = (at, found.finding, found.function.split(":", 6)[-1], found.invocation_id, found.request_id, found.who)
-    return (*map(shown_text, cells), _MEANINGS[found.finding])
+    return (*cells, _MEANINGS[found.finding])
 
 
 def _summary(result: Reconciliation, events: int, unreadable: int) -> str:
     counts = {name: sum(each.finding == name for each in result.found) for name in _MEANINGS}
     parts = [f"{count} {name}{' (!)' if name in PROBLEMS else ''}" for name, count in counts.items() if count]
-    odd = [f"{unreadable} events of CloudTrail could not be read"] if unreadable else []
-    return "; ".join((f"{result.matched} calls match, of {events} invocations of CloudTrail", *parts, *odd))
+    odd = [f"{plural(unreadable, 'event')} of CloudTrail could not be read"] if unreadable else []
+    matched = f"{plural(result.matched, 'call')} {'matches' if result.matched == 1 else 'match'}"
+    return "; ".join((f"{matched}, of {plural(events, 'invocation')} of CloudTrail", *parts, *odd))
 
 
 def _reset(reader: AuditReader) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import hashlib
 import json
@@ -9,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
+from lambda_warden.commands.console import as_json_option, print_json
 from lambda_warden.commands.options import setting_option
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.report.visible import inline, visible
@@ -19,6 +22,8 @@ from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
 from lambda_warden.settings import state_file
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import KeptResult, PartName, ResultError
+
+_DAMAGED: Final = "the kept result is damaged: what was written is not what was kept"
 
 
 @click.command()
@@ -34,6 +39,7 @@ from lambda_warden.store.results import KeptResult, PartName, ResultError
 )
 @setting_option("principal", show_envvar=True, help="Who made the call.")
 @setting_option("results_key_file", show_envvar=True, help="Holds the key, where results are encrypted.")
+@as_json_option
 @click.option("--force", is_flag=True, help="Write the bytes as they are to a terminal, too.")
 def result(
     invocation_id: str,
@@ -42,6 +48,7 @@ def result(
     results: Path | str,
     principal: str,
     results_key_file: Path | None,
+    as_json: bool,
     force: bool,
 ) -> None:
     """Write what a call returned, or logged, to standard output.
@@ -57,10 +64,27 @@ def result(
         if query is not None:
             # JSON in ASCII escapes every control character but this one.
             click.echo(json.dumps(query_value(entry, query), indent=2).replace("\x7f", "\\u007f"))
+        elif as_json:
+            print_json(_document(entry, part))
         else:
             _write(entry, part, force)
         if redacted := entry.about.parts[part].redacted:
             click.echo(f"Redacted: {redacted:,} {'place' if redacted == 1 else 'places'}.", err=True)
+
+
+def _document(entry: KeptResult, name: PartName) -> dict[str, Any]:
+    """What is known of a part, and all of it: as JSON, text or Base64, as `format` says."""
+    part, data = entry.about.parts[name], b"".join(entry.chunks(name))
+    if hashlib.sha256(data).hexdigest() != part.sha256:
+        raise ResultError(_DAMAGED)
+    content = base64.b64encode(data).decode() if part.format == "base64" else data.decode(errors="replace")
+    return {
+        "invocation_id": entry.id,
+        "function": entry.about.function,
+        "part": name,
+        **part.model_dump(),
+        "content": json.loads(content) if part.format == "json" else content,
+    }
 
 
 def _write(entry: KeptResult, name: PartName, force: bool) -> None:
@@ -78,7 +102,7 @@ def _write(entry: KeptResult, name: PartName, force: bool) -> None:
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
     if digest.hexdigest() != part.sha256:
-        raise ResultError("the kept result is damaged: what was written is not what was kept")
+        raise ResultError(_DAMAGED)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from lambda_warden.commands.console import as_json_option, print_json
 from lambda_warden.commands.records_file import problems
 from lambda_warden.errors import SettingsError
 from lambda_warden.store.aws_iam import Use, bucket_policy, table_policy
@@ -46,7 +47,8 @@ def create(url: str) -> None:
 
 @store.command()
 @_url
-def check(url: str) -> None:
+@as_json_option
+def check(url: str, as_json: bool) -> None:
     """Say whether a store can be used, and what is missing.
 
     A table should have all that `create` gives it. Exit code 1: it can't be used, or something is missing.
@@ -54,11 +56,17 @@ def check(url: str) -> None:
     with problems():
         scheme, place = _read(url)
         missing = _missing(scheme, place)
-    for what in missing:
-        click.echo(f"missing: {what}", err=True)
+    if as_json:
+        print_json({"ok": not missing, "missing": missing})
+    else:
+        for what in missing:
+            click.echo(f"missing: {what}", err=True)
+        if missing and scheme == "dynamodb":
+            click.echo(f"Next: lambda-warden store create '{url}'", err=True)
+        if not missing:
+            click.echo("ok")
     if missing:
         raise SystemExit(1)
-    click.echo("ok")
 
 
 @store.command("iam-policy")

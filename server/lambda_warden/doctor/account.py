@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from lambda_warden.doctor.finding import Finding, State, step_of, told
+from lambda_warden.errors import SettingsError
 from lambda_warden.guard.alias import check_alias, is_alias
-from lambda_warden.guard.rules import Rule
+from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.listing.catalog import Place, checked, expand
 from lambda_warden.model.function_info import FunctionList
 from lambda_warden.model.function_ref import FunctionRef
@@ -21,8 +22,10 @@ from lambda_warden.model.log_event import Span
 from lambda_warden.model.manifest import ANY_TENANT
 from lambda_warden.model.outcome import Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
-from lambda_warden.policy import Policy
+from lambda_warden.policy import Policy, make_policy
 from lambda_warden.report.visible import inline
+from lambda_warden.report.words import plural
+from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:
     from lambda_warden.aws.identity import AwsIdentity
@@ -34,7 +37,6 @@ _EXPIRES_SOON: Final = 900
 _AT_ONCE: Final = 8
 _PROBE_SECONDS: Final = 30
 _NOT_THERE: Final = "ResourceNotFoundException"
-_POLICY: Final = "attach what `lambda-warden iam-policy` prints for this account to this identity"
 _UNREACHABLE: Final = (
     "look at the network from here to AWS: DNS, proxy (HTTPS_PROXY), the target's endpoint_url, and whether the region "
     "is one that the account has switched on"
@@ -54,6 +56,20 @@ class _Called:
     def subject(self) -> str:
         return self.ref.qualified_arn.partition(":function:")[2]
 
+    def found(self, state: State, check: str, detail: str, step: str | None = None) -> Finding:
+        return Finding(state, check, self.subject, detail, step, self.rule.source)
+
+
+def look_at_aws(rules: Rules, settings: Settings) -> Iterator[Finding]:
+    """`look_at_accounts`, by the rules and settings of a server. A setting that does not fit is a finding, too."""
+    try:
+        policy = make_policy(settings, rules)
+        yield from look_at_accounts(policy, signed=settings.sign_requests)
+        policy.close()
+    except SettingsError as error:
+        step = "correct the option, the target's profile, or the AWS config file that it names"
+        yield Finding("problem", "settings", "AWS", inline(str(error)), step)
+
 
 def look_at_accounts(policy: Policy, *, signed: bool) -> Iterator[Finding]:
     """What is found of each account and region that a rule stands in. Blocks until AWS has answered, or is given up.
@@ -68,7 +84,10 @@ def look_at_accounts(policy: Policy, *, signed: bool) -> Iterator[Finding]:
         detail = f"mean {default}" if default else "are refused: there are several regions, and no --region"
         yield Finding("ok", "region", "names without a region", detail)
     for place in places:
-        yield from _look_at(policy, place, signed=signed)
+        needs = next(rule.source for rule in policy.rules.all if (rule.arn.account, rule.arn.region) == place)
+        for finding in _look_at(policy, place, signed=signed):
+            is_well = finding.state == "ok" or finding.source is not None
+            yield finding if is_well else replace(finding, source=needs)
 
 
 def _look_at(policy: Policy, place: Place, *, signed: bool) -> Iterator[Finding]:
@@ -82,7 +101,7 @@ def _look_at(policy: Policy, place: Place, *, signed: bool) -> Iterator[Finding]
     else:
         yield Finding("ok", "credentials", subject, "requests are not signed: they are nobody's")
     listing = checked(place, policy.aws.list_functions(*place))
-    reached = _reached(listing, subject)
+    reached = _reached(listing, place)
     yield reached
     if reached.state == "problem":
         return
@@ -135,9 +154,10 @@ def _is_refused(refusal: Refused) -> bool:
     return refusal.advice is not None or refusal.status_code is not None
 
 
-def _reached(listing: FunctionList, subject: str) -> Finding:
+def _reached(listing: FunctionList, place: Place) -> Finding:
+    subject = " ".join(place)
     if listing.problem is None:
-        return Finding("ok", "region", subject, f"AWS answers, and has {len(listing.functions):,} functions")
+        return Finding("ok", "region", subject, f"AWS answers, and has {plural(len(listing.functions), 'function')}")
     reason = listing.problem.rpartition(": ")[2]
     refusal = Refused(reason, "")
     if reason.endswith(("Error", "Timeout", "Exception")) and not reason.startswith("AccessDenied"):
@@ -145,7 +165,9 @@ def _reached(listing: FunctionList, subject: str) -> Finding:
     if listing.problem.startswith("the target for"):
         step = "name a profile, or a role_arn, of that account in the target"
         return Finding("problem", "region", subject, inline(listing.problem), step)
-    return Finding("warning", "region", subject, f"{inline(listing.problem)}: patterns can't be expanded", _POLICY)
+    return Finding(
+        "warning", "region", subject, f"{inline(listing.problem)}: patterns can't be expanded", _policy(place[0])
+    )
 
 
 def _called(rule: Rule, listing: FunctionList, policy: Policy) -> Iterator[_Called]:
@@ -160,13 +182,13 @@ def _called(rule: Rule, listing: FunctionList, policy: Policy) -> Iterator[_Call
 
 def _nothing(rule: Rule, listing: FunctionList) -> Finding:
     if not rule.arn.is_pattern:
-        step = f"take it out of the manifest, or out of `deny` ({rule.source})"
-        return Finding("warning", "functions", rule.arn.name, "all that its rule allows is denied by `deny`", step)
-    if listing.problem is not None:
+        detail, step = "all that its rule allows is denied by `deny`", "take it out of the manifest, or out of `deny`"
+    elif listing.problem is not None:
         step = "allow lambda:ListFunctions (`lambda-warden iam-policy`), so that it can be expanded"
-        return Finding("warning", "functions", rule.arn.name, "which functions fit can't be told", step)
-    step = f"correct the pattern, or take it out of the manifest ({rule.source})"
-    return Finding("warning", "functions", rule.arn.name, "no function fits this pattern", step)
+        detail = "which functions fit can't be told"
+    else:
+        detail, step = "no function fits this pattern", "correct the pattern, or take it out of the manifest"
+    return Finding("warning", "functions", rule.arn.name, detail, step, rule.source)
 
 
 def _look_at_function(policy: Policy, listing: FunctionList, called: _Called) -> list[Finding]:
@@ -174,11 +196,11 @@ def _look_at_function(policy: Policy, listing: FunctionList, called: _Called) ->
     if isinstance(configuration, Refused):
         if configuration.code == _NOT_THERE:
             return [_missing(called, listing)]
-        step = step_of(configuration, _POLICY)
-        found = [Finding("warning", "configuration", called.subject, told(configuration), step)]
+        step = step_of(configuration, _policy(called.ref.account))
+        found = [called.found("warning", "configuration", told(configuration), step)]
         group = None
     else:
-        found = [Finding("ok", "configuration", called.subject, "can be read")]
+        found = [called.found("ok", "configuration", "can be read")]
         group = configuration.log_group
     found.append(_invoke(policy, called, listing))
     return [*found, *_alias(policy, called), *_logs(policy, called, group)]
@@ -187,15 +209,16 @@ def _look_at_function(policy: Policy, listing: FunctionList, called: _Called) ->
 def _missing(called: _Called, listing: FunctionList) -> Finding:
     ref = called.ref
     if listing.problem is None and ref.function_arn not in listing.functions:
-        step = f"deploy it, or correct the manifest ({called.rule.source})"
-        return Finding("problem", "functions", called.subject, f"there is no function {ref.name}", step)
-    step = f"publish it, or correct the manifest ({called.rule.source})"
+        return called.found(
+            "problem", "functions", f"there is no function {ref.name}", "deploy it, or correct the manifest"
+        )
+    step = "publish it, or correct the manifest"
     if is_alias(ref.qualifier):
         step = (
             f"aws lambda create-alias --function-name {ref.function_arn} --name {ref.qualifier} --function-version "
-            f"VERSION, or correct the manifest ({called.rule.source})"
+            "VERSION, or correct the manifest"
         )
-    return Finding("problem", "functions", called.subject, f"it has no {ref.qualifier}", step)
+    return called.found("problem", "functions", f"it has no {ref.qualifier}", step)
 
 
 def _invoke(policy: Policy, called: _Called, listing: FunctionList) -> Finding:
@@ -207,20 +230,19 @@ def _invoke(policy: Policy, called: _Called, listing: FunctionList) -> Finding:
     handle.allow(_PROBE_SECONDS)
     # Without payload: should an endpoint not know DryRun, it has nothing to act on.
     answer = policy.aws.invoke(called.ref, EncodedRequest("DryRun", None, None, False, tenant, None, None), handle)
-    check, subject = "invoke", called.subject
     match answer:
         case Returned():
-            return Finding("ok", check, subject, "may be invoked")
+            return called.found("ok", "invoke", "may be invoked")
         case Refused(code=code) if code == _NOT_THERE:
             return _missing(called, listing)
         case Refused(code="InvalidParameterValueException") if tenants is not None and tenant is None:
-            detail = "can't be told without a tenant's id"
-            return Finding("warning", check, subject, detail, "`lambda-warden explain`, or dry_run, with a tenant_id")
+            step = "`lambda-warden explain`, or dry_run, with a tenant_id"
+            return called.found("warning", "invoke", "can't be told without a tenant's id", step)
         case Refused():
-            return Finding("problem", check, subject, told(answer), step_of(answer, _POLICY))
+            return called.found("problem", "invoke", told(answer), step_of(answer, _policy(called.ref.account)))
         case Unknown(code, message):
             step = "look at the target's endpoint_url, and try again"
-            return Finding("warning", check, subject, f"{code}: {inline(message)}", step)
+            return called.found("warning", "invoke", f"{code}: {inline(message)}", step)
 
 
 def _alias(policy: Policy, called: _Called) -> Iterator[Finding]:
@@ -231,34 +253,40 @@ def _alias(policy: Policy, called: _Called) -> Iterator[Finding]:
         return
     versions = policy.aws.read_alias(called.ref)
     if isinstance(versions, str):
-        step = _POLICY if "AccessDenied" in versions else "try again; calls are denied while it can't be read"
-        yield Finding("problem", "alias", called.subject, f"GetAlias: {versions}", step)
+        refused = "AccessDenied" in versions
+        step = _policy(called.ref.account) if refused else "try again; calls are denied while it can't be read"
+        yield called.found("problem", "alias", f"GetAlias: {versions}", step)
     elif spec.expect_version is not None and not (decided := check_alias(spec, versions)).passed:
-        step = f"have it lead there, or correct expect_version in the manifest ({called.rule.source})"
-        yield Finding("problem", "alias", called.subject, decided.reason, step)
+        step = "have it lead there, or correct expect_version in the manifest"
+        yield called.found("problem", "alias", decided.reason, step)
     else:
-        yield Finding("ok", "alias", called.subject, "can be read, and leads where it may")
+        yield called.found("ok", "alias", "can be read, and leads where it may")
 
 
 def _logs(policy: Policy, called: _Called, group: str | None) -> Iterator[Finding]:
     logs = called.rule.spec.logs
     if logs is None or not called.first:
         return
-    wanted, check = logs.group_of(called.ref.name), "logs"
+    name, source, check = called.ref.name, called.rule.source, "logs"
+    wanted = logs.group_of(name)
     if group is not None and group != wanted:
-        step = f"write `logs: {{log_group: {group}}}` in its rule ({called.rule.source})"
-        yield Finding("problem", check, called.ref.name, f"it logs to {group}, not to {wanted}", step)
+        step = f"write `logs: {{log_group: {group}}}` in its rule"
+        yield Finding("problem", check, name, f"it logs to {group}, not to {wanted}", step, source)
         return
     now = int(datetime.now(UTC).timestamp() * 1000)
     # For an id that no invocation has: whether it may be asked is the question.
     answer = policy.aws.find_request(called.ref, wanted, str(uuid4()), Span(now - 1000, now), 0.0)
     if not isinstance(answer, Refused):
-        yield Finding("ok", check, called.ref.name, "can be read")
+        yield Finding("ok", check, name, "can be read")
     elif answer.code == _NOT_THERE:
         step = "nothing, if it never ran; else see where it logs to (`logs.log_group`)"
-        yield Finding("warning", check, called.ref.name, f"there is no log group {wanted} yet", step)
+        yield Finding("warning", check, name, f"there is no log group {wanted} yet", step, source)
     else:
-        yield Finding("problem", check, called.ref.name, told(answer), step_of(answer, _POLICY))
+        yield Finding("problem", check, name, told(answer), step_of(answer, _policy(called.ref.account)), source)
+
+
+def _policy(account: str) -> str:
+    return f"`lambda-warden iam-policy --manifest FILE --account {account}` prints what this identity needs"
 
 
 def _summed(findings: Iterable[Finding], subject: str) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ class Finding:
         subject: of what: a file, an account and region, a function.
         detail: what was found.
         next_step: the one next thing to do; None where all is well.
+        source: FILE:LINE of the rule that it is about, or of the first one that needs it; None where none does.
     """
 
     state: State
@@ -31,6 +32,7 @@ class Finding:
     subject: str
     detail: str
     next_step: str | None = None
+    source: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """As JSON has it."""

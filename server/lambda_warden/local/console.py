@@ -1,4 +1,4 @@
-"""What people see in a terminal: a manifest as a table, and the demo's steps."""
+"""What people see of the demo in a terminal."""
 
 from __future__ import annotations
 
@@ -6,52 +6,14 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 from mcp.client.session import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
-from lambda_warden.manifests.load import LoadedManifest
-from lambda_warden.report.text import OUTSIDE, limit_texts
-
-_EFFECT_COLORS = {"read": "green", "write": "yellow", "destructive": "red"}
-_APPROVES = {
-    None: "a person approves",
-    "client": "a person at the client approves",
-    "operator": "a person out of band approves",
-}
-
-
-def print_manifest(loaded: LoadedManifest) -> None:
-    """Show what a manifest allows: each rule's function, and below it what may be sent to it."""
-    for rule in loaded.rules.all:
-        spec = rule.spec
-        about = [
-            ", ".join(spec.qualifiers),
-            ", ".join(spec.invocation_types),
-            click.style(spec.effect, fg=_EFFECT_COLORS[spec.effect]),
-            _APPROVES[spec.asked.way] if spec.asks else "no approval",
-            ", ".join(limit_texts(spec.limits)) or "no limits",
-            f"payload ≤ {spec.payload.max_bytes:,} bytes, {'schema' if rule.schema else 'no schema'}",
-            f"logs: {spec.logs.read}" if spec.logs else "no logs",
-        ]
-        tenants = [spec.tenants] if isinstance(spec.tenants, str) else spec.tenants
-        named = {"principals": spec.principals, "scopes": spec.scopes, "clients": spec.clients, "tenants": tenants}
-        about += [f"{name} {', '.join(values)}" for name, values in named.items() if values]
-        if stop := spec.stop_after_failures:
-            about.append(f"stops after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s")
-        _print_rule(spec.arn, about, rule.source)
-    for deny in loaded.rules.denies:
-        about = [", ".join(deny.spec.qualifiers or ["every qualifier"]), click.style("denied", fg="red")]
-        _print_rule(deny.spec.arn, about, deny.source)
-    _print(f"{loaded.files[0]} is valid: {len(loaded.rules.all)} rules. Everything else is denied.")
-
-
-def _print_rule(arn: str, about: Sequence[str], source: str) -> None:
-    _print(click.style(arn, bold=True))
-    _print("  " + click.style(" · ", dim=True).join([*about, f"line {source.rsplit(':', 1)[-1]}"]))
+from lambda_warden.report.text import OUTSIDE
 
 
 def _print(text: str) -> None:

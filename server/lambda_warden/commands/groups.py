@@ -1,0 +1,47 @@
+"""Groups of commands that are loaded when they are run or listed, so that a server's start waits for none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+from click.exceptions import NoSuchCommand
+
+
+class LateGroup(click.Group):
+    """A group, some of whose commands are loaded late.
+
+    Args:
+        late: their names, each with MODULE:ATTRIBUTE of this folder.
+    """
+
+    def __init__(self, *args: Any, late: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._late = late or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return sorted({*super().list_commands(ctx), *self._late})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them."""
+        if cmd_name not in self._late:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self._late[cmd_name].split(":")
+        command: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant.
+
+        Raises:
+            NoSuchCommand: with the nearest names, those of late commands among them.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=self.list_commands(ctx), ctx=ctx) from None
