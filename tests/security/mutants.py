@@ -671,8 +671,8 @@ MUTANTS = [
             ("keys that were taken back are good for ever", "_fetched_at >= FRESH_SECONDS", "_fetched_at < 0", "_keys"),
             (
                 "keys are good for ever while the issuer is down",
-                "_fetched_at < STALE_SECONDS else",
-                "_fetched_at >= 0 else",
+                "return self._clock() - self._fetched_at < STALE_SECONDS",
+                "return self._clock() - self._fetched_at >= 0",
                 "_keys",
             ),
             (
