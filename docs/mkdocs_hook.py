@@ -9,8 +9,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT: Final = Path(__file__).parents[1]
-SHOWN: Final = ("*.md", "docs/*.md", "manifests/**/*")
-"""Pages, README.md the first, and the files that they link to."""
+SHOWN: Final = ("*.md", "docs/*.md", "docs/*.svg", "manifests/**/*")
+"""Pages, README.md the first, and the files that they link to or show."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

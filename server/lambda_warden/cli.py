@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -122,13 +123,14 @@ def serve(manifests: tuple[Path, ...], demo: bool, **options: Any) -> None:
 
 
 @main.command()
-def demo() -> None:
+@click.option("--step", "wait", is_flag=True, help="Wait for Enter between the steps.")
+def demo(wait: bool) -> None:
     """Show the guard at work, on a Lambda endpoint of this machine.
 
-    An MCP client makes calls, and what it reads of each is printed.
+    An MCP client makes calls in five steps, and what it reads of each is printed.
     """
     with _problems_of_the_endpoint():
-        anyio.run(run_demo)
+        anyio.run(partial(run_demo, wait=wait))
 
 
 @main.command()

@@ -14,41 +14,72 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
+from lambda_warden.local.console import PROMPT
 from support import loopback_only
 from support.processes import listeners
+from support.recording import constant, steps, svg_of, text_of
+from support.terminal import in_terminal
 from support.warden import structured
 
 pytestmark = pytest.mark.anyio
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+RECORDING = ROOT / "docs" / "demo.svg"
 COMMAND = [sys.executable, "-m", "lambda_warden"]
-
-README_TRANSCRIPT = README.read_text().split("```text")[1].split("```")[0]
 
 
 def test_the_demo_walks_through_and_leaves_nothing(tmp_path: Path) -> None:
-    done = subprocess.run([*COMMAND, "demo"], env=_environment(tmp_path), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    done = subprocess.run(
+        [*COMMAND, "demo", "--step"],
+        env=_environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "\x1b" not in done.stdout
+    assert PROMPT not in done.stdout
+    at = -1
     for expected in (
-        "5 of 5 functions",
-        "A person is asked:",
-        "Run the Lambda function order-refund:live?",
-        "would be invoked",
+        "1. Denied, and why",
+        "✗ qualifier: a call without qualifier runs $LATEST",
+        "✗ payload_schema: payload does not fit its schema: $.amount: 9000",
+        "2. Approved by a person",
+        "approval_pending:",
+        "Run the Lambda function order-refund:1?",
+        '{"orderId":"A-1001","amount":12.5}',
         "succeeded: ",
-        "accepted: ",
-        "function_error: ",
-        "denied: ",
-        "part of 101,019 bytes",
-        "/rows: 14 of 1,344 items shown",
-        "approval_pending: ",
-        "$ lambda-warden approvals approve ",
+        "3. Never twice",
+        "Next: Nothing was started now",
         "running: ",
         '{"exported":1280,"seconds":2}',
+        "Next: Nothing was started now",
+        "4. A large answer, and a query",
+        "part of 101,019 bytes",
+        "/rows: 14 of 1,344 items shown",
+        '"days":1344',
+        "5. On record, and verified",
+        "no problem found; head",
+        "the records are not as they were written",
     ):
-        assert expected in done.stdout
+        at = done.stdout.index(expected, at + 1)
+    (refund,) = set(re.findall(r"R-[0-9a-f]{8}", done.stdout))
+    assert done.stdout.count(refund) == 2
     assert _left_in(tmp_path) == []
-    assert _masked(README_TRANSCRIPT) <= _masked(done.stdout)
+
+
+def test_step_waits_for_enter_and_the_readme_has_a_recording_of_it(tmp_path: Path) -> None:
+    """After a change of what is shown: `UPDATE_SNAPSHOTS=1 pytest tests/e2e/test_demo.py`."""
+    done = in_terminal(tmp_path, ["demo", "--step"], *[""] * 4, asks=PROMPT.encode(), COLUMNS="80")
+    assert (done.code, done.shown.count(PROMPT)) == (0, 4)
+    frames = [[line for line in step if PROMPT not in line] for step in steps(done.shown)]
+    assert len(frames) == 5
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        RECORDING.write_text(svg_of(frames))
+    assert f"]({RECORDING.relative_to(ROOT)})" in (ROOT / "README.md").read_text()
+    assert constant(text_of(RECORDING.read_text())) == constant("\n".join(sum(frames, [])))
 
 
 async def test_serve_demo_opens_nothing_beyond_this_machine_and_ends_with_its_client(tmp_path: Path) -> None:
@@ -121,13 +152,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """Everything temporary goes into a folder of the test, so that what is left behind can be seen."""
     temporary = folder / "tmp"
     temporary.mkdir()
-    return os.environ | loopback_only.environment(str(folder)) | {"TMPDIR": str(temporary), "COLUMNS": "100"}
-
-
-def _masked(transcript: str) -> set[str]:
-    """A transcript's lines, without what differs from run to run."""
-    masked = re.sub(r"\d+ ms|[0-9a-f-]{36}|[0-9a-f]{32}|R-[0-9a-f]{8}", "…", transcript)
-    return {line.rstrip() for line in masked.splitlines()}
+    return os.environ | loopback_only.environment(str(folder)) | {"TMPDIR": str(temporary), "COLUMNS": "80"}
 
 
 def _left_in(folder: Path) -> list[str]:

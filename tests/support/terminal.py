@@ -29,7 +29,9 @@ class Ended:
     shown: str
 
 
-def in_terminal(home: Path, arguments: Sequence[str], *typed: str, asks: bytes | None = None) -> Ended:
+def in_terminal(
+    home: Path, arguments: Sequence[str], *typed: str, asks: bytes | None = None, **variables: str
+) -> Ended:
     """Run it on a terminal; each text is typed once the command asks, at its prompts or with what `asks` is."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -38,7 +40,7 @@ def in_terminal(home: Path, arguments: Sequence[str], *typed: str, asks: bytes |
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        env=_environment(home),
+        env=_environment(home) | variables,
     )
     os.close(theirs)
     shown, left = b"", list(typed)

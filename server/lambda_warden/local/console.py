@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 import click
-from mcp.client.session import ClientRequestContext
-from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp.types import CallToolResult, TextContent
 
 from lambda_warden.report.text import OUTSIDE
 
@@ -21,38 +21,76 @@ def _print(text: str) -> None:
     click.echo(text, file=sys.stdout)
 
 
-class Stage:
-    """Prints the demo step by step."""
+PROMPT = "Enter for the next step …"
 
-    def __init__(self) -> None:
+
+def _wait_for_enter() -> None:
+    """Wait for a person at a terminal; without one, for nobody."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    _print(f"\n{PROMPT}")
+    # The event loop answers Ctrl-C by cancelling its task, which does not end a read: end it first.
+    before, interrupted = signal.signal(signal.SIGINT, signal.default_int_handler), False
+    try:
+        sys.stdin.readline()
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        signal.raise_signal(signal.SIGINT)
+
+
+class Stage:
+    """Prints the demo step by step.
+
+    Args:
+        wait: whether to wait for a key between the steps. Without a terminal, nothing is waited for.
+    """
+
+    def __init__(self, *, wait: bool = False) -> None:
         self._width = shutil.get_terminal_size().columns
         self._steps = 0
+        self._wait = wait
 
-    def say(self, text: str, *, dim: bool = False) -> None:
-        """A line of ours."""
-        _print(click.style(text, dim=dim))
+    def say(self, text: str) -> None:
+        """A remark between the steps."""
+        for piece in self._wrapped(text, ""):
+            _print(click.style(piece, dim=True))
 
-    def step(self, title: str, tool: str, arguments: Mapping[str, Any]) -> None:
-        """Announce a call."""
+    def step(self, title: str, about: str) -> None:
+        """Begin a step: what it is, and what to look at."""
+        if self._wait and self._steps:
+            _wait_for_enter()
         self._steps += 1
         title = f"{self._steps}. {title} "
         _print("\n" + click.style(title, bold=True) + click.style("─" * (self._width - len(title)), fg="cyan"))
+        self._line(about)
+
+    def remark(self, text: str) -> None:
+        """A remark within a step."""
+        _print("")
+        self._line(text)
+
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Announce a call of a tool."""
+        _print("")
         first, *rest = self._wrapped(f"{tool} {json.dumps(dict(arguments))}", "  ")
         _print("  " + click.style(tool, fg="cyan", bold=True) + click.style(first.removeprefix(tool), dim=True))
         for piece in rest:
             _print("  " + click.style(piece, dim=True))
 
-    async def person(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002
-        """Stands in for a person at the client: shows the question, and says yes."""
-        self._line("A person is asked:", fg="yellow")
-        for line in params.message.split("\n"):
-            self._line(line, "  ", fg="yellow")
-        self._line("and says yes.", fg="yellow")
-        return ElicitResult(action="accept", content={"approve": True})
+    def command(self, command: str, output: str, *, failed: bool = False) -> None:
+        """Show a command that a person runs, and what it printed."""
+        _print("")
+        self._line(f"$ {command}", fg="cyan", bold=True)
+        for line in output.splitlines():
+            self._line(line, fg="red" if failed else "green")
 
     def approved(self, approval_id: str, question: str) -> None:
         """Show what an operator does at a terminal of their own."""
-        self._line("The operator, who alone knows the approver's secret:", fg="yellow")
+        _print("")
+        self._line("The operator, who alone knows the approver's secret, at another terminal:", fg="yellow")
         self._line(f"$ lambda-warden approvals approve {approval_id}", "  ", fg="yellow")
         for line in question.split("\n"):
             self._line(line, "  ", fg="yellow")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import signal
+import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,6 @@ from types import FrameType
 from typing import Any
 
 from mcp import Client, StdioServerParameters
-from mcp.types import CallToolResult
 
 from lambda_warden.approvals.secret import set_secret, unlock
 from lambda_warden.local.console import Stage
@@ -25,6 +26,12 @@ from lambda_warden.model.manifest import Target
 from lambda_warden.settings import Settings
 from lambda_warden.store.approvals import PendingApproval
 from lambda_warden.store.opening import open_store
+
+_FORGERY = """
+    DROP TRIGGER events_no_update;
+    UPDATE events SET body = replace(body, '"operator"', '"director"') WHERE kind = 'approval';
+"""
+"""What a thief might try: the trigger goes, since it only keeps programs from mistakes, and a record is rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +66,25 @@ def demo_environment() -> Iterator[DemoEnvironment]:
             yield DemoEnvironment(folder, _write_manifest(folder, url), url)
 
 
-async def run_demo() -> None:
-    """Walk an MCP client through the guard, over stdio, and print what a model would read."""
-    stage = Stage()
-    stage.say("Starting a Lambda endpoint on this machine …", dim=True)
+async def run_demo(*, wait: bool = False) -> None:
+    """Walk an MCP client through the guard, over stdio, and print what a model would read.
+
+    Args:
+        wait: whether to wait for a key between the steps.
+    """
+    stage = Stage(wait=wait)
+    stage.say("Starting a Lambda endpoint on this machine …")
     with demo_environment() as environment:
-        stage.say(f"Endpoint {environment.endpoint_url}, with {', '.join(FUNCTIONS)}.", dim=True)
+        stage.say(f"Endpoint {environment.endpoint_url}, with {', '.join(FUNCTIONS)}.")
         arguments = ["-m", "lambda_warden", "serve", "--no-sign-request", "--manifest", str(environment.manifest)]
         operator = _Operator(environment.folder)
         server = StdioServerParameters(command=sys.executable, args=[*arguments, *operator.options])
-        async with Client(server, elicitation_callback=stage.person) as client:
-            stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.", dim=True)
+        async with Client(server) as client:
+            stage.say(f"Connected over stdio, MCP revision {client.protocol_version}.")
             await _walk(client, stage, operator)
-    stage.say("\nThe endpoint and the server are stopped. To point an MCP host at them: lambda-warden serve --demo")
+        _check_records(stage, operator.records)
+    stage.say("")
+    stage.say("The endpoint and the server are stopped. To point an MCP host at them: lambda-warden serve --demo")
 
 
 class _Operator:
@@ -79,13 +92,13 @@ class _Operator:
 
     def __init__(self, folder: Path) -> None:
         self._secret = secrets.token_urlsafe()
-        self._secret_file, self._records = folder / "approver.json", folder / "records.sqlite3"
-        self.options = ["--records", str(self._records), "--approvals-secret-file", str(self._secret_file)]
+        self._secret_file, self.records = folder / "approver.json", folder / "records.sqlite3"
+        self.options = ["--records", str(self.records), "--approvals-secret-file", str(self._secret_file)]
         set_secret(self._secret_file, self._secret)
 
     def approve(self, approval_id: str) -> PendingApproval:
         """Do what `lambda-warden approvals approve ID` does, and give what was approved."""
-        with closing(open_store(self._records).audit_log(about={"command": "approvals"})) as store:
+        with closing(open_store(self.records).audit_log(about={"command": "approvals"})) as store:
             pending = store.find_approval(approval_id)
             if pending is None:
                 raise EndpointError(f"the demo's request for approval {approval_id} is gone")
@@ -95,46 +108,50 @@ class _Operator:
 
 
 async def _walk(client: Client, stage: Stage, operator: _Operator) -> None:
-    async def call(title: str, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
-        stage.step(title, tool, arguments)
-        result = await client.call_tool(tool, dict(arguments))
+    async def call(tool: str, **arguments: Any) -> Mapping[str, Any]:
+        stage.call(tool, arguments)
+        result = await client.call_tool(tool, arguments)
         stage.result(result)
-        return result
+        return result.structured_content or {}
 
-    refund = {"function": "order-refund", "qualifier": "live", "payload": {"orderId": "A-1001", "amount": 12.5}}
-    await call("What may be invoked?", "list_functions", {})
-    await call("Would this refund go through?", "dry_run", refund)
-    await call("Refund it, which a person has to approve", "invoke_function", refund)
-    await call(
-        "A pinned version instead of the alias",
-        "invoke_function",
-        {"function": "order-lookup:1", "payload": {"orderId": "A-1002"}},
-    )
-    await call(
-        "Queue a call, without waiting for an answer",
-        "invoke_function",
-        {"function": "inventory-sync:live", "invocation_type": "Event", "payload": {"skus": []}},
-    )
-    await call("A function that fails", "invoke_function", {"function": "inventory-sync:live", "payload": {}})
-    await call("Unpublished code, which is not allowed", "invoke_function", {"function": "order-refund", "payload": {}})
-    await call(
-        "A payload that its schema forbids",
-        "invoke_function",
-        {**refund, "payload": {"orderId": "A-1001", "amount": 9000}},
-    )
-    await call(
-        "A large answer, cut to what a model can read",
-        "invoke_function",
-        {"function": "sales-report:live", "payload": {"year": 2025}},
-    )
-    export = {"function": "nightly-export:1", "payload": {"seconds": 2}, "reason": "the month is over"}
-    asked = await call("A call that the operator approves, at another terminal", "invoke_function", export)
-    approval_id = str((asked.structured_content or {}).get("approval_id"))
+    order = {"orderId": "A-1001", "amount": 12.5}
+    stage.step("Denied, and why", "What the manifest does not allow is not sent: unpublished code, or a wrong payload.")
+    await call("invoke_function", function="order-refund", payload=order)
+    await call("invoke_function", function="order-refund:1", payload=order | {"amount": 9000})
+
+    stage.step("Approved by a person", "This refund has to be approved, and the host can't ask: so it waits.")
+    refund = {"function": "order-refund:1", "payload": order, "idempotency_key": "refund-A-1001"}
+    approval_id = str((await call("invoke_function", **refund)).get("approval_id"))
     stage.approved(approval_id, operator.approve(approval_id).ask.question)
-    slow = await call("The same call again: a slow one", "invoke_function", {**export, "wait_seconds": 1})
-    invocation_id = (slow.structured_content or {}).get("invocation_id")
-    await call("And again, by a host that gave up", "invoke_function", {**export, "wait_seconds": 0})
-    await call("Its answer, when it has ended", "read_result", {"invocation_id": invocation_id})
+    await call("invoke_function", **refund)
+
+    stage.step("Never twice", "The same refund again, as by a host that lost the answer: the first one's is given.")
+    await call("invoke_function", **refund)
+    export = {"function": "nightly-export:live", "payload": {"seconds": 2}}
+    stage.remark("A function that takes longer than its host waits; the same call again starts nothing:")
+    await call("invoke_function", **export, wait_seconds=0)
+    await call("invoke_function", **export)
+
+    stage.step("A large answer, and a query", "101 KB are cut to what a model can read; a query searches all of it.")
+    report = await call("invoke_function", function="sales-report:live", payload={"year": 2025})
+    north = "{total: total, days: length(rows), north: sum(rows[?region=='north'].revenue)}"
+    await call("read_result", invocation_id=report.get("invocation_id"), query=north)
+
+
+def _check_records(stage: Stage, records: Path) -> None:
+    """Show that all of it is on record, and that a record which somebody alters is found."""
+    stage.step("On record, and verified", "Each decision was on disk before it acted, chained to the one before.")
+    stage.command(f"lambda-warden records --records {records.name} verify", _verify(records))
+    with closing(sqlite3.connect(records)) as database:
+        database.executescript(_FORGERY)
+    stage.remark("Somebody who can write that file has another person approve the refund, afterwards:")
+    stage.command(f"lambda-warden records --records {records.name} verify", _verify(records), failed=True)
+
+
+def _verify(records: Path) -> str:
+    """What `lambda-warden records verify` prints, of one that was altered on stderr."""
+    command = [sys.executable, "-m", "lambda_warden", "records", "--records", records.name, "verify"]
+    return subprocess.run(command, cwd=records.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
 
 def _write_manifest(folder: Path, url: str) -> Path:
