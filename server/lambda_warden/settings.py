@@ -1,7 +1,7 @@
 """What the operator sets beside the manifest. Each setting is declared here, once.
 
 From the fields of `Settings` follow the options of `lambda-warden serve` and their LAMBDA_WARDEN_* variables
-(`commands/options.py`), the table in the README (`UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py` writes it anew) and the
+(`commands/options.py`), the table in `docs/settings.md` (`UPDATE_SNAPSHOTS=1 pytest tests/docs` writes it anew) and the
 JSON Schema that `lambda-warden schema settings` prints.
 """
 

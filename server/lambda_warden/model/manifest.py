@@ -729,7 +729,7 @@ class RedactionRule(_Strict):
 
 
 class Manifest(_Strict):
-    """One file of the allowlist. Several files are read as one: see `deny` and the README."""
+    """One file of the allowlist. Several files are read as one: see `deny` and `docs/manifest.md`."""
 
     version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(description="The version of this format.")
     targets: list[Target] = Field(default_factory=list, description="The accounts and regions in use.")

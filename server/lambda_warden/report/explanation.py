@@ -11,7 +11,7 @@ from lambda_warden.report.error_cause import Said
 _TIMEOUT = re.compile(r"Task timed out after ([0-9]{1,6}(?:\.[0-9]{1,3})?) seconds")
 _EXIT_STATUS = re.compile(r"exit status ([0-9]{1,3})\b")
 
-_EXPLANATIONS: Final[dict[ErrorCause, str]] = {
+EXPLANATIONS: Final[dict[ErrorCause, str]] = {
     "timeout": "Lambda stopped the function because it ran longer than its timeout.",
     "out_of_memory": "The function ran out of memory.",
     "exit": "The function's process ended before it answered.",
@@ -97,4 +97,4 @@ def explain(cause: ErrorCause, said: Said, log: Log | None) -> str:
         case "init_failure" if _TIMEOUT.search(said.message):
             return "The function took too long to start: its initialization ran into Lambda's time limit."
         case _:
-            return _EXPLANATIONS[cause]
+            return EXPLANATIONS[cause]
