@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT: Final = Path(__file__).parents[1]
-SHOWN: Final = ("*.md", "docs/*.md", "docs/*.svg", "manifests/**/*")
+SHOWN: Final = ("*.md", "docs/*.md", "docs/*.svg", "manifests/**/*", "benchmarks/*.py")
 """Pages, README.md the first, and the files that they link to or show."""
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -14,11 +15,10 @@ from lambda_warden.cli import main
 from lambda_warden.model.result import Outcome
 from support.reference import PARTS, written_anew
 from support.snippets import PAGES, ROOT
-from typing import get_args
 
 
 def test_the_tables_are_made_of_the_code() -> None:
-    """After a change of settings, manifest, tools or causes: `UPDATE_SNAPSHOTS=1 pytest tests/docs/test_reference.py`."""
+    """After a change of settings, manifest, tools or causes: `UPDATE_SNAPSHOTS=1 pytest tests/docs`."""
     for page in PAGES:
         text = page.read_text()
         anew = written_anew(text)

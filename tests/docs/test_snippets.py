@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,12 @@ from click.testing import CliRunner
 
 from lambda_warden.cli import main
 from lambda_warden.manifests.load import load_manifests
-from support import loopback_only
-from support.scripted_endpoint import scripted_endpoint
 from support.snippets import Snippet, commands, snippets, warden_arguments
 
 LANGUAGES = {"sh", "console", "yaml", "json", "toml", "ini", "python", "text"}
 
 
-def each(*languages: str) -> Any:
+def each(*languages: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("snippet", snippets(*languages), ids=str)
 
 

@@ -69,6 +69,9 @@ _TITLES: Final = {
 """The parts of a manifest that come first. Whatever else its schema has follows, under its own name."""
 
 
+_WORDS: Final = {"integer": "whole number", "boolean": "true or false", "object": "keys"}
+
+
 def _manifest() -> str:
     schema = manifest_json_schema()
     models = {"Manifest": schema} | {name: each for name, each in schema["$defs"].items() if "properties" in each}
@@ -112,7 +115,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         case {"type": kind}:
             least, most = schema.get("minimum"), schema.get("maximum")
             bounds = f", {least:,} to {most:,}" if None not in (least, most) else f", from {least:,}" if least else ""
-            return {"integer": "whole number", "boolean": "true or false", "object": "keys"}.get(kind, kind) + bounds
+            return f"{_WORDS.get(kind, kind)}{bounds}"
     return "any JSON"
 
 

@@ -26,7 +26,7 @@ class EndpointError(Exception):
 
 
 @contextmanager
-def embedded_endpoint(folder: Path, services: str = "lambda,iam,logs") -> Iterator[str]:
+def embedded_endpoint(folder: Path, services: str = "lambda,iam,logs,sts") -> Iterator[str]:
     """Run the endpoint while the context lasts, and give its URL.
 
     Args:
