@@ -179,7 +179,7 @@ async def test_what_the_manifest_allows_and_aws_does_not_have_is_refused_by_aws(
 async def test_the_list_joins_the_manifest_with_what_aws_knows(running: Warden) -> None:
     result = await running.list_functions()
     assert result["total"] == 5
-    entries = {entry["function"]: entry for entry in result["functions"] if entry["examples"]}
+    entries = {entry["function"]: entry for entry in result["functions"] if entry.get("examples")}
     refund = entries[arn("order-refund")]
     assert refund["effect"] == "destructive"
     assert refund["description"] == "Refund an order, up to 500 EUR."
