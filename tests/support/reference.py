@@ -113,7 +113,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         case {"type": "object", "additionalProperties": {"$ref": ref}} if not ref.endswith("/JsonValue"):
             return "entries by name"
         case {"type": list(kinds)}:
-            return " or ".join(_WORDS.get(kind, kind) for kind in kinds)
+            return " or ".join(str(_WORDS.get(kind, kind)) for kind in kinds)
         case {"type": kind}:
             least, most = schema.get("minimum"), schema.get("maximum")
             bounds = f", {least:,} to {most:,}" if None not in (least, most) else f", from {least:,}" if least else ""
