@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from click.testing import CliRunner
 
 from lambda_warden.cli import main
 from lambda_warden.manifests.load import load_manifests
-from support.snippets import Snippet, commands, snippets, warden_arguments
+from lambda_warden.model.manifest import Manifest
+from support.snippets import ROOT, Snippet, commands, snippets, warden_arguments
 
 LANGUAGES = {"sh", "console", "yaml", "json", "toml", "ini", "python", "text"}
 
@@ -31,18 +33,16 @@ def test_each_snippet_says_what_it_is() -> None:
 
 @each("yaml")
 def test_a_manifest_is_valid(snippet: Snippet, tmp_path: Path) -> None:
-    """A whole one, a list of rules, or keys of a rule."""
+    """A whole one, keys of one, a list of rules, or keys of a rule."""
     written = yaml.safe_load(snippet.text)
-    if not isinstance(written, dict) or "version" not in written:
-        rule = {"arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "qualifiers": ["live"]}
-        rules = written if isinstance(written, list) else [rule | written]
-        targets = [{"account": "123456789012", "regions": ["us-east-1"]}]
-        snippet_text = yaml.safe_dump({"version": 1, "targets": targets, "functions": rules})
-    else:
-        snippet_text = snippet.text
+    if isinstance(written, dict) and not written.keys() & Manifest.model_fields.keys():
+        written = [{"arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "qualifiers": ["live"]} | written]
+    whole = written if isinstance(written, dict) else {"functions": written}
+    targets = [{"account": "123456789012", "regions": ["us-east-1"]}]
+    shutil.copytree(ROOT / "manifests" / "schemas", tmp_path / "schemas")
     path = tmp_path / "manifest.yaml"
-    path.write_text(snippet_text)
-    assert load_manifests([path]).rules.all
+    path.write_text(yaml.safe_dump({"version": 1, "targets": targets} | whole))
+    load_manifests([path])
 
 
 def parsed_by_the_real_parser(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[dict[str, Any]]:
