@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -51,32 +51,40 @@ def _setting(option: click.Option) -> list[str]:
     return [flags, str(Settings.model_fields[str(option.name)].description), str(default)]
 
 
-_TITLES: Final = {
-    "Manifest": "A file",
-    "FunctionRule": "A rule: an entry of `functions`",
-    "PayloadRule": "`payload` of a rule",
-    "ResultRule": "`result` of a rule",
-    "ApprovalRule": "`approval` of a rule, written out",
-    "Limits": "`limits` of a rule or principal",
-    "StopRule": "`stop_after_failures` of a rule",
-    "LogsRule": "`logs` of a rule",
-    "Target": "An entry of `targets`",
-    "DenyRule": "An entry of `deny`",
-    "PrincipalRule": "A value of `principals`",
-    "RedactionRule": "`redaction`",
-    "DetectorRule": "An entry of `redaction.detectors`",
-}
-"""The parts of a manifest that come first. Whatever else its schema has follows, under its own name."""
+def _manifest() -> str:
+    schema = manifest_json_schema()
+    models: dict[str, list[str]] = {}
+    parts = [f"### A file\n\n{_keys(schema)}"]
+    _look_below(schema, schema["$defs"], "", models)
+    for name, places in models.items():
+        where = ", ".join(f"`{place}`" for place in places)
+        parts.append(f"### {where}\n\n{_keys(schema['$defs'][name])}")
+    return "\n\n".join(parts)
+
+
+def _look_below(model: Mapping[str, Any], defined: Mapping[str, Any], place: str, models: dict[str, list[str]]) -> None:
+    """Find the models of a model's keys, and where each of them stands, in the order of a manifest."""
+    for key, value in model["properties"].items():
+        for name, below in _models(value, f"{place}{key}"):
+            if "properties" in defined[name]:
+                models.setdefault(name, []).append(below)
+                _look_below(defined[name], defined, f"{below}.", models)
+
+
+def _models(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case {"$ref": ref}:
+            yield ref.rpartition("/")[2], place
+        case {"items": items}:
+            yield from _models(items, f"{place}[]")
+        case {"additionalProperties": each}:
+            yield from _models(each, f"{place}.NAME")
+        case {"anyOf": kinds} | {"oneOf": kinds}:
+            for kind in kinds:
+                yield from _models(kind, place)
 
 
 _WORDS: Final = {"integer": "whole number", "boolean": "true or false", "object": "keys"}
-
-
-def _manifest() -> str:
-    schema = manifest_json_schema()
-    models = {"Manifest": schema} | {name: each for name, each in schema["$defs"].items() if "properties" in each}
-    names = [*(name for name in _TITLES if name in models), *(name for name in models if name not in _TITLES)]
-    return "\n\n".join(f"### {_TITLES.get(name, name)}\n\n{_keys(models[name])}" for name in names)
 
 
 def _keys(model: Mapping[str, Any]) -> str:
