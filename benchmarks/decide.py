@@ -17,8 +17,10 @@ from collections.abc import Callable
 from lambda_warden.guard.decide import decide
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule, Target, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.rule_arn import parse_rule_arn
+from lambda_warden.model.target import Target
 
 SIZES = (10, 1_000, 10_000)
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -10,8 +10,8 @@ from lambda_warden.aws.configuration_cache import Configurations
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:

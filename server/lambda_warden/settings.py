@@ -17,7 +17,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambda_warden.model.caller import LOCAL
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, PRINCIPAL, WAIT_LIMIT
+from lambda_warden.model.principal import PRINCIPAL
+from lambda_warden.model.quotas import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, WAIT_LIMIT
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Of signatures (RFC 7518, RFC 8037). Each has a public key: none, and none with a secret that both sides know."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lambda_warden.approvals.members import DEPTH, LONG_SHOWN, LOOKED_AT, SHORT_SHOWN, MemberLines, member_lines, parse
 from lambda_warden.approvals.request import approval_request
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.request import EncodedRequest
 from support.builders import ref
 

@@ -11,7 +11,7 @@ import pytest
 from lambda_warden import __version__
 from lambda_warden.aws.clients import Clients
 from lambda_warden.errors import SettingsError
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 
 Get = Callable[[Clients, str, str], Any]

@@ -15,8 +15,8 @@ from lambda_warden.aws import logs as aws_logs
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.logs import Events, find_failures, find_request, read_stream
 from lambda_warden.model.log_event import LogEvent, Span
-from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 from support.builders import ACCOUNT, REGION, ref
 from support.logs_endpoint import Logged, LogsEndpoint

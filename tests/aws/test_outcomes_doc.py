@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from lambda_warden.aws.errors import LATER, MAY_HAVE_RUN, NEVER_AS_IS, classify
 from lambda_warden.invocation.retry import may_retry
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Unknown
 from lambda_warden.report.invocation import CallInfo
 from support.builders import request

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lambda_warden.drafting.effect import guess_effect
 from lambda_warden.drafting.rules import manifest_text, rule_lines
 from lambda_warden.model.found_function import FoundFunction
-from lambda_warden.model.manifest import Manifest, Target
+from lambda_warden.model.manifest import Manifest
+from lambda_warden.model.target import Target
 from support.builders import ACCOUNT, REGION, function_arn
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)

@@ -14,7 +14,7 @@ import pytest
 
 from lambda_warden.aws.clients import Clients
 from lambda_warden.local.demo import DemoEnvironment
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 from support.warden import ACCOUNT, REGION, Warden, allow, text_of, warden
 

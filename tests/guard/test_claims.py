@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_warden.guard.claims import caller_from
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import check_principal
+from lambda_warden.model.principal import check_principal
 from support.strategies import json_values
 
 

@@ -16,8 +16,10 @@ from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.manifest import DenyRule
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
 from support.builders import (
     ACCOUNT,
     NAME,

@@ -9,7 +9,7 @@ from guard.test_iam_policy import NAMES, PLACES, Evaluator, deny, made, rule_nam
 from lambda_warden.guard.iam_policy import READ_LOGS, policies
 from lambda_warden.guard.logs import decide_logs
 from lambda_warden.guard.rules import Rules
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 from support.builders import ACCOUNT, REGION, function_arn, ref, rule
 
 QUALIFIERS = ["live", "7"]

@@ -26,7 +26,9 @@ from lambda_warden.guard.iam_policy import INVOKE, READ_EXECUTION, policies
 from lambda_warden.guard.iam_split import MANAGED_POLICY_LIMIT
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.manifest import DenyRule
+from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
 from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, request, rule, target
 from support.calls import clients_at
 from support.scripted_endpoint import ScriptedEndpoint

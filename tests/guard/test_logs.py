@@ -8,7 +8,9 @@ from lambda_warden.guard.decide import decide
 from lambda_warden.guard.logs import check_log_group, decide_logs, streams_of
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import DenyRule, LogsRule, parse_deny_arn, parse_rule_arn
+from lambda_warden.model.manifest import DenyRule
+from lambda_warden.model.payload_rule import LogsRule
+from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
 from support.builders import function_arn, ref, request, rule, rules, target
 from support.strategies import function_refs
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.guard.name_pattern import NamePatterns, common_name, first_overlap
-from lambda_warden.model.manifest import RuleArn
+from lambda_warden.model.rule_arn import RuleArn
 
 patterns = st.text("ab*", min_size=1, max_size=5)
 names = st.text("ab", min_size=1, max_size=8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.resolve import resolve
 from lambda_warden.model.function_ref import LATEST, PARTITIONS, FunctionRef, is_account, is_name, parse_qualifier
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from support.builders import ACCOUNT, NAME, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, target
 from support.strategies import REGIONS_OF_PARTITIONS, accounts, function_refs, names, places, plain_names, qualifiers
 

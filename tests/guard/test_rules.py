@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import DenyRule, FunctionRule, parse_deny_arn, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.manifest import DenyRule
+from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
 from support.builders import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, function_arn, ref, rule, rules, target
 from support.strategies import function_refs
 

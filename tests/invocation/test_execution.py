@@ -22,8 +22,8 @@ from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.execution import NOT_ADMITTED, NOT_RECORDED, Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCall, ReplayedCall, Stopped
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.target import Target
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import CallInfo
 from lambda_warden.settings import Settings

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lambda_warden.errors import ArgumentError
-from lambda_warden.model.manifest import FunctionRule, Manifest, RuleArn, Target, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.manifest import Manifest
+from lambda_warden.model.rule_arn import RuleArn, parse_rule_arn
+from lambda_warden.model.target import Target
 from support.builders import function_arn
 from support.strategies import REGIONS_OF_PARTITIONS
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import Limits
+from lambda_warden.model.limits import Limits
 from lambda_warden.model.result import (
     AWS_OUTSIDE_DATA,
     LOG_OUTSIDE_DATA,

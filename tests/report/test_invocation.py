@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lambda_warden.answers.gate import redact_outcome
 from lambda_warden.model.decision import Check, CheckName, Decision
-from lambda_warden.model.manifest import LogsRule
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.payload_rule import LogsRule
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.model.result import DryRunResult, ErrorCause, Failure, FunctionError, InvokeResult, Outcome
 from lambda_warden.report import invocation

@@ -1727,7 +1727,7 @@ MUTANTS = [
     ),
     Mutant(
         "unknown keys in a manifest pass",
-        "model/manifest.py",
+        "model/strict.py",
         'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',
         'model_config = ConfigDict(extra="ignore", frozen=True, strict=True)',
         "tests/manifests/test_load.py",
@@ -2314,7 +2314,7 @@ MUTANTS = [
     ),
     Mutant(
         "patterns may backtrack",
-        "model/manifest.py",
+        "model/rule_arn.py",
         "(?>{_ANY}*?{part})",
         "(?:{_ANY}*?{part})",
         "tests/guard/test_rules.py",

@@ -21,7 +21,8 @@ from lambda_warden.aws.role_sessions import session_arguments, session_name
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import load_manifests
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import PRINCIPAL, SUBJECT, Target
+from lambda_warden.model.principal import PRINCIPAL, SUBJECT
+from lambda_warden.model.target import Target
 from support.identity import Served, identity_warden
 from support.issuer import Issuer
 from support.scripted_endpoint import Received, Reply, ScriptedEndpoint

@@ -9,8 +9,10 @@ from typing import Any
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule, Target, parse_rule_arn
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.request import EncodedRequest, RequestedInvocationType
+from lambda_warden.model.rule_arn import parse_rule_arn
+from lambda_warden.model.target import Target
 
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "210987654321"

@@ -9,9 +9,9 @@ from typing import Any
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
-from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import RawOutcome
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 from support.builders import ACCOUNT, REGION, ref, request
 

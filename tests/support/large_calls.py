@@ -18,7 +18,7 @@ from lambda_warden.guard.decide import decide
 from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.stages import AllowedCall, CompletedCall
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.policy import Policy
 from lambda_warden.report.invocation import CallInfo
 from lambda_warden.results.kept import KeptResults

@@ -16,7 +16,7 @@ from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.jsontools.strict_json import json_bytes, parse_json
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.request import EncodedRequest
 from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import redact_text

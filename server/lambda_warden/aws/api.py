@@ -20,9 +20,9 @@ from lambda_warden.model.durable_execution import DurableExecution
 from lambda_warden.model.function_info import FunctionDetails, FunctionList
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import Span
-from lambda_warden.model.manifest import Target
 from lambda_warden.model.outcome import RawOutcome, Refused
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 
 

@@ -21,7 +21,7 @@ from lambda_warden.aws.role_sessions import role_session
 from lambda_warden.aws.tracked_connections import Pools, track
 from lambda_warden.aws_session import new_session
 from lambda_warden.errors import SettingsError
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 
 if TYPE_CHECKING:

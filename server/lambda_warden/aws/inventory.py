@@ -21,7 +21,8 @@ from lambda_warden.aws_session import new_session
 from lambda_warden.errors import ArgumentError
 from lambda_warden.model.found_function import FoundFunction, Inventory, Place
 from lambda_warden.model.function_ref import parse_qualifier
-from lambda_warden.model.manifest import Target, parse_rule_arn
+from lambda_warden.model.rule_arn import parse_rule_arn
+from lambda_warden.model.target import Target
 
 _AT_ONCE = 8
 _ATTEMPTS = 8

@@ -15,7 +15,7 @@ from aws_assume_role_lib import assume_role
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from lambda_warden.model.caller import CURRENT, Caller
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 
 SESSIONS: Final = 256
 """Callers whose credentials are kept for one role. One more takes the place of who has not called for longest."""

@@ -25,7 +25,8 @@ from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.caller import LOCAL, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import Limits, check_principal
+from lambda_warden.model.limits import Limits
+from lambda_warden.model.principal import check_principal
 from lambda_warden.model.request import InvokeArguments, RequestedInvocationType
 from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import check_lines

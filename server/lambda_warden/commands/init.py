@@ -34,7 +34,7 @@ from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.model.found_function import FoundFunction, Inventory
 from lambda_warden.model.function_ref import is_account, partition_of
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.report.words import plural
 
 _SCHEMAS = "schemas"

@@ -9,7 +9,9 @@ from lambda_warden.doctor.finding import Finding
 from lambda_warden.guard.alias import is_alias
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.function_ref import LATEST
-from lambda_warden.model.manifest import ANY_TENANT, FunctionRule, Limits
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.limits import Limits
+from lambda_warden.model.tenant import ANY_TENANT
 from lambda_warden.report.text import limit_texts
 
 _ASKED = {None: "a person", "client": "a person at the client", "operator": "a person out of band"}

@@ -19,9 +19,9 @@ from lambda_warden.listing.catalog import Place, checked, expand
 from lambda_warden.model.function_info import FunctionList
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import Span
-from lambda_warden.model.manifest import ANY_TENANT
 from lambda_warden.model.outcome import Refused, Returned, Unknown
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.tenant import ANY_TENANT
 from lambda_warden.policy import Policy, make_policy
 from lambda_warden.report.visible import inline
 from lambda_warden.report.words import plural

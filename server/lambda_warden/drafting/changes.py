@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lambda_warden.guard.rules import Rules
 from lambda_warden.model.found_function import FoundFunction, Inventory, Place
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 
 _ARN = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(?![A-Za-z0-9_*-])")
 

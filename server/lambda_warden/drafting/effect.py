@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_warden.model.found_function import FoundFunction
-from lambda_warden.model.manifest import Effect
+from lambda_warden.model.function_rule import Effect
 
 _DESTRUCTIVE = {
     "cancel", "charge", "clear", "delete", "destroy", "drop", "erase", "kill", "purge", "refund", "remove", "reset",

@@ -10,7 +10,7 @@ import yaml
 
 from lambda_warden.drafting.effect import guess_effect
 from lambda_warden.model.found_function import FoundFunction
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.redaction.hidden import without_hidden
 from lambda_warden.redaction.text import redact_text
 

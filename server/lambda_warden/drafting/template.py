@@ -11,7 +11,7 @@ import yaml
 from lambda_warden.errors import shown
 from lambda_warden.model.found_function import FoundFunction, Inventory
 from lambda_warden.model.function_ref import is_name, parse_qualifier, partition_of
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 
 _FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 

@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 
 
 def is_alias(qualifier: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 
 
 def refusal_of(caller: Caller, spec: FunctionRule) -> str | None:

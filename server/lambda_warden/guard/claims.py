@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lambda_warden.model.caller import Caller
-from lambda_warden.model.manifest import SCOPE, SUBJECT, is_group, is_tenant_id
+from lambda_warden.model.principal import SCOPE, SUBJECT, is_group
+from lambda_warden.model.tenant import is_tenant_id
 
 _CLIENT: Final = ("client_id", "azp", "cid", "appid")
 _GROUPS: Final = 1000

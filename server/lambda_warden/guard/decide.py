@@ -17,8 +17,8 @@ from lambda_warden.jsontools.strict_json import parse_json
 from lambda_warden.model.caller import LOCAL_CALLER, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import ANY_TENANT
 from lambda_warden.model.request import EncodedRequest
+from lambda_warden.model.tenant import ANY_TENANT
 
 _CHECKS: tuple[CheckName, ...] = (
     "manifest_rule",

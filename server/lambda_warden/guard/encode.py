@@ -13,7 +13,7 @@ from lambda_warden.errors import ArgumentError
 from lambda_warden.guard.decide import RuleMatch
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.model.manifest import ASYNC_PAYLOAD_LIMIT, SYNC_PAYLOAD_LIMIT
+from lambda_warden.model.quotas import ASYNC_PAYLOAD_LIMIT, SYNC_PAYLOAD_LIMIT
 from lambda_warden.model.request import CLIENT_CONTEXT_LIMIT, EncodedRequest, InvokeArguments
 
 

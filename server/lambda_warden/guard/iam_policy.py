@@ -30,7 +30,7 @@ from lambda_warden.guard.alias import is_alias
 from lambda_warden.guard.iam_split import MANAGED_POLICY_LIMIT, split_statements
 from lambda_warden.guard.rules import Deny, Rule, Rules
 from lambda_warden.model.function_ref import FunctionRef, partition_of
-from lambda_warden.model.manifest import RuleArn
+from lambda_warden.model.rule_arn import RuleArn
 
 INVOKE: Final = "lambda:InvokeFunction"
 """The action of every kind of Invoke, DryRun included."""

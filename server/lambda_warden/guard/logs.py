@@ -10,7 +10,7 @@ from lambda_warden.guard.rules import Rules
 from lambda_warden.model.caller import LOCAL_CALLER, Caller
 from lambda_warden.model.decision import Check, CheckName, Decision
 from lambda_warden.model.function_ref import LATEST, FunctionRef
-from lambda_warden.model.manifest import LogsRule
+from lambda_warden.model.payload_rule import LogsRule
 
 _CHECKS: tuple[CheckName, ...] = ("manifest_rule", "qualifier", "principal", "logs")
 _INSTANCE = r"\[?[A-Za-z0-9-]{1,64}\]?"

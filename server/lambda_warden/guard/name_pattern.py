@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 from lambda_warden.model.function_ref import NAME_LIMIT
-from lambda_warden.model.manifest import RuleArn
+from lambda_warden.model.rule_arn import RuleArn
 
 _T = TypeVar("_T")
 

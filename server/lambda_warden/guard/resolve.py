@@ -12,7 +12,7 @@ from lambda_warden.model.function_ref import (
     parse_qualifier,
     partition_of,
 )
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 
 
 def resolve(

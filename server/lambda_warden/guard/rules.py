@@ -13,7 +13,11 @@ from lambda_warden.guard.name_pattern import NamePatterns, first_overlap
 from lambda_warden.guard.payload_schema import PayloadSchema
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import DenyRule, FunctionRule, Limits, RuleArn, Target
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.limits import Limits
+from lambda_warden.model.manifest import DenyRule
+from lambda_warden.model.rule_arn import RuleArn
+from lambda_warden.model.target import Target
 from lambda_warden.redaction.policy import BUILT_IN, Detectors
 
 _LISTED: Final = 20

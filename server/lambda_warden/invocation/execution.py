@@ -36,8 +36,9 @@ from lambda_warden.invocation.stages import AllowedCall, CompletedCall, DeniedCa
 from lambda_warden.invocation.stops import breaker_of, stop_check
 from lambda_warden.memory import turn_for
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, Limits
+from lambda_warden.model.limits import Limits
 from lambda_warden.model.outcome import RawOutcome, Refused, Returned, Unknown
+from lambda_warden.model.quotas import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.policy import Policy
 from lambda_warden.report.durable import with_way_to_its_execution

@@ -6,7 +6,7 @@ import math
 
 from lambda_warden.model.decision import Check
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.request import RequestedInvocationType
 from lambda_warden.store.audit_log import CircuitBreaker, CircuitOpen, Pause
 

@@ -17,7 +17,7 @@ from lambda_warden.model.approval import why
 from lambda_warden.model.caller import Caller
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
-from lambda_warden.model.manifest import Limits
+from lambda_warden.model.limits import Limits
 from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import AWS_OUTSIDE_DATA, FunctionEntry, ListResult, QualifierEntry
 from lambda_warden.policy import Policy

@@ -21,7 +21,7 @@ from lambda_warden.approvals.secret import set_secret, unlock
 from lambda_warden.local.console import Stage
 from lambda_warden.local.deploy import FUNCTIONS, deploy
 from lambda_warden.local.endpoint import ACCOUNT, REGION, EndpointError, embedded_endpoint
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 from lambda_warden.settings import Settings
 from lambda_warden.store.approvals import PendingApproval
 from lambda_warden.store.opening import open_store

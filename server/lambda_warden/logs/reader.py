@@ -30,8 +30,9 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import CheckName, Decision
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import BYTES_LIMIT, LogEvent, Span
-from lambda_warden.model.manifest import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, LogsRule
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.payload_rule import LogsRule
+from lambda_warden.model.quotas import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT
 from lambda_warden.model.request import ReadLogsArguments, RequestedInvocationType, is_request_id
 from lambda_warden.model.result import Log, LogsResult
 from lambda_warden.policy import Policy

@@ -13,7 +13,7 @@ import yaml
 from lambda_warden.errors import ManifestError, shown
 from lambda_warden.manifests.json_schema import known_keys
 from lambda_warden.manifests.regular_file import read_regular
-from lambda_warden.model.manifest import TAG
+from lambda_warden.model.strict import TAG
 
 Place = tuple[str | int, ...]
 """Where something stands in a manifest: keys and indexes from the root."""

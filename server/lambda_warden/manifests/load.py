@@ -22,15 +22,12 @@ from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
 from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.function_ref import partition_of
-from lambda_warden.model.manifest import (
-    DetectorRule,
-    FunctionRule,
-    Limits,
-    Manifest,
-    Target,
-    parse_deny_arn,
-    parse_rule_arn,
-)
+from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.limits import Limits
+from lambda_warden.model.manifest import Manifest
+from lambda_warden.model.redaction_rule import DetectorRule
+from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
+from lambda_warden.model.target import Target
 from lambda_warden.redaction.detectors import Detector
 from lambda_warden.redaction.policy import Detectors
 

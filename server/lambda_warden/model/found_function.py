@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_warden.model.manifest import Target
+from lambda_warden.model.target import Target
 
 Place = tuple[str, str]
 """An account and a region."""

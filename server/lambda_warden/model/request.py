@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema, field_validator
 
 from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.model.manifest import TENANT_ID_LIMIT, TENANT_ID_PATTERN, WAIT_LIMIT, Effect
+from lambda_warden.model.function_rule import Effect
+from lambda_warden.model.quotas import WAIT_LIMIT
+from lambda_warden.model.tenant import TENANT_ID_LIMIT, TENANT_ID_PATTERN
 
 RequestedInvocationType = Literal["RequestResponse", "Event", "DryRun"]
 

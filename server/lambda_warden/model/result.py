@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import Effect, InvocationType, Limits
+from lambda_warden.model.function_rule import Effect, InvocationType
+from lambda_warden.model.limits import Limits
 from lambda_warden.model.request import RequestedInvocationType
 
 Outcome = Literal[

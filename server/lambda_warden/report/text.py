@@ -15,7 +15,7 @@ from lambda_warden.answers.bounded import cut
 from lambda_warden.answers.log import BEHIND_LIMIT, ERROR_MESSAGE_LIMIT, caused_by, knows, tells_of
 from lambda_warden.answers.log_entry import read_entries
 from lambda_warden.model.decision import Check
-from lambda_warden.model.manifest import Limits
+from lambda_warden.model.limits import Limits
 from lambda_warden.model.result import (
     CausedBy,
     DryRunResult,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from lambda_warden.model.manifest import LogsRule
+from lambda_warden.model.payload_rule import LogsRule
 from lambda_warden.model.request import HOURS_BACK_LIMIT
 from lambda_warden.model.result import InvokeResult
 

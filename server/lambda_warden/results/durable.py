@@ -27,8 +27,8 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.decision import Decision
 from lambda_warden.model.durable_execution import DurableExecution
 from lambda_warden.model.function_ref import FunctionRef
-from lambda_warden.model.manifest import ResultRule
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.payload_rule import ResultRule
 from lambda_warden.model.request import ReadResultArguments
 from lambda_warden.model.result import ReadResult
 from lambda_warden.policy import Policy

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
-from lambda_warden.model.manifest import Effect
+from lambda_warden.model.function_rule import Effect
 
 ApprovalState = Literal["pending", "approved", "denied", "used", "expired", "void"]
 """pending: it is not decided. used: a call went through by it. expired: its time is over before it was used. void: the
