@@ -143,7 +143,7 @@ def schema(model: str) -> None:
 
 def _load(paths: Sequence[Path]) -> LoadedManifest:
     loaded = load(paths, NoManifest)
-    for warning in loaded.warnings():
+    for warning in (*loaded.warnings(), *loaded.lock_problems()):
         click.echo(f"Warning: {warning}", err=True)
     return loaded
 

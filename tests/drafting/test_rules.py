@@ -42,7 +42,7 @@ def test_a_manifest_of_proposals_can_be_read_and_allows_what_was_chosen(
     manifest = Manifest.model_validate(yaml.safe_load(text))
     chosen = [each.arn for each, allowed in drawn if allowed and each.aliases is not None]
     assert [rule.arn for rule in manifest.functions] == chosen
-    assert all(len(rule.qualifiers) == 1 and rule.effect != "read" for rule in manifest.functions)
+    assert all(len(rule.qualifiers or ()) == 1 and rule.effect != "read" for rule in manifest.functions)
     assert manifest.targets[0].profile == 'o"ps: #'
 
 

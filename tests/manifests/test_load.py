@@ -349,7 +349,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "unknown key": (
         GOOD + "limit: {}\n",
         "FILE:9: limit: ",
-        "unknown key 'limit'. Expected one of: version, targets, functions, deny, principals, redaction.",
+        "unknown key 'limit'. Expected one of: version, targets, defaults, functions, deny, principals, redaction.",
     ),
     "unknown key of a target": (
         edited("functions:", "    role: x\nfunctions:"),
@@ -360,9 +360,29 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "unknown key of a function": (
         GOOD + "    approve: always\n",
         "FILE:9: functions[0].approve: ",
-        "unknown key 'approve'. Expected one of: arn, qualifiers, invocation_types, effect, approval, expect_version, "
-        "principals, scopes, clients, tenants, limits, stop_after_failures, payload, result, logs, "
-        "timeout_seconds, max_attempts, invoke_mode, description, examples.",
+        "unknown key 'approve'. Expected one of: arn, select, qualifiers, invocation_types, effect, approval, "
+        "principals, scopes, clients, limits, stop_after_failures, result, logs, timeout_seconds, max_attempts, "
+        "expect_version, tenants, payload, invoke_mode, description, examples.",
+    ),
+    "neither arn nor select": (
+        GOOD + "  - qualifiers: [live]\n",
+        "FILE:9: functions[1]: ",
+        "arn is missing. Expected `arn`, or `select` instead.",
+    ),
+    "arn and select": (
+        GOOD + "    select: {accounts: ['123456789012'], regions: [us-east-1], prefix: f}\n",
+        "FILE:6: functions[0]: ",
+        "has arn and select. Expected one of them.",
+    ),
+    "a selector's unknown key": (
+        GOOD + "  - select: {account: '123456789012', accounts: ['123456789012'], regions: [us-east-1], prefix: f}\n",
+        "FILE:9: functions[1].select.account: ",
+        "unknown key 'account'. Expected one of: accounts, regions, prefix, names, tags.",
+    ),
+    "unknown key of the defaults": (
+        GOOD + "defaults:\n  arn: x\n",
+        "FILE:10: defaults.arn: ",
+        "unknown key 'arn'. Expected one of: invocation_types, effect, approval, principals, scopes, clients, limits, ",
     ),
     "unknown key of a payload": (
         GOOD + "    payload:\n      max_bytes: 1\n      maximum: 1\n",

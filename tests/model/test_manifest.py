@@ -276,13 +276,16 @@ def test_an_unknown_key_is_refused_at_every_level(place: Place) -> None:
         ("version",),
         ("targets", 0, "account"),
         ("targets", 0, "regions"),
-        ("functions", 0, "arn"),
-        ("functions", 0, "qualifiers"),
+        ("functions", 0, "select", "accounts"),
+        ("functions", 0, "select", "regions"),
     ],
     ids=lambda place: ".".join(map(str, place)),
 )
 def test_what_decides_has_no_default(place: Place) -> None:
     manifest = smallest()
+    if "select" in place:
+        del manifest["functions"][0]["arn"]
+        manifest["functions"][0]["select"] = {"accounts": ["123456789012"], "regions": ["us-east-1"], "prefix": "f"}
     node: Any = manifest
     for key in place[:-1]:
         node = node[key]
@@ -302,7 +305,6 @@ WRONG_TYPES: dict[str, tuple[Place, object, str]] = {
     "regions as text": (("targets", 0, "regions"), "us-east-1", "list_type"),
     "region as null": (("targets", 0, "regions", 0), None, "string_type"),
     "profile as a number": (("targets", 0, "profile"), 1, "string_type"),
-    "arn as a list": (("functions", 0, "arn"), [function_arn("f")], "string_type"),
     "qualifiers as text": (("functions", 0, "qualifiers"), "live", "list_type"),
     "qualifiers as a tuple": (("functions", 0, "qualifiers"), ("live",), "list_type"),
     "qualifier as a number": (("functions", 0, "qualifiers", 0), 7, "string_type"),

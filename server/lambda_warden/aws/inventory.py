@@ -1,4 +1,4 @@
-"""Reads which functions accounts have, for `init`: names, aliases, tags and the policies of roles, and nothing else.
+"""Reads which functions accounts have, for `init` and `lock`: names, aliases, tags, roles' policies; nothing else.
 
 What AWS refuses is left out and said; nothing is changed. Requests slow down by themselves where AWS throttles.
 """
@@ -22,6 +22,7 @@ from lambda_warden.errors import ArgumentError
 from lambda_warden.model.found_function import FoundFunction, Inventory, Place
 from lambda_warden.model.function_ref import parse_qualifier
 from lambda_warden.model.rule_arn import parse_rule_arn
+from lambda_warden.model.selector import Selector
 from lambda_warden.model.target import Target
 
 _AT_ONCE = 8
@@ -99,6 +100,17 @@ def read_policies(
     return reading.with_policies(functions), reading.said()
 
 
+def select_functions(
+    targets: Sequence[Target], selectors: Sequence[Selector], progress: Progress
+) -> tuple[list[list[str]], tuple[str, ...]]:
+    """The ARNs that each selector selects now, sorted, and what could not be read, a line each.
+
+    Where anything could not be read, it is not known what is selected.
+    """
+    reading = _Reading(targets, progress)
+    return reading.selected(selectors), reading.said()
+
+
 class _Reading:
     """The clients of one run, and its problems, each counted once a function."""
 
@@ -124,6 +136,26 @@ class _Reading:
             asked = [each for each, fits in zip(asked, tagged, strict=True) if fits]
         found = tuple(self._each(self._with_aliases, asked, "functions' aliases read"))
         return Inventory(tuple(self._targets), found, frozenset(every), frozenset(complete), self.said())
+
+    def selected(self, selectors: Sequence[Selector]) -> list[list[str]]:
+        places = sorted({place for select in selectors for place in select.places})
+        for target in self._targets:
+            for region in target.regions:
+                if (target.account, region) in places:
+                    self._make_client(target, "lambda", region)
+        listed = [each for found, _ in self._each(self._list, places, "places listed") for each in found]
+        candidates = [[each for each in listed if select.may_select(parse_rule_arn(each.arn))] for select in selectors]
+        asked = {
+            each.arn: each
+            for select, found in zip(selectors, candidates, strict=True)
+            if select.tags is not None
+            for each in found
+        }
+        tags = dict(zip(asked, self._each(self._tags, list(asked.values()), "functions' tags read"), strict=True))
+        return [
+            sorted(each.arn for each in found if (select.tags or {}).items() <= tags.get(each.arn, {}).items())
+            for select, found in zip(selectors, candidates, strict=True)
+        ]
 
     def said(self) -> tuple[str, ...]:
         """The problems, one line each."""

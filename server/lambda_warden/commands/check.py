@@ -68,10 +68,10 @@ def check(manifests: tuple[Path, ...], ask_aws: bool, as_json: bool, **options: 
         print_json(_document(loaded, everything))
     elif loaded is not None:
         for finding in told:
-            click.echo(f"Warning: {_line(finding)}", err=True)
+            click.echo(f"{finding.state.title()}: {_line(finding)}", err=True)
         _print(loaded, reviewed)
         print_findings(found[len(told) :])
-        _print_verdict(manifests, loaded, everything)
+        _print_verdict(manifests, loaded, everything, in_aws=count_of(found[len(told) :], "problem"))
     raise SystemExit(1 if count_of(found, "problem") else 0)
 
 
@@ -134,13 +134,15 @@ def _print_deny(deny: Deny) -> None:
     print_line()
 
 
-def _print_verdict(paths: Sequence[Path], loaded: LoadedManifest, found: Sequence[Finding]) -> None:
-    problems, warnings = (count_of(found, state) for state in ("problem", "warning"))
+def _print_verdict(paths: Sequence[Path], loaded: LoadedManifest, found: Sequence[Finding], *, in_aws: int) -> None:
+    warnings, unlocked = count_of(found, "warning"), len(list(loaded.lock_problems()))
     counts = [plural(len(loaded.rules.all), "rule"), *([plural(warnings, "warning")] if warnings else [])]
     verb = "is" if len(paths) == 1 else "are"
     print_line(f"{named(paths)} {verb} valid: {', '.join(counts)}. Everything else is denied.")
-    if problems:
-        print_line((plural(problems, "problem"), "red"), " in AWS: calls fail until that is put right.")
+    if unlocked:
+        print_line((plural(unlocked, "selector"), "red"), " not locked: nothing that it would select may be called.")
+    if in_aws:
+        print_line((plural(in_aws, "problem"), "red"), " in AWS: calls fail until that is put right.")
 
 
 def _line(finding: Finding) -> str:

@@ -12,6 +12,7 @@ import click
 from lambda_warden.commands.console import Part, as_json_option, print_json, print_line
 from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.commands.options import setting_option
+from lambda_warden.commands.review import origin_json, origin_lines
 from lambda_warden.commands.records_file import are_missing, reading
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.guard.alias import needs_alias_check
@@ -114,11 +115,12 @@ class _Explanation:
     info: CallInfo
     decision: Decision
     payload_bytes: int | None = None
+    rule: Rule | None = None
 
     def json(self) -> dict[str, Any]:
-        """What the tool dry_run gives, and where the rule stands."""
+        """What the tool dry_run gives, and where the rule stands, with its defaults and its lock."""
         result = report_dry_run(self.info, self.decision, self.payload_bytes).model_dump(mode="json")
-        return result | {"rule_source": self.decision.rule_source}
+        return result | {"rule_source": self.decision.rule_source, **origin_json(self.rule)}
 
     def lines(self) -> Iterator[str]:
         """The verdict, the rule and every check, for people."""
@@ -128,6 +130,8 @@ class _Explanation:
             yield f"Rule: {self.decision.rule} ({self.decision.rule_source})"
         else:
             yield "Rule: none"
+        if self.rule:
+            yield from (f"{name.capitalize()}: {value}" for name, value in origin_lines(self.rule))
         yield from check_lines(self.decision.checks)
 
 
@@ -160,7 +164,7 @@ def _explain(
             decision = decision.with_check(stop_check(met))
         later = _asked_later(decided.rule, ref, request.invocation_type, rules.principals.get(caller.principal))
         decision = decision.model_copy(update={"checks": (*decision.checks, *later)})
-    return _Explanation(replace(info, ref=ref), decision, len(request.payload or b""))
+    return _Explanation(replace(info, ref=ref), decision, len(request.payload or b""), decided.rule)
 
 
 def _stopped_by(records: Path | str, breaker: CircuitBreaker | None) -> Pause | CircuitOpen | None:

@@ -31,6 +31,7 @@ from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.manifests.document import SIZE_LIMIT
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.lock import lock_beside
 from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.model.found_function import FoundFunction, Inventory
 from lambda_warden.model.function_ref import is_account, partition_of
@@ -323,7 +324,8 @@ def _replace(existing: _Existing, text: str, schemas: Mapping[Path, str]) -> Loa
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        loaded = load_manifests([temporary])
+        # What its selectors selected stands beside the manifest that it takes the place of.
+        loaded = load_manifests([temporary], lambda _: lock_beside(existing.path))
         if existing.text is not None:
             shutil.copymode(existing.path, temporary)
             if existing.path.read_bytes() != existing.text.encode():

@@ -72,12 +72,15 @@ def load(paths: Sequence[Path], problems: type[ManifestProblems] = ManifestProbl
 
 
 def load_rules(paths: Sequence[Path]) -> Rules:
-    """The rules of manifests, read as one.
+    """The rules of manifests, read as one. What is not locked, so that its rules are missing, is said on stderr.
 
     Raises:
         ManifestProblems: if they can't be used.
     """
-    return load(paths).rules
+    loaded = load(paths)
+    for line in loaded.lock_problems():
+        click.echo(f"Warning: {line}", err=True)
+    return loaded.rules
 
 
 def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:

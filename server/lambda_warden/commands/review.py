@@ -20,11 +20,25 @@ _ASKED = {None: "a person", "client": "a person at the client", "operator": "a p
 def rule_json(rule: Rule) -> dict[str, Any]:
     """A rule as it holds: the manifest's own keys, with what it leaves out filled in.
 
-    `approval` is None where nobody is asked, else how; `source` is FILE:LINE.
+    `approval` is None where nobody is asked, else how; `source` is FILE:LINE, and see `origin_json`.
     """
     spec = rule.spec
     shown = spec.model_dump(mode="json", by_alias=True)
-    return shown | {"approval": spec.asked.model_dump(mode="json") if spec.asks else None, "source": rule.source}
+    approval = spec.asked.model_dump(mode="json") if spec.asks else None
+    return shown | {"approval": approval, "source": rule.source, **origin_json(rule)}
+
+
+def origin_json(rule: Rule | None) -> dict[str, Any]:
+    """Where else than in its own entry a rule comes from: FILE:LINE of each key's default, and of its lock."""
+    return {"defaults": dict(rule.defaulted) if rule else {}, "locked_at": rule.locked if rule else None}
+
+
+def origin_lines(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The same, as names and values."""
+    if rule.locked:
+        yield "locked at", rule.locked
+    if rule.defaulted:
+        yield "defaults", ", ".join(f"{key} ({source})" for key, source in rule.defaulted.items())
 
 
 def deny_json(deny: Deny) -> dict[str, Any]:
@@ -47,6 +61,7 @@ def rule_lines(rule: Rule) -> Iterator[tuple[str, str]]:
     yield "logs", f"read: {spec.logs.read}" if spec.logs else "nobody's"
     if stop := spec.stop_after_failures:
         yield "stops", f"after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s"
+    yield from origin_lines(rule)
 
 
 def remarks(rule: Rule, *, team: bool) -> Iterator[Finding]:

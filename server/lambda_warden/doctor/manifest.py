@@ -14,6 +14,7 @@ from lambda_warden.report.visible import inline
 
 _PLACED: Final = re.compile(r"(?P<source>.+?:[0-9]+): (?P<problem>.*)", re.DOTALL)
 _CORRECT: Final = "correct that; `lambda-warden check` reads it again"
+_LOCK: Final = "`lambda-warden lock`, and review what it writes"
 _MEANT: Final = "correct the manifest, unless that is meant"
 
 
@@ -24,7 +25,8 @@ def look_at_manifests(paths: Sequence[Path]) -> tuple[LoadedManifest | None, lis
     except ManifestError as error:
         step = make_step(paths) or _CORRECT
         return None, [_placed("problem", named(paths), line, step) for line in error.problems]
-    return loaded, [_placed("warning", named(paths), line, _MEANT) for line in loaded.warnings()]
+    warnings = [_placed("warning", named(paths), line, _MEANT) for line in loaded.warnings()]
+    return loaded, [*warnings, *(_placed("problem", named(paths), line, _LOCK) for line in loaded.lock_problems())]
 
 
 def named(paths: Sequence[Path]) -> str:

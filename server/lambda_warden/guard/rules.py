@@ -30,13 +30,16 @@ _Place = tuple[str, str, str]
 class Rule:
     """One entry of the manifest's `functions`, ready to decide with.
 
-    `source` is where it stands (FILE:LINE). It is for the operator: no model is shown it.
+    `source` is where it stands (FILE:LINE), `defaulted` where what it takes from `defaults` does, by key, and `locked`
+    where the lock file says that it was selected. They are for the operator: no model is shown them.
     """
 
     spec: FunctionRule
     arn: RuleArn
     source: str
     schema: PayloadSchema | None = None
+    defaulted: Mapping[str, str] = field(default_factory=dict)
+    locked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

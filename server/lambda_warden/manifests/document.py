@@ -6,14 +6,17 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from lambda_warden.errors import ManifestError, shown
 from lambda_warden.manifests.json_schema import known_keys
 from lambda_warden.manifests.regular_file import read_regular
 from lambda_warden.model.strict import TAG
+
+_M = TypeVar("_M", bound=BaseModel)
 
 Place = tuple[str | int, ...]
 """Where something stands in a manifest: keys and indexes from the root."""
@@ -74,13 +77,24 @@ class Document:
         """One line of an error message."""
         return f"{self._path}:{self.line(place)}: {_dotted(place)}: {problem}."
 
-    def describe(self, error: Any) -> str:
-        """One line for one of pydantic's errors."""
-        place: Place = tuple(part for part in error["loc"] if not str(part).startswith(TAG))
+    def validate(self, model: type[_M]) -> _M:
+        """The whole document as a model.
+
+        Raises:
+            ManifestError: with all that does not fit.
+        """
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            raise ManifestError([self.describe(model, problem) for problem in error.errors()]) from None
+
+    def describe(self, model: type[BaseModel], error: Any, within: Place = ()) -> str:
+        """One line for one of pydantic's errors, of what stands at a place of a document of this model."""
+        place: Place = (*within, *(part for part in error["loc"] if not str(part).startswith(TAG)))
         match error["type"]:
             case "extra_forbidden":
                 *parent, key = place
-                return self.at(place, f"unknown key {key!r}. Expected one of: {', '.join(known_keys(parent))}")
+                return self.at(place, f"unknown key {key!r}. Expected one of: {', '.join(known_keys(model, parent))}")
             case "missing":
                 return self.at(place, "is missing")
             case "list_type" | "tuple_type" if isinstance(error["input"], str | int | float):

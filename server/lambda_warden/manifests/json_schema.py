@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from lambda_warden.model.manifest import Manifest
 
 
@@ -19,9 +21,9 @@ def manifest_json_schema() -> dict[str, Any]:
     }
 
 
-def known_keys(parent: Sequence[str | int]) -> list[str]:
-    """The keys that may stand at a place of the manifest, read off its JSON Schema."""
-    schema = Manifest.model_json_schema(by_alias=True)
+def known_keys(model: type[BaseModel], parent: Sequence[str | int]) -> list[str]:
+    """The keys that may stand at a place of a document of this model, read off its JSON Schema."""
+    schema = model.model_json_schema(by_alias=True)
     node = schema
     for part in parent:
         node = node["items"] if isinstance(part, int) else node.get("properties", {}).get(part, {})

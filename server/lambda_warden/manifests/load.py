@@ -7,19 +7,18 @@ entries of any file win over the rules of all, and a file counts whole or not at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from lambda_warden.errors import ManifestError, shown
 from lambda_warden.guard.payload_schema import PayloadSchema, SchemaError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
-from lambda_warden.jsontools.strict_json import parse_json
-from lambda_warden.manifests.document import SIZE_LIMIT, Document, Place
-from lambda_warden.manifests.regular_file import read_regular
+from lambda_warden.manifests.document import Document, Place
+from lambda_warden.manifests.expansion import describe_entry
+from lambda_warden.manifests.lock import LockFile, Selection, lock_beside, read_lock
+from lambda_warden.manifests.schema_file import read_schema
 from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.function_ref import partition_of
 from lambda_warden.model.function_rule import FunctionRule
@@ -27,6 +26,8 @@ from lambda_warden.model.limits import Limits
 from lambda_warden.model.manifest import Manifest
 from lambda_warden.model.redaction_rule import DetectorRule
 from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
+from lambda_warden.model.rule_entry import RuleEntry
+from lambda_warden.model.selector import Selector
 from lambda_warden.model.target import Target
 from lambda_warden.redaction.detectors import Detector
 from lambda_warden.redaction.policy import Detectors
@@ -39,14 +40,22 @@ _NAMED: Final = 5
 class LoadedManifest:
     """Manifests that passed every check, as rules ready to decide.
 
-    `files` are all that was read, schemas included; `stamps` are those of what was read, and of the folders that were
-    given, taken before it was. `unread` are the .json files and folders in those folders that nothing was read of.
+    `files` are all that was read, schemas and lock files included; `stamps` are those of what was read, of the folders
+    that were given, and of lock files that are not there, taken before it was. `unread` are the .json files and folders
+    in those folders that nothing was read of; `selections` the selectors, each with what it selected; `notes` further
+    warnings.
     """
 
     files: tuple[Path, ...]
     rules: Rules
     stamps: Mapping[Path, Stamp]
     unread: tuple[Path, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def lock_problems(self) -> Iterator[str]:
+        """The selectors that select nothing, since they are not locked as they are now: one line each."""
+        yield from (each.problem for each in self.selections if each.problem is not None)
 
     def warnings(self) -> Iterator[str]:
         """What is allowed to stand there and is hardly meant, one line each."""
@@ -55,7 +64,8 @@ class LoadedManifest:
             more = f" and {len(self.unread) - _NAMED} more" if len(self.unread) > _NAMED else ""
             expected = ".yaml or .yml files directly in the folder, or a --manifest for each"
             yield f"not read: {names}{more}. Expected {expected}."
-        if not self.rules.all:
+        yield from self.notes
+        if not self.rules.all and not self.selections:
             yield f"{self.files[0]}: functions: allows nothing yet. Expected a rule that is not commented out."
         for rule in self.rules.all:
             for qualifier in rule.spec.qualifiers:
@@ -64,16 +74,17 @@ class LoadedManifest:
                     yield f"{rule.source}: qualifiers: {about}."
 
 
-def load_manifests(paths: Sequence[Path]) -> LoadedManifest:
-    """Read and check manifests, and the schema files they name.
+def load_manifests(paths: Sequence[Path], lock_of: Callable[[Path], Path | None] = lock_beside) -> LoadedManifest:
+    """Read and check manifests, the schema files they name, and the lock files of those that have selectors.
 
     Args:
         paths: files, or folders of which every .yaml and .yml file, in any case, is read.
+        lock_of: where the lock file of a manifest is; None: it is not looked at, and its selectors select nothing.
 
     Raises:
         ManifestError: with all problems found, one line each: `FILE:LINE: KEY: problem. Expected …`.
     """
-    merged = _Merged({path: stamp_of(path) for path in paths}, _passed_over(paths))
+    merged = _Merged({path: stamp_of(path) for path in paths}, lock_of, _passed_over(paths))
     for path in _files(paths):
         merged.stamps[path] = stamp_of(path)
         try:
@@ -113,10 +124,16 @@ def _passed_over(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 def _read_file(path: Path) -> _File:
     document = Document(path)
-    try:
-        return _File(path, document, Manifest.model_validate(document.data))
-    except ValidationError as error:
-        raise ManifestError([document.describe(problem) for problem in error.errors()]) from None
+    return _File(path, document, document.validate(Manifest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """An ARN that a rule is for, where it is named, and where the lock file has it, if it was selected."""
+
+    arn: str
+    source: str
+    locked: str | None = None
 
 
 @dataclass(slots=True)
@@ -124,11 +141,15 @@ class _Merged:
     """What was read so far, and what is wrong with it."""
 
     stamps: dict[Path, Stamp]
+    lock_of: Callable[[Path], Path | None]
     passed_over: tuple[Path, ...] = ()
     files: list[_File] = field(default_factory=list)
     schema_files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     schema_digests: list[str] = field(default_factory=list)
+    locks: dict[Path, LockFile] = field(default_factory=dict)
+    selections: list[Selection] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
         self.files.append(file)
@@ -152,9 +173,10 @@ class _Merged:
         if self.problems:
             raise ManifestError(self.problems)
         try:
-            files = (*(file.path for file in self.files), *self.schema_files)
+            files = (*(file.path for file in self.files), *self.schema_files, *self.locks)
             merged = Rules(rules, targets, denies, principals, self._detectors(), self._digest())
-            return LoadedManifest(files, merged, self.stamps, self._unread())
+            notes = (*self.notes, *(line for lock in self.locks.values() for line in lock.unused(self.selections)))
+            return LoadedManifest(files, merged, self.stamps, self._unread(), tuple(self.selections), notes)
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
 
@@ -181,24 +203,74 @@ class _Merged:
 
     def _rules(self, targets: Sequence[Target]) -> Iterator[Rule]:
         places = {(target.account, region) for target in targets for region in target.regions}
+        # As with patterns: where a rule names a function, it is followed alone.
+        named = {arn for file in self.files for entry in file.manifest.functions for arn in entry.arns}
         for file in self.files:
-            for i, spec in enumerate(file.manifest.functions):
+            for i, entry in enumerate(file.manifest.functions):
                 place: Place = ("functions", i)
-                arn = parse_rule_arn(spec.arn)
-                if (arn.account, arn.region) not in places or partition_of(arn.region) != arn.partition:
-                    problem = f"no target reaches account {arn.account} in {arn.region}. Expected it under `targets`"
-                    self.problems.append(file.document.at((*place, "arn"), problem))
+                if entry.select is None:
+                    functions = list(self._named(entry, place, file, places))
+                else:
+                    selected = self._selected(entry.select, place, file, places)
+                    functions = [each for each in selected if each.arn not in named]
                 try:
-                    schema = self._schema(spec, file.path.parent)
+                    described = describe_entry(file.document, i, entry)
+                    schema = self._schema(described.spec, file.path.parent)
+                except ManifestError as error:
+                    self.problems.extend(error.problems)
+                    continue
                 except ValueError as error:
                     # Of a schema written out in the manifest, the very line; else that of its file's name.
                     inner: Place = ()
-                    if isinstance(error, SchemaError) and isinstance(spec.payload.schema_, dict):
+                    if isinstance(error, SchemaError) and isinstance(entry.payload.schema_, dict):
                         inner = error.path
                     self.problems.append(file.document.at((*place, "payload", "schema", *inner), str(error)))
                     continue
-                self.problems.extend(_unfit_examples(spec, schema, place, file.document))
-                yield Rule(spec, arn, file.document.source(place), schema)
+                self.notes.extend(described.warnings)
+                self.problems.extend(_unfit_examples(described.spec, schema, place, file.document))
+                for each in functions:
+                    spec = described.spec.model_copy(update={"arn": each.arn})
+                    arn = parse_rule_arn(each.arn)
+                    yield Rule(spec, arn, each.source, schema, described.defaulted, each.locked)
+
+    def _named(self, entry: RuleEntry, place: Place, file: _File, places: Set[tuple[str, str]]) -> Iterator[_Function]:
+        """The ARNs that an entry names itself."""
+        for i, text in enumerate(entry.arns):
+            where = (*place, "arn", i) if isinstance(entry.arn, list) else (*place, "arn")
+            arn = parse_rule_arn(text)
+            if (arn.account, arn.region) not in places or partition_of(arn.region) != arn.partition:
+                self._unreached(arn.account, arn.region, where, file)
+            yield _Function(text, file.document.source(where if isinstance(entry.arn, list) else place))
+
+    def _selected(
+        self, select: Selector, place: Place, file: _File, places: Set[tuple[str, str]]
+    ) -> Iterator[_Function]:
+        """The ARNs that the lock file has for a selector."""
+        for account, region in select.places:
+            if (account, region) not in places:
+                self._unreached(account, region, (*place, "select"), file)
+        lock = self._lock(file.path)
+        locked = lock.functions.get(select.digest) if lock else None
+        source = file.document.source(place)
+        self.selections.append(Selection(select, source, file.path, locked))
+        for arn, where in (locked or {}).items():
+            yield _Function(arn, source, where)
+
+    def _unreached(self, account: str, region: str, place: Place, file: _File) -> None:
+        problem = f"no target reaches account {account} in {region}. Expected it under `targets`"
+        self.problems.append(file.document.at(place, problem))
+
+    def _lock(self, manifest: Path) -> LockFile | None:
+        """The lock file of a manifest, if there is one that can be used."""
+        path = self.lock_of(manifest)
+        if path is not None and path not in self.locks:
+            self.stamps[path] = stamp_of(path)
+            if self.stamps[path]:
+                try:
+                    self.locks[path] = read_lock(path)
+                except ManifestError as error:
+                    self.problems.extend(problem for problem in error.problems if problem not in self.problems)
+        return self.locks.get(path) if path else None
 
     def _schema(self, spec: FunctionRule, folder: Path) -> PayloadSchema | None:
         if spec.payload.schema_ is None:
@@ -209,7 +281,7 @@ class _Merged:
             case str() as name:
                 self.schema_files.append(folder / name)
                 self.stamps[folder / name] = stamp_of(folder / name)
-                schema, digest = _read_schema(name, folder)
+                schema, digest = read_schema(name, folder)
                 self.schema_digests.append(digest)
                 return PayloadSchema(schema)
 
@@ -235,7 +307,8 @@ class _Merged:
 
     def _digest(self) -> str:
         """Of one file, its SHA-256; of several, that of theirs, in the order of the files."""
-        digests = [*(file.document.sha256 for file in self.files), *self.schema_digests]
+        locks = (lock.sha256 for lock in self.locks.values())
+        digests = [*(file.document.sha256 for file in self.files), *self.schema_digests, *locks]
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def _unread(self) -> tuple[Path, ...]:
@@ -264,29 +337,6 @@ def _conflict(error: RuleConflictError) -> str:
     if first.spec.arn != second.spec.arn:
         problem = f"{second.spec.arn} and {first.spec.arn} ({first.source}) both allow {qualifiers} of {error.name}"
     return f"{second.source}: functions: {problem}. Expected one rule for a function and qualifier."
-
-
-def _read_schema(name: str, folder: Path) -> tuple[dict[str, Any], str]:
-    """Read a schema file below a manifest's folder, and its SHA-256: links that lead out of it are not followed."""
-    try:
-        root = folder.resolve()
-        path = (root / name).resolve()
-        if path.is_relative_to(root):
-            data = read_regular(path, SIZE_LIMIT + 1)
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
-        problem = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{name!r} can't be read: {problem}. Expected a JSON Schema file") from None
-    if not path.is_relative_to(root):
-        raise ValueError(f"{name!r} leads out of the manifest's folder. Expected a file below it")
-    if len(data) > SIZE_LIMIT:
-        raise ValueError(f"{name!r} is over {SIZE_LIMIT:,} bytes. Expected a JSON Schema file")
-    try:
-        schema = parse_json(data)
-    except ValueError as error:
-        raise ValueError(f"{name!r} is not JSON: {error}. Expected a JSON Schema file") from None
-    if not isinstance(schema, dict):
-        raise ValueError(f"{name!r} holds no JSON object. Expected a JSON Schema")
-    return schema, hashlib.sha256(data).hexdigest()
 
 
 def _unfit_examples(spec: FunctionRule, schema: PayloadSchema | None, place: Place, document: Document) -> list[str]:

@@ -136,6 +136,8 @@ class Watcher:
             # Taken before the files were read: what was changed since then is seen at the next look.
             seen = dict(loaded.stamps)
             logger.warning("the manifest was reloaded: %s rules; the record has what changed", len(loaded.rules.all))
+            for line in loaded.lock_problems():
+                logger.warning("%s", line)
         with self._settled:  # not before: a call would be decided on by what is not in force yet
             self._seen = seen
             self._settled.notify_all()

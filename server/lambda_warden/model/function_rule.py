@@ -37,19 +37,20 @@ def _check_version_number(text: str) -> str:
     return parse_qualifier(text, "expect_version")
 
 
-class FunctionRule(Strict):
-    """One allowed function, or a family of functions: nothing else is invoked."""
-
-    arn: AllowedArn = Field(
-        description="The function's ARN without qualifier. A `*` may stand in the function's name alone.",
-        examples=["arn:aws:lambda:us-east-1:123456789012:function:orders-refund"],
-        json_schema_extra={"pattern": "^arn:[^:*]+:lambda:[^:*]+:[0-9]{12}:function:[A-Za-z0-9_*-]{1,64}$"},
-    )
-    qualifiers: Annotated[list[Qualifier], Unique] = Field(
+Qualifiers = Annotated[
+    list[Qualifier],
+    Unique,
+    Field(
         min_length=1,
         description="The aliases and versions allowed, each exactly, in quotes. List $LATEST to allow unpublished "
         "code, which is also what a call without qualifier runs.",
-    )
+    ),
+]
+
+
+class RuleOptions(Strict):
+    """What a rule may say itself or take from `defaults`, beside its qualifiers."""
+
     invocation_types: Annotated[list[InvocationType], Unique] = Field(
         default=["RequestResponse"],
         min_length=1,
@@ -74,12 +75,6 @@ class FunctionRule(Strict):
         "{by: client}, {by: operator} or {approvers: [group:sre]}. If not given, destructive functions are asked for, "
         "others not.",
     )
-    expect_version: Annotated[list[Annotated[str, AfterValidator(_check_version_number)]], Unique] | None = Field(
-        default=None,
-        min_length=1,
-        description="The versions that may run behind the aliases of this rule. An alias that leads elsewhere, also "
-        "for a share of the calls, is denied; a version that ran all the same is reported and recorded.",
-    )
     principals: Annotated[list[Member], Unique] | None = Field(
         default=None,
         min_length=1,
@@ -96,19 +91,16 @@ class FunctionRule(Strict):
         description="Through whom: ids of the OAuth clients that the caller's token may be issued to. Where it "
         "says that an agent acts for the caller (`act`), that agent has to be here, too. Any if not given.",
     )
-    tenants: Annotated[list[Tenant], Field(min_length=1), Unique] | Literal["caller"] | None = Field(
-        default=None,
-        description="For a function with tenant isolation: the tenant ids that calls may name, each exactly; every "
-        'call has to name one. ["*"] allows any; caller alone that of the caller, as its token says. If not given, a '
-        "call that names a tenant is denied.",
+    limits: Limits = Field(
+        default_factory=Limits,
+        description="How often calls may be made under this rule: of each ARN of several, or of what is selected, by "
+        "itself; of the functions of a pattern together.",
     )
-    limits: Limits = Field(default_factory=Limits, description="How often calls may be made under this rule.")
     stop_after_failures: StopRule | None = Field(
         default=None,
         description="After how many failures in a row calls are denied for a while, counted for each function and "
         "qualifier; never if not given.",
     )
-    payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     result: ResultRule = Field(default_factory=ResultRule, description="What may come back.")
     logs: LogsRule | None = Field(
         default=None, description="Whose logs may be read with read_logs; nobody's if not given. `{}` is `read: own`."
@@ -127,6 +119,24 @@ class FunctionRule(Strict):
         description="How many attempts a call may take. There is another one only where it is certain that the one "
         "before started nothing: throttling, no connection. 1 turns that off.",
     )
+
+
+class RuleDetails(RuleOptions):
+    """What each rule says itself, and no `defaults`, beside what it is for."""
+
+    expect_version: Annotated[list[Annotated[str, AfterValidator(_check_version_number)]], Unique] | None = Field(
+        default=None,
+        min_length=1,
+        description="The versions that may run behind the aliases of this rule. An alias that leads elsewhere, also "
+        "for a share of the calls, is denied; a version that ran all the same is reported and recorded.",
+    )
+    tenants: Annotated[list[Tenant], Field(min_length=1), Unique] | Literal["caller"] | None = Field(
+        default=None,
+        description="For a function with tenant isolation: the tenant ids that calls may name, each exactly; every "
+        'call has to name one. ["*"] allows any; caller alone that of the caller, as its token says. If not given, a '
+        "call that names a tenant is denied.",
+    )
+    payload: PayloadRule = Field(default_factory=PayloadRule, description="What may be sent.")
     invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = Field(
         default="BUFFERED",
         description="RESPONSE_STREAM calls it with InvokeWithResponseStream, for functions that stream answers over "
@@ -140,18 +150,25 @@ class FunctionRule(Strict):
     )
 
     @model_validator(mode="after")
+    def _check_tenants(self) -> RuleDetails:
+        if isinstance(self.tenants, list) and ANY_TENANT in self.tenants and len(self.tenants) > 1:
+            raise ValueError('tenants has "*" beside tenant ids. Expected ["*"] for any, or the ids alone')
+        return self
+
+
+class FunctionRule(RuleDetails):
+    """One allowed function, or a family of functions: nothing else is invoked."""
+
+    arn: AllowedArn
+    qualifiers: Qualifiers
+
+    @model_validator(mode="after")
     def _check_expected(self) -> FunctionRule:
         fixed = {qualifier for qualifier in self.qualifiers if qualifier.isdigit() or qualifier.startswith("$")}
         if self.expect_version is not None and (others := sorted(fixed - set(self.expect_version))):
             raise ValueError(
                 f"qualifiers allow {', '.join(others)}, which expect_version does not. Expected it in both"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_tenants(self) -> FunctionRule:
-        if isinstance(self.tenants, list) and ANY_TENANT in self.tenants and len(self.tenants) > 1:
-            raise ValueError('tenants has "*" beside tenant ids. Expected ["*"] for any, or the ids alone')
         return self
 
     @property

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from lambda_warden.model.function_rule import FunctionRule, Qualifier
+from lambda_warden.model.function_rule import Qualifier
 from lambda_warden.model.limits import Limits
 from lambda_warden.model.principal import check_principal
 from lambda_warden.model.redaction_rule import RedactionRule
 from lambda_warden.model.rule_arn import DeniedArn
+from lambda_warden.model.rule_entry import Defaults, RuleEntry
 from lambda_warden.model.strict import Strict, Unique
 from lambda_warden.model.target import Target
 
@@ -27,6 +28,10 @@ def _check_version(version: object) -> object:
 
 def _empty_if_none(value: object) -> object:
     return [] if value is None else value  # a key below which everything is commented out
+
+
+def _default_if_none(value: object) -> object:
+    return {} if value is None else value
 
 
 class DenyRule(Strict):
@@ -56,7 +61,12 @@ class Manifest(Strict):
 
     version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(description="The version of this format.")
     targets: list[Target] = Field(default_factory=list, description="The accounts and regions in use.")
-    functions: Annotated[list[FunctionRule], BeforeValidator(_empty_if_none)] = Field(
+    defaults: Annotated[Defaults, BeforeValidator(_default_if_none)] = Field(
+        default_factory=Defaults,
+        description="What rules of this file take for a key that they don't have. A rule's own value takes the place "
+        "of the default whole: keys within it don't add up.",
+    )
+    functions: Annotated[list[RuleEntry], BeforeValidator(_empty_if_none)] = Field(
         default_factory=list, description="The functions that may be invoked; none if all of them are commented out."
     )
     deny: list[DenyRule] = Field(

@@ -1,0 +1,164 @@
+"""`lambda-warden lock`: looks up what the selectors of manifests select, and writes it to the lock files beside them.
+
+This module is loaded for this command alone (see `cli.py`), since it needs boto3.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lambda_warden.aws.inventory import select_functions
+from lambda_warden.commands.manifests import ManifestProblems
+from lambda_warden.commands.options import UserPath, setting_option
+from lambda_warden.errors import ManifestError
+from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.lock import LockFile, Selection, lock_beside, lock_text, read_lock
+from lambda_warden.model.target import Target
+
+
+@click.command("lock")
+@click.argument("manifests", type=UserPath(path_type=Path), nargs=-1, required=True, metavar="MANIFEST…")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing. Exit code 1: a lock file is not up to date.")
+@setting_option("profile", show_envvar=True)
+@setting_option("endpoint_url", show_envvar=True)
+def lock(manifests: tuple[Path, ...], only_check: bool, profile: str | None, endpoint_url: str | None) -> None:
+    """Write the lock files of MANIFESTs: which functions their selectors select now. Only these may be called.
+
+    A lock file stands beside its manifest: manifest.lock for manifest.yaml. It is written if everything could be read
+    that decides on it (lambda:ListFunctions, for tags lambda:ListTags), and replaced whole. Exit code 2: it could not.
+    """
+    try:
+        loaded = load_manifests(manifests, lambda _: None)
+    except ManifestError as error:
+        raise ManifestProblems(str(error)) from None
+    if not loaded.selections:
+        click.echo("No rule has a selector: there is nothing to lock.")
+        return
+    targets = [_reached(target, profile, endpoint_url) for target in loaded.rules.targets]
+    found, problems = select_functions(targets, [each.select for each in loaded.selections], _progress)
+    if problems:
+        raise ManifestProblems("\n".join(["It is not known what is selected, so nothing was written.", *problems]))
+    drafts = _drafts(loaded, found)
+    lines = [line for draft in drafts for line in draft.differences()]
+    for line in lines:
+        click.echo(line)
+    if only_check:
+        click.echo("The lock files are not up to date: run lambda-warden lock." if lines else "Up to date.")
+        raise SystemExit(1 if lines else 0)
+    _write(manifests, drafts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A lock file as it would be now. `before` is what stands there, if that can be used."""
+
+    path: Path
+    manifest: Path
+    before: LockFile | None
+    selected: Sequence[tuple[Selection, Sequence[str]]]
+
+    @property
+    def text(self) -> str:
+        return lock_text(self.manifest, [(selection.select, arns) for selection, arns in self.selected])
+
+    def differences(self) -> Iterator[str]:
+        """What is selected now and is not locked, and what is locked and not selected any more; a line each.
+
+        A selector that is new or changed is held against what was locked for those that are there no more.
+        """
+        before = self.before.functions if self.before else {}
+        now = {selection.select.digest: selection for selection, _ in self.selected}
+        left = {arn for digest, arns in before.items() if digest not in now for arn in arns}
+        for selection, arns in {each[0].select.digest: each for each in self.selected}.values():
+            known = before.get(selection.select.digest)
+            if known is None:
+                yield f"not locked as it is now: {selection.source}"
+            yield from (
+                f"added: {arn}, {selection.source}" for arn in arns if arn not in (left if known is None else known)
+            )
+            yield from (f"removed: {arn}, {selection.source}" for arn in known or () if arn not in arns)
+            left -= set(arns) if known is None else set()
+        yield from (f"removed: {arn}" for arn in sorted(left))
+        if not left and (gone := [digest for digest in before if digest not in now]):
+            yield f"{self.path}: {len(gone)} of its selectors are not in the manifest any more"
+
+
+def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Draft]:
+    """A draft for each lock file. What a rule names by its ARN is left out: that rule is followed, and no selector."""
+    selected: dict[Path, list[tuple[Selection, Sequence[str]]]] = {}
+    for selection, arns in zip(loaded.selections, found, strict=True):
+        own = [arn for arn in arns if loaded.rules.names_exactly(arn)]
+        for arn in own:
+            click.echo(f"left out: {arn}, which has a rule of its own")
+        there = {arn.rpartition(":")[2] for arn in arns}
+        for name in selection.select.names or ():
+            if name not in there:
+                click.echo(f"Warning: {selection.source}: {name} is not selected anywhere", err=True)
+        path = lock_beside(selection.manifest)
+        selected.setdefault(path, []).append((selection, [arn for arn in arns if arn not in own]))
+    return [_Draft(path, each[0][0].manifest, _before(path), each) for path, each in selected.items()]
+
+
+def _before(path: Path) -> LockFile | None:
+    if not path.exists():
+        return None
+    try:
+        return read_lock(path)
+    except ManifestError as error:
+        for line in error.problems:
+            click.echo(f"Warning: {line}", err=True)
+        return None
+
+
+def _write(manifests: Sequence[Path], drafts: Sequence[_Draft]) -> None:
+    """Put the lock files in their places, each whole, once the manifests can be used with all of them."""
+    temporary: dict[Path, Path] = {}
+    try:
+        for draft in drafts:
+            temporary[draft.path] = _temporary(draft)
+        load_manifests(manifests, lambda manifest: temporary.get(lock_beside(manifest)))
+        for draft in drafts:
+            temporary[draft.path].replace(draft.path.resolve())  # a link stays
+            count = len({arn for _, arns in draft.selected for arn in arns})
+            click.echo(f"Wrote {draft.path}, with {count} functions. Review it: what stands there may be called.")
+    except ManifestError as error:
+        raise ManifestProblems(f"Nothing was written:\n{_by_their_names(str(error), temporary)}") from None
+    except OSError as error:
+        raise ManifestProblems(f"{error.filename}: {error.strerror or error}") from None
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+
+
+def _temporary(draft: _Draft) -> Path:
+    """The text in a file beside its place, with the permissions of the lock file, or else of the manifest."""
+    place = draft.path.resolve()
+    with tempfile.NamedTemporaryFile("wb", dir=place.parent, prefix=".lock-", suffix=".tmp", delete=False) as file:
+        file.write(draft.text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    shutil.copymode(place if place.exists() else draft.manifest, file.name)
+    return Path(file.name)
+
+
+def _by_their_names(text: str, temporary: Mapping[Path, Path]) -> str:
+    for path, made in temporary.items():
+        text = text.replace(str(made), str(path))
+    return text
+
+
+def _reached(target: Target, profile: str | None, endpoint_url: str | None) -> Target:
+    """A target with what the settings say where it says nothing itself."""
+    usual = {"profile": target.profile or profile, "endpoint_url": target.endpoint_url or endpoint_url}
+    return target.model_copy(update=usual)
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
