@@ -173,6 +173,110 @@ _APPROVERS: tuple[tuple[str, str, str, str], ...] = (
     ("a key's id is a path", "transport/authentication/alb.py", " or not _KID.fullmatch(kid):", ":"),
 )
 
+_LOCK_TESTS = "tests/manifests/test_lock.py"
+_EXPANSION_TESTS = "tests/manifests/test_expansion.py"
+_SCALE: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "a lock holds for a selector that was changed",
+        "manifests/load.py",
+        "locked = lock.functions.get(select.digest) if lock else None",
+        "locked = next(iter(lock.functions.values()), None) if lock else None",
+        _LOCK_TESTS,
+    ),
+    (
+        "a digest of another selector is believed",
+        "manifests/lock.py",
+        "if selection.digest != selection.select.digest:",
+        "if False:",
+        _LOCK_TESTS,
+    ),
+    (
+        "tags are no part of a selector's digest",
+        "model/selector.py",
+        "self.model_dump(exclude_none=True)",
+        'self.model_dump(exclude_none=True, exclude={"tags"})',
+        _LOCK_TESTS,
+    ),
+    (
+        "a lock names what its selector can't select",
+        "manifests/lock.py",
+        "if not selection.select.may_select(parse_rule_arn(arn)):",
+        "if False:",
+        _LOCK_TESTS,
+    ),
+    (
+        "a lock holds a pattern",
+        "model/selector.py",
+        "            not arn.is_pattern\n            and (arn",
+        "            (arn",
+        _LOCK_TESTS,
+    ),
+    (
+        "a selector is followed beside a function's own rule",
+        "manifests/load.py",
+        "if each.arn not in named]",
+        "]",
+        _LOCK_TESTS,
+    ),
+    (
+        "a changed lock is not noticed",
+        "manifests/load.py",
+        "            self.stamps[path] = stamp_of(path)\n            if self.stamps[path]:",
+        "            if stamp_of(path):",
+        _LOCK_TESTS,
+    ),
+    (
+        "the manifests' digest leaves out the lock",
+        "manifests/load.py",
+        "*self.schema_digests, *locks]",
+        "*self.schema_digests]",
+        _LOCK_TESTS,
+    ),
+    (
+        "check passes with a selector that is not locked",
+        "cli.py",
+        "    if any(loaded.lock_problems()):",
+        "    if False:",
+        "tests/commands/test_lock.py",
+    ),
+    (
+        "what could not be read whole is locked",
+        "commands/lock.py",
+        "    if problems:",
+        "    if False:",
+        "tests/commands/test_lock.py",
+    ),
+    (
+        "a default takes the place of a rule's own value",
+        "manifests/expansion.py",
+        "{**taken, **own,",
+        "{**own, **defaults,",
+        _EXPANSION_TESTS,
+    ),
+    (
+        "nobody is asked by default",
+        "model/rule_entry.py",
+        'if approval == "never":',
+        "if False:",
+        _EXPANSION_TESTS,
+    ),
+    (
+        "what is left empty undoes its default",
+        "manifests/expansion.py",
+        "own.get(key, key) is None and key != _TAKEN_BACK",
+        "False",
+        _EXPANSION_TESTS,
+    ),
+    (
+        "one of several ARNs has no target",
+        "manifests/load.py",
+        "if (arn.account, arn.region) not in places or",
+        "if False and",
+        _EXPANSION_TESTS,
+    ),
+)
+
+
 MUTANTS = [
     Mutant(
         "init allows a function that nobody chose",
@@ -2584,6 +2688,7 @@ MUTANTS = [
             ),
         )
     ),
+    *(Mutant(*each) for each in _SCALE),
 ]
 
 

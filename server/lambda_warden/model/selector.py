@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from lambda_warden.errors import ArgumentError, shown
-from lambda_warden.model.function_ref import NAME_LIMIT, is_name, partition_of
+from lambda_warden.model.function_ref import NAME_LIMIT, is_name
 from lambda_warden.model.rule_arn import RuleArn
 from lambda_warden.model.strict import Strict, Unique
 from lambda_warden.model.target import Account, Region
@@ -72,7 +72,6 @@ class Selector(Strict):
         """Whether it can have selected a function, as far as its ARN tells: which tags it had does not stand there."""
         return (
             not arn.is_pattern
-            and partition_of(arn.region) == arn.partition
             and (arn.account, arn.region) in self.places
             and (self.prefix is None or arn.name.startswith(self.prefix))
             and (self.names is None or arn.name in self.names)
