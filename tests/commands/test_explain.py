@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from lambda_warden.cli import main
 from lambda_warden.commands.explain import explain
 from lambda_warden.model.result import DryRunResult
 from support.builders import OTHER_REGION, function_arn
@@ -182,7 +183,8 @@ def test_a_reason_stays_on_its_line_and_shows_what_it_holds(manifest: Path) -> N
 @pytest.mark.parametrize("function", ["report-daily:live", "report-payroll:live", "orders-lookup", "x y"])
 def test_the_json_is_what_dry_run_answers_with_the_line_of_the_rule(manifest: Path, function: str) -> None:
     answer = as_json(manifest, function)
-    source = answer.pop("rule_source")
+    source, defaults, locked = (answer.pop(key) for key in ("rule_source", "defaults", "locked_at"))
+    assert (defaults, locked) == ({}, None)
     result = DryRunResult.model_validate(answer)
     assert result.would_invoke is (function == "report-daily:live")
     assert (source is None) is (result.rule is None)
@@ -194,6 +196,15 @@ def test_the_json_of_an_allowed_call_names_all_of_it(manifest: Path) -> None:
     assert (answer["function"], answer["qualifier"]) == (function_arn("orders-refund"), "7")
     assert (answer["rule"], answer["rule_source"]) == (function_arn("orders-refund"), f"{manifest}:4")
     assert (answer["payload_bytes"], answer["invocation_type"]) == (13, "RequestResponse")
+
+
+def test_what_comes_from_defaults_is_said_with_its_line(manifest: Path) -> None:
+    manifest.write_text("defaults: {limits: {per_day: 5}}\n" + manifest.read_text())
+    source = f"{manifest}:1"
+    assert as_json(manifest, "orders-refund:7", "--payload", '{"orderId": 1}')["defaults"] == {"limits": source}
+    assert f"From defaults: limits ({source})" in run(manifest, "orders-refund:7").stdout
+    checked = CliRunner().invoke(main, ["check", str(manifest)])
+    assert "from defaults: limits (line 1)" in checked.stdout
 
 
 # Regions

@@ -214,7 +214,7 @@ _SCALE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "a selector is followed beside a function's own rule",
         "manifests/load.py",
-        "if each.arn not in named]",
+        "if str(each.arn) not in named]",
         "]",
         _LOCK_TESTS,
     ),
@@ -250,7 +250,7 @@ _SCALE: tuple[tuple[str, str, str, str, str], ...] = (
         "a default takes the place of a rule's own value",
         "manifests/expansion.py",
         "{**taken, **own,",
-        "{**own, **defaults,",
+        "{**own, **usual,",
         _EXPANSION_TESTS,
     ),
     (
@@ -1789,7 +1789,7 @@ MUTANTS = [
     ),
     Mutant(
         "a schema outside the folder is read",
-        "manifests/load.py",
+        "manifests/schema_file.py",
         "    if not path.is_relative_to(root):\n        raise",
         "    if False:\n        raise",
         "tests/manifests/test_load.py",

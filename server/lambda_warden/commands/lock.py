@@ -19,7 +19,7 @@ from lambda_warden.commands.manifests import ManifestProblems
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
-from lambda_warden.manifests.lock import LockFile, Selection, lock_beside, lock_text, read_lock
+from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, lock_text, read_lock
 from lambda_warden.model.target import Target
 
 
@@ -29,10 +29,11 @@ from lambda_warden.model.target import Target
 @setting_option("profile", show_envvar=True)
 @setting_option("endpoint_url", show_envvar=True)
 def lock(manifests: tuple[Path, ...], only_check: bool, profile: str | None, endpoint_url: str | None) -> None:
-    """Write the lock files of MANIFESTs: which functions their selectors select now. Only these may be called.
+    """Lock what the selectors of MANIFESTs select now.
 
-    A lock file stands beside its manifest: manifest.lock for manifest.yaml. It is written if everything could be read
-    that decides on it (lambda:ListFunctions, for tags lambda:ListTags), and replaced whole. Exit code 2: it could not.
+    Only what stands in the lock file may be called. It is beside the manifest: manifest.lock for manifest.yaml. It is
+    replaced whole, once all that decides on it was read: lambda:ListFunctions, for tags lambda:ListTags. Exit code 2:
+    something could not be read.
     """
     try:
         loaded = load_manifests(manifests, lambda _: None)
@@ -56,13 +57,13 @@ def lock(manifests: tuple[Path, ...], only_check: bool, profile: str | None, end
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class _LockDraft:
     """A lock file as it would be now. `before` is what stands there, if that can be used."""
 
     path: Path
     manifest: Path
     before: LockFile | None
-    selected: Sequence[tuple[Selection, Sequence[str]]]
+    selected: Sequence[tuple[Selected, Sequence[str]]]
 
     @property
     def text(self) -> str:
@@ -90,9 +91,9 @@ class _Draft:
             yield f"{self.path}: {len(gone)} of its selectors are not in the manifest any more"
 
 
-def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Draft]:
+def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_LockDraft]:
     """A draft for each lock file. What a rule names by its ARN is left out: that rule is followed, and no selector."""
-    selected: dict[Path, list[tuple[Selection, Sequence[str]]]] = {}
+    selected: dict[Path, list[tuple[Selected, Sequence[str]]]] = {}
     for selection, arns in zip(loaded.selections, found, strict=True):
         own = [arn for arn in arns if loaded.rules.names_exactly(arn)]
         for arn in own:
@@ -103,7 +104,7 @@ def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Dra
                 click.echo(f"Warning: {selection.source}: {name} is not selected anywhere", err=True)
         path = lock_beside(selection.manifest)
         selected.setdefault(path, []).append((selection, [arn for arn in arns if arn not in own]))
-    return [_Draft(path, each[0][0].manifest, _before(path), each) for path, each in selected.items()]
+    return [_LockDraft(path, each[0][0].manifest, _before(path), each) for path, each in selected.items()]
 
 
 def _before(path: Path) -> LockFile | None:
@@ -117,7 +118,7 @@ def _before(path: Path) -> LockFile | None:
         return None
 
 
-def _write(manifests: Sequence[Path], drafts: Sequence[_Draft]) -> None:
+def _write(manifests: Sequence[Path], drafts: Sequence[_LockDraft]) -> None:
     """Put the lock files in their places, each whole, once the manifests can be used with all of them."""
     temporary: dict[Path, Path] = {}
     try:
@@ -137,7 +138,7 @@ def _write(manifests: Sequence[Path], drafts: Sequence[_Draft]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _temporary(draft: _Draft) -> Path:
+def _temporary(draft: _LockDraft) -> Path:
     """The text in a file beside its place, with the permissions of the lock file, or else of the manifest."""
     place = draft.path.resolve()
     with tempfile.NamedTemporaryFile("wb", dir=place.parent, prefix=".lock-", suffix=".tmp", delete=False) as file:

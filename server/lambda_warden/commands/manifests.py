@@ -13,6 +13,7 @@ from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
+from lambda_warden.manifests.lock import lock_beside
 
 
 def need_manifest(_: click.Context, param: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -87,7 +88,7 @@ def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
     """Hosts start servers in the folder that their agent works on; some in the root, which says nothing."""
     if folder == Path(folder.anchor):
         return
-    for path in manifests:
+    for path in [*manifests, *filter(Path.is_file, map(lock_beside, manifests))]:
         # A link can be replaced where it lies, and what it leads to where that is.
         if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
             click.echo(

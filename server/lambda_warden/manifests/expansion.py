@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.document import Document, Place
-from lambda_warden.model.function_rule import FunctionRule
+from lambda_warden.model.function_rule import FunctionRule, RuleOptions
 from lambda_warden.model.manifest import Manifest
-from lambda_warden.model.rule_entry import RuleEntry
+from lambda_warden.model.rule_entry import Defaults, RuleEntry
+from lambda_warden.model.strict import Strict
 
 _TAKEN_BACK: Final = "logs"
 """What a rule takes back by leaving it empty: that allows less. Empty, the others could allow more than is meant."""
@@ -34,9 +35,9 @@ class Described:
     warnings: tuple[str, ...]
 
 
-def describe_entry(document: Document, index: int, entry: RuleEntry) -> Described:
-    """An entry of `functions`, of which each part is valid by itself, with the defaults of its file. Of several ARNs it
-    is that of the first; of a selector, which may select nothing, it has none that is meant.
+def describe_entry(document: Document, index: int, entry: RuleEntry, defaults: Defaults) -> Described:
+    """An entry of `functions` with the defaults of its file. Of several ARNs it has the first; of a selector, which may
+    select nothing, none that is meant.
 
     A value of the entry itself takes the place of the default whole.
 
@@ -44,31 +45,37 @@ def describe_entry(document: Document, index: int, entry: RuleEntry) -> Describe
         ManifestError: if it has no qualifiers, says two things that don't fit, or leaves empty what has a default.
     """
     place: Place = ("functions", index)
-    own: dict[str, Any] = document.data["functions"][index]
-    defaults = {key: value for key, value in (document.data.get("defaults") or {}).items() if value is not None}
-    if empty := [key for key in defaults if own.get(key, key) is None and key != _TAKEN_BACK]:
-        wheres = {key: document.source(("defaults", key)) for key in empty}
+    own, usual = _said(entry), {key: value for key, value in _said(defaults).items() if value is not None}
+    where = {key: document.source(("defaults", key)) for key in usual}
+    if empty := [key for key in usual if own.get(key, key) is None and key != _TAKEN_BACK]:
         problem = "is empty, and has a default at {}. Expected a value, or no such key"
-        raise ManifestError([document.at((*place, key), problem.format(where)) for key, where in wheres.items()])
-    taken = {key: value for key, value in defaults.items() if key not in own}
+        raise ManifestError([document.at((*place, key), problem.format(where[key])) for key in empty])
+    taken = {key: value for key, value in usual.items() if key not in own}
     values = {**taken, **own, "arn": [*entry.arns, _SELECTED][0]}
     values.pop("select", None)
     try:
         spec = FunctionRule.model_validate(values)
     except ValidationError as error:
         raise ManifestError([document.describe(Manifest, problem, place) for problem in error.errors()]) from None
-    sources = {key: document.source(("defaults", key)) for key in taken}
-    return Described(spec, sources, tuple(_left_out(document, place, own, defaults)))
+    warnings = tuple(
+        document.at(
+            (*place, key),
+            f"takes the place of the default at {where[key]} whole, so that {', '.join(left)} is not set. Expected it "
+            "here, too, if it should hold",
+        )
+        for key, value in usual.items()
+        if (left := _left_out(own.get(key), value))
+    )
+    return Described(spec, {key: where[key] for key in taken}, warnings)
 
 
-def _left_out(document: Document, place: Place, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
-    """A warning for each value that takes the place of a default that says more."""
-    for key, default in defaults.items():
-        value = own.get(key)
-        if isinstance(value, dict) and isinstance(default, dict) and (left := [k for k in default if k not in value]):
-            where = document.source(("defaults", key))
-            yield document.at(
-                (*place, key),
-                f"takes the place of the default at {where} whole, so that {', '.join(left)} is not set. Expected it "
-                "here, too, if it should hold",
-            )
+def _said(part: RuleOptions) -> dict[str, Any]:
+    """The keys that stand in it."""
+    return {key: getattr(part, key) for key in type(part).model_fields if key in part.model_fields_set}
+
+
+def _left_out(own: object, default: object) -> list[str]:
+    """The keys that a default sets, and what takes its place does not."""
+    if not isinstance(own, Strict) or not isinstance(default, Strict):
+        return []
+    return sorted(default.model_fields_set - own.model_fields_set)

@@ -17,7 +17,7 @@ from lambda_warden.guard.payload_schema import PayloadSchema, SchemaError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.manifests.document import Document, Place
 from lambda_warden.manifests.expansion import describe_entry
-from lambda_warden.manifests.lock import LockFile, Selection, lock_beside, read_lock
+from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, read_lock
 from lambda_warden.manifests.schema_file import read_schema
 from lambda_warden.manifests.stamp import Stamp, stamp_of
 from lambda_warden.model.function_ref import partition_of
@@ -25,7 +25,7 @@ from lambda_warden.model.function_rule import FunctionRule
 from lambda_warden.model.limits import Limits
 from lambda_warden.model.manifest import Manifest
 from lambda_warden.model.redaction_rule import DetectorRule
-from lambda_warden.model.rule_arn import parse_deny_arn, parse_rule_arn
+from lambda_warden.model.rule_arn import RuleArn, parse_deny_arn, parse_rule_arn
 from lambda_warden.model.rule_entry import RuleEntry
 from lambda_warden.model.selector import Selector
 from lambda_warden.model.target import Target
@@ -50,7 +50,7 @@ class LoadedManifest:
     rules: Rules
     stamps: Mapping[Path, Stamp]
     unread: tuple[Path, ...] = ()
-    selections: tuple[Selection, ...] = ()
+    selections: tuple[Selected, ...] = ()
     notes: tuple[str, ...] = ()
 
     def lock_problems(self) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _read_file(path: Path) -> _File:
 class _Function:
     """An ARN that a rule is for, where it is named, and where the lock file has it, if it was selected."""
 
-    arn: str
+    arn: RuleArn
     source: str
     locked: str | None = None
 
@@ -148,7 +148,7 @@ class _Merged:
     problems: list[str] = field(default_factory=list)
     schema_digests: list[str] = field(default_factory=list)
     locks: dict[Path, LockFile] = field(default_factory=dict)
-    selections: list[Selection] = field(default_factory=list)
+    selections: list[Selected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, file: _File) -> None:
@@ -212,9 +212,9 @@ class _Merged:
                     functions = list(self._named(entry, place, file, places))
                 else:
                     selected = self._selected(entry.select, place, file, places)
-                    functions = [each for each in selected if each.arn not in named]
+                    functions = [each for each in selected if str(each.arn) not in named]
                 try:
-                    described = describe_entry(file.document, i, entry)
+                    described = describe_entry(file.document, i, entry, file.manifest.defaults)
                     schema = self._schema(described.spec, file.path.parent)
                 except ManifestError as error:
                     self.problems.extend(error.problems)
@@ -229,9 +229,8 @@ class _Merged:
                 self.notes.extend(described.warnings)
                 self.problems.extend(_unfit_examples(described.spec, schema, place, file.document))
                 for each in functions:
-                    spec = described.spec.model_copy(update={"arn": each.arn})
-                    arn = parse_rule_arn(each.arn)
-                    yield Rule(spec, arn, each.source, schema, described.defaulted, each.locked)
+                    spec = described.spec.model_copy(update={"arn": str(each.arn)})
+                    yield Rule(spec, each.arn, each.source, schema, described.defaulted, each.locked)
 
     def _named(self, entry: RuleEntry, place: Place, file: _File, places: Set[tuple[str, str]]) -> Iterator[_Function]:
         """The ARNs that an entry names itself."""
@@ -240,7 +239,7 @@ class _Merged:
             arn = parse_rule_arn(text)
             if (arn.account, arn.region) not in places or partition_of(arn.region) != arn.partition:
                 self._unreached(arn.account, arn.region, where, file)
-            yield _Function(text, file.document.source(where if isinstance(entry.arn, list) else place))
+            yield _Function(arn, file.document.source(where if isinstance(entry.arn, list) else place))
 
     def _selected(
         self, select: Selector, place: Place, file: _File, places: Set[tuple[str, str]]
@@ -252,9 +251,9 @@ class _Merged:
         lock = self._lock(file.path)
         locked = lock.functions.get(select.digest) if lock else None
         source = file.document.source(place)
-        self.selections.append(Selection(select, source, file.path, locked))
+        self.selections.append(Selected(select, source, file.path, locked))
         for arn, where in (locked or {}).items():
-            yield _Function(arn, source, where)
+            yield _Function(parse_rule_arn(arn), source, where)
 
     def _unreached(self, account: str, region: str, place: Place, file: _File) -> None:
         problem = f"no target reaches account {account} in {region}. Expected it under `targets`"

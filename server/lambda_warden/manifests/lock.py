@@ -23,11 +23,11 @@ _HEAD: Final = """\
 
 def lock_beside(manifest: Path) -> Path:
     """Where the lock of a manifest stands: `manifest.lock` for `manifest.yaml`."""
-    return manifest.with_suffix(".lock")
+    return manifest.parent / f"{manifest.stem}.lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class Selected:
     """A selector of a manifest, and what it selected.
 
     Attributes:
@@ -47,11 +47,8 @@ class Selection:
         """What is wrong with it, if it is not locked."""
         if self.functions is not None:
             return None
-        lock = lock_beside(self.manifest)
-        return (
-            f"{self.source}: select: is not locked as it is now, so it selects nothing. Expected it in {lock.name}: "
-            f"run lambda-warden lock {self.manifest}, and review what it writes."
-        )
+        expected = f"it in {lock_beside(self.manifest).name}: run lambda-warden lock, and review what it writes"
+        return f"{self.source}: select: is not locked as it is now, so it selects nothing. Expected {expected}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class LockFile:
     functions: Mapping[str, Mapping[str, str]]
     sources: Mapping[str, str]
 
-    def unused(self, selections: Sequence[Selection]) -> Iterator[str]:
+    def unused(self, selections: Sequence[Selected]) -> Iterator[str]:
         """A line for each selection that no selector has (any more)."""
         used = {each.select.digest for each in selections}
         for digest, source in self.sources.items():

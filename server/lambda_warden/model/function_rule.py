@@ -37,15 +37,11 @@ def _check_version_number(text: str) -> str:
     return parse_qualifier(text, "expect_version")
 
 
-Qualifiers = Annotated[
-    list[Qualifier],
-    Unique,
-    Field(
-        min_length=1,
-        description="The aliases and versions allowed, each exactly, in quotes. List $LATEST to allow unpublished "
-        "code, which is also what a call without qualifier runs.",
-    ),
-]
+Qualifiers = Annotated[list[Qualifier], Unique]
+QUALIFIERS_MEANING = (
+    "The aliases and versions allowed, each exactly, in quotes. List $LATEST to allow unpublished code, which is also "
+    "what a call without qualifier runs."
+)
 
 
 class RuleOptions(Strict):
@@ -160,7 +156,7 @@ class FunctionRule(RuleDetails):
     """One allowed function, or a family of functions: nothing else is invoked."""
 
     arn: AllowedArn
-    qualifiers: Qualifiers
+    qualifiers: Qualifiers = Field(min_length=1, description=QUALIFIERS_MEANING)
 
     @model_validator(mode="after")
     def _check_expected(self) -> FunctionRule:

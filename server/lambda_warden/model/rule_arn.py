@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -54,6 +55,7 @@ class RuleArn:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"
 
 
+@lru_cache(16_384)  # each ARN of a manifest is read as a part of it, as a rule's, and to decide by
 def parse_rule_arn(text: str) -> RuleArn:
     """Read the `arn` of a rule.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from lambda_warden.model.approval_rule import ApprovalRule
-from lambda_warden.model.function_rule import Qualifiers, RuleDetails, RuleOptions
+from lambda_warden.model.function_rule import QUALIFIERS_MEANING, Qualifiers, RuleDetails, RuleOptions
 from lambda_warden.model.rule_arn import AllowedArn
 from lambda_warden.model.selector import Selector
 from lambda_warden.model.strict import TAG, Strict, Unique
@@ -37,7 +37,7 @@ class _Functions(Strict):
         description="Instead of `arn`: what to select functions by. Those that `lambda-warden lock` wrote to the lock "
         "file beside the manifest may be called, and no others.",
     )
-    qualifiers: Qualifiers | None = None
+    qualifiers: Qualifiers | None = Field(default=None, min_length=1, description=QUALIFIERS_MEANING)
 
 
 class RuleEntry(RuleDetails, _Functions):
@@ -62,7 +62,7 @@ class RuleEntry(RuleDetails, _Functions):
 class Defaults(RuleOptions):
     """What holds for the rules of this file that don't say their own."""
 
-    qualifiers: Qualifiers | None = None
+    qualifiers: Qualifiers | None = Field(default=None, min_length=1, description=QUALIFIERS_MEANING)
 
     @field_validator("approval")
     @classmethod
