@@ -75,20 +75,18 @@ class _LockDraft:
         A selector that is new or changed is held against what was locked for those that are there no more.
         """
         before = self.before.functions if self.before else {}
-        now = {selection.select.digest: selection for selection, _ in self.selected}
-        left = {arn for digest, arns in before.items() if digest not in now for arn in arns}
-        for selection, arns in {each[0].select.digest: each for each in self.selected}.values():
-            known = before.get(selection.select.digest)
-            if known is None:
-                yield f"not locked as it is now: {selection.source}"
-            yield from (
-                f"added: {arn}, {selection.source}" for arn in arns if arn not in (left if known is None else known)
-            )
-            yield from (f"removed: {arn}, {selection.source}" for arn in known or () if arn not in arns)
-            left -= set(arns) if known is None else set()
-        yield from (f"removed: {arn}" for arn in sorted(left))
-        if not left and (gone := [digest for digest in before if digest not in now]):
-            yield f"{self.path}: {len(gone)} of its selectors are not in the manifest any more"
+        selected = {each.select.digest: (each, arns) for each, arns in self.selected}
+        gone = [digest for digest in before if digest not in selected]
+        left = {arn for digest in gone for arn in before[digest]}
+        for digest, (each, arns) in selected.items():
+            if digest not in before:
+                yield f"not locked as it is now: {each.source}"
+            known = before.get(digest, left)
+            yield from (f"added: {arn}, {each.source}" for arn in arns if arn not in known)
+            yield from (f"removed: {arn}, {each.source}" for arn in before.get(digest, ()) if arn not in arns)
+        now = {arn for digest, (_, arns) in selected.items() if digest not in before for arn in arns}
+        yield from (f"removed: {arn}" for arn in sorted(left - now))
+        yield from (f"no selector any more: {self.before.sources[digest]}" for digest in gone if self.before)
 
 
 def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_LockDraft]:
@@ -98,10 +96,12 @@ def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Loc
         own = [arn for arn in arns if loaded.rules.names_exactly(arn)]
         for arn in own:
             click.echo(f"left out: {arn}, which has a rule of its own")
+        if not arns:
+            click.echo(f"Warning: {selection.source}: no function is selected", err=True)
         there = {arn.rpartition(":")[2] for arn in arns}
         for name in selection.select.names or ():
             if name not in there:
-                click.echo(f"Warning: {selection.source}: {name} is not selected anywhere", err=True)
+                click.echo(f"Warning: {selection.source}: no function {name} is selected", err=True)
         path = lock_beside(selection.manifest)
         selected.setdefault(path, []).append((selection, [arn for arn in arns if arn not in own]))
     return [_LockDraft(path, each[0][0].manifest, _before(path), each) for path, each in selected.items()]
@@ -126,9 +126,12 @@ def _write(manifests: Sequence[Path], drafts: Sequence[_LockDraft]) -> None:
             temporary[draft.path] = _temporary(draft)
         load_manifests(manifests, lambda manifest: temporary.get(lock_beside(manifest)))
         for draft in drafts:
+            if draft.before and draft.path.read_text() == draft.text:
+                click.echo(f"{draft.path}: up to date.")
+                continue
             temporary[draft.path].replace(draft.path.resolve())  # a link stays
             count = len({arn for _, arns in draft.selected for arn in arns})
-            click.echo(f"Wrote {draft.path}, with {count} functions. Review it: what stands there may be called.")
+            click.echo(f"Wrote {draft.path}, functions: {count}. Review it: what stands there may be called.")
     except ManifestError as error:
         raise ManifestProblems(f"Nothing was written:\n{_by_their_names(str(error), temporary)}") from None
     except OSError as error:
