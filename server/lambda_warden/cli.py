@@ -48,6 +48,7 @@ _COMMANDS = {
     "iam-policy": "iam_policy:iam_policy",
     "init": "init:init",
     "install": "install:install",
+    "lock": "lock:lock",
     "pause": "pause:pause",
     "records": "records:records",
     "result": "result:result",

@@ -202,9 +202,9 @@ def test_what_comes_from_defaults_is_said_with_its_line(manifest: Path) -> None:
     manifest.write_text("defaults: {limits: {per_day: 5}}\n" + manifest.read_text())
     source = f"{manifest}:1"
     assert as_json(manifest, "orders-refund:7", "--payload", '{"orderId": 1}')["defaults"] == {"limits": source}
-    assert f"From defaults: limits ({source})" in run(manifest, "orders-refund:7").stdout
+    assert f"Defaults: limits ({source})" in run(manifest, "orders-refund:7").stdout
     checked = CliRunner().invoke(main, ["check", str(manifest)])
-    assert "from defaults: limits (line 1)" in checked.stdout
+    assert f"defaults  limits ({source})" in checked.stdout
 
 
 # Regions

@@ -16,6 +16,7 @@ from lambda_warden.cli import main
 from lambda_warden.local.deploy import deploy
 from lambda_warden.local.endpoint import embedded_endpoint
 from lambda_warden.manifests.load import load_manifests
+from lambda_warden.report.words import plural
 from support.accounts import Accounts, Function, accounts_endpoint
 from support.builders import ACCOUNT, OTHER_ACCOUNT, function_arn
 from support.locking import select, write_lock
@@ -83,7 +84,7 @@ def test_what_a_selector_selects_is_locked_and_may_be_called(
     assert allowed(path) == []
     result = run("lock", path)
     assert result.exit_code == 0, result.output
-    assert f"Wrote {tmp_path}/manifest.lock, functions: {len(selected)}." in result.stdout
+    assert f"Wrote {tmp_path}/manifest.lock, with {plural(len(selected), 'function')}." in result.stdout
     assert differences(result) == [f"added: {arn}" for arn in selected]
     assert allowed(path) == selected
     assert run("lock", path, "--check").exit_code == 0
@@ -213,12 +214,12 @@ def test_commands_see_each_function_that_is_selected(aws: Accounts, tmp_path: Pa
     assert json.loads(explained.stdout)["locked_at"].startswith(f"{lock}:")
     assert explained.exit_code == 0
     said = runner.invoke(main, ["explain", GET + ":live", "--manifest", str(path)]).stdout
-    assert f"Selected by that rule, and locked at {lock}:" in said
+    assert f"Locked at: {lock}:" in said
     policy = runner.invoke(main, ["iam-policy", "--manifest", str(path)]).stdout
     assert {f'"{arn}:live"' in policy for arn in (GET, PUT)} == {True}
     checked = runner.invoke(main, ["check", str(path)]).stdout
     assert f"{GET}\n" in checked
-    assert "locked at manifest.lock:" in checked
+    assert f"locked at {lock}:" in " ".join(checked.split())
     # init proposes what no rule allows, and adds to the manifest while its lock holds.
     args = ["init", "--output", str(path), "--profile", f"p{ACCOUNT}", "--yes", "--no-roles"]
     added = runner.invoke(main, args)

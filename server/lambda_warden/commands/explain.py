@@ -12,8 +12,8 @@ import click
 from lambda_warden.commands.console import Part, as_json_option, print_json, print_line
 from lambda_warden.commands.manifests import load_rules, manifest_option
 from lambda_warden.commands.options import setting_option
-from lambda_warden.commands.review import origin_json, origin_lines
 from lambda_warden.commands.records_file import are_missing, reading
+from lambda_warden.commands.review import origin_json, origin_lines
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.guard.alias import needs_alias_check
 from lambda_warden.guard.arguments import parse_arguments

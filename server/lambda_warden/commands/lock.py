@@ -1,7 +1,4 @@
-"""`lambda-warden lock`: looks up what the selectors of manifests select, and writes it to the lock files beside them.
-
-This module is loaded for this command alone (see `cli.py`), since it needs boto3.
-"""
+"""`lambda-warden lock`: looks up what selectors select, and writes it to the lock files beside the manifests."""
 
 from __future__ import annotations
 
@@ -15,12 +12,15 @@ from pathlib import Path
 import click
 
 from lambda_warden.aws.inventory import select_functions
+from lambda_warden.commands.console import print_line, working
 from lambda_warden.commands.manifests import ManifestProblems
 from lambda_warden.commands.options import UserPath, setting_option
+from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, lock_text, read_lock
 from lambda_warden.model.target import Target
+from lambda_warden.report.words import plural
 
 
 @click.command("lock")
@@ -38,20 +38,21 @@ def lock(manifests: tuple[Path, ...], only_check: bool, profile: str | None, end
     try:
         loaded = load_manifests(manifests, lambda _: None)
     except ManifestError as error:
-        raise ManifestProblems(str(error)) from None
+        raise ManifestProblems(error.problems, make_step(manifests)) from None
     if not loaded.selections:
-        click.echo("No rule has a selector: there is nothing to lock.")
+        print_line("No rule has a selector: there is nothing to lock.")
         return
     targets = [_reached(target, profile, endpoint_url) for target in loaded.rules.targets]
-    found, problems = select_functions(targets, [each.select for each in loaded.selections], _progress)
+    with working("Reading functions") as tell:
+        found, problems = select_functions(targets, [each.select for each in loaded.selections], tell)
     if problems:
-        raise ManifestProblems("\n".join(["It is not known what is selected, so nothing was written.", *problems]))
+        raise ManifestProblems(["It is not known what is selected, so nothing was written.", *problems], None)
     drafts = _drafts(loaded, found)
     lines = [line for draft in drafts for line in draft.differences()]
     for line in lines:
-        click.echo(line)
+        print_line(line)
     if only_check:
-        click.echo("The lock files are not up to date: run lambda-warden lock." if lines else "Up to date.")
+        print_line("The lock files are not up to date: run lambda-warden lock." if lines else "Up to date.")
         raise SystemExit(1 if lines else 0)
     _write(manifests, drafts)
 
@@ -95,7 +96,7 @@ def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Loc
     for selection, arns in zip(loaded.selections, found, strict=True):
         own = [arn for arn in arns if loaded.rules.names_exactly(arn)]
         for arn in own:
-            click.echo(f"left out: {arn}, which has a rule of its own")
+            print_line(f"left out: {arn}, which has a rule of its own")
         if not arns:
             click.echo(f"Warning: {selection.source}: no function is selected", err=True)
         there = {arn.rpartition(":")[2] for arn in arns}
@@ -127,15 +128,17 @@ def _write(manifests: Sequence[Path], drafts: Sequence[_LockDraft]) -> None:
         load_manifests(manifests, lambda manifest: temporary.get(lock_beside(manifest)))
         for draft in drafts:
             if draft.before and draft.path.read_text() == draft.text:
-                click.echo(f"{draft.path}: up to date.")
+                print_line(f"{draft.path}: up to date.")
                 continue
             temporary[draft.path].replace(draft.path.resolve())  # a link stays
             count = len({arn for _, arns in draft.selected for arn in arns})
-            click.echo(f"Wrote {draft.path}, functions: {count}. Review it: what stands there may be called.")
+            click.echo(
+                f"Wrote {draft.path}, with {plural(count, 'function')}. Review it: what stands there may be called."
+            )
     except ManifestError as error:
-        raise ManifestProblems(f"Nothing was written:\n{_by_their_names(str(error), temporary)}") from None
+        raise ManifestProblems(["Nothing was written:", _by_their_names(str(error), temporary)], None) from None
     except OSError as error:
-        raise ManifestProblems(f"{error.filename}: {error.strerror or error}") from None
+        raise ManifestProblems([f"{error.filename}: {error.strerror or error}"], None) from None
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
@@ -162,7 +165,3 @@ def _reached(target: Target, profile: str | None, endpoint_url: str | None) -> T
     """A target with what the settings say where it says nothing itself."""
     usual = {"profile": target.profile or profile, "endpoint_url": target.endpoint_url or endpoint_url}
     return target.model_copy(update=usual)
-
-
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
