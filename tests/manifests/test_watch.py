@@ -260,7 +260,8 @@ async def test_without_reload_nothing_changes_and_sighup_ends_nothing(
 
 
 @pytest.mark.parametrize(
-    ("place", "warned"), [(".", True), ("work/a/b", True), ("../elsewhere", False), ("work/link", True)]
+    ("place", "warned"),
+    [(".", True), ("work/a/b", True), ("../elsewhere", False), ("work/link", True), ("../lock leads back", True)],
 )
 def test_serve_warns_of_a_manifest_that_an_agent_could_edit(place: str, warned: bool, tmp_path: Path) -> None:
     """A link counts where it lies, since it can be replaced, and where it leads to."""
@@ -271,6 +272,9 @@ def test_serve_warns_of_a_manifest_that_an_agent_could_edit(place: str, warned: 
     folder = working / place
     folder.mkdir(parents=True, exist_ok=True)
     path = write_manifest(folder, "http://127.0.0.1:9", [allow("f")])
+    if place == "../lock leads back":
+        (working / "it.lock").touch()
+        (folder / "manifest.lock").symlink_to(working / "it.lock")
     command = stdio(path, tmp_path)
     done = subprocess.run(
         [command.command, *command.args],
