@@ -47,8 +47,8 @@ SHOWN: Final = {
     "init": "init --template TEMPLATE --account 123456789012 --region us-east-1 --output NEW --dry-run",
 }
 """Each command that shows something, as it is tried here. Words in capitals stand for what the fixture made."""
-ELSEWHERE: Final = {"store check", "records follow"}
-"""Which are tried on a store in AWS, or until they are interrupted: see `test_store.py` and `test_records.py`."""
+ELSEWHERE: Final = {"store check", "records follow", "lock"}
+"""Which are tried on AWS, or until they are interrupted: see `test_store.py`, `test_records.py` and `test_lock.py`."""
 ALWAYS_JSON: Final = {"iam-policy", "schema", "store iam-policy", "records export"}
 SHOWS_NOTHING: Final = {
     *("serve", "demo", "resume", "approvals init", "approvals approve", "approvals deny", "approvals follow"),

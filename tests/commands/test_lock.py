@@ -63,6 +63,30 @@ BOTH = {"accounts": [ACCOUNT, OTHER_ACCOUNT]}
 TEAM = {"team": "orders"}
 
 
+def test_what_changed_is_json_on_request(aws: Accounts, tmp_path: Path) -> None:
+    path = manifest(tmp_path, select(prefix="orders-"), more=({"arn": PUT, "qualifiers": ["live"]},))
+    checked, locked, again = (run("lock", path, "--json", *more) for more in (["--check"], [], ["--check"]))
+    assert (checked.exit_code, locked.exit_code, again.exit_code) == (1, 0, 0)
+    assert json.loads(checked.stdout) == json.loads(locked.stdout)
+    source = f"{path}:2"
+    assert json.loads(locked.stdout) == {
+        "up_to_date": False,
+        "files": [
+            {
+                "path": str(tmp_path / "manifest.lock"),
+                "functions": 1,
+                "left_out": [PUT],
+                "differences": [
+                    {"change": "not locked as it is now", "arn": None, "source": source},
+                    {"change": "added", "arn": GET, "source": source},
+                ],
+            }
+        ],
+    }
+    assert json.loads(again.stdout)["up_to_date"]
+    assert json.loads(run("lock", manifest(tmp_path), "--json").stdout) == {"up_to_date": True, "files": []}
+
+
 @pytest.mark.parametrize(
     ("keys", "selected"),
     [
