@@ -11,7 +11,9 @@ CLIENTS: Final = Path(__file__).parents[1] / "clients"
 _PROGRAMS: Final = CLIENTS / "node_modules" / ".bin"
 NODE: Final = str(_PROGRAMS / "node")
 CONFORMANCE: Final = str(_PROGRAMS / "conformance")
+MCPB: Final = str(_PROGRAMS / "mcpb")
 
 needs_npm: Final = pytest.mark.skipif(
-    not (Path(NODE).exists() and Path(CONFORMANCE).exists()), reason="npm install --prefix tests/clients was not run"
+    not all(Path(path).exists() for path in (NODE, CONFORMANCE, MCPB)),
+    reason="npm install --prefix tests/clients was not run",
 )
