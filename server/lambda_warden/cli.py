@@ -43,6 +43,7 @@ _PATHS = UserPath(path_type=Path)
 _COMMANDS = {
     "approvals": "approvals:approvals",
     "check": "check:check",
+    "completion": "completion:completion",
     "doctor": "doctor:doctor",
     "explain": "explain:explain",
     "iam-policy": "iam_policy:iam_policy",
