@@ -101,7 +101,8 @@ def main() -> None:
     type=_PATHS,
     multiple=True,
     envvar="LAMBDA_WARDEN_MANIFEST",
-    help="The allowlist: a file, or a folder of them. May be given several times; in the variable, parted by :.",
+    help="The allowlist: a file, or a folder of them. May be given several times; in the variable, parted by "
+    f"{os.pathsep}.",
 )
 @click.option("--demo", "demo", is_flag=True, help="Serve the embedded demo endpoint and its functions instead.")
 @settings_options
@@ -189,6 +190,9 @@ def _approvals(warden: Warden, settings: Settings, identity: Identity | None) ->
 
 @contextmanager
 def _hangup_ignored() -> Iterator[None]:
+    if sys.platform == "win32":
+        yield
+        return
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
@@ -200,15 +204,15 @@ def _hangup_ignored() -> Iterator[None]:
 def _reloading(watcher: Watcher, warden: Warden) -> Iterator[None]:
     """Reload on SIGHUP, unless something else answers it, and on a change of the files, before the next call."""
     warden.look_before_calls(watcher)
-    answered = signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
-    if not answered:
+    answers = sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    if answers:
         signal.signal(signal.SIGHUP, lambda *_: watcher.reload())
     watcher.start()
     try:
         yield
     finally:
         watcher.stop()
-        if not answered:
+        if answers:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

@@ -7,7 +7,6 @@ a server takes for one.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
@@ -30,6 +29,7 @@ from lambda_warden.store.approvals import (
     PendingApproval,
     judge,
 )
+from lambda_warden.store.file_lock import lock
 
 SECRET_CHARACTERS: Final = 12
 """The shortest secret that is taken: the file can be read and guessed at by whoever is the same user."""
@@ -176,7 +176,10 @@ def _one_try(secret_file: Path) -> Iterator[Callable[[], None]]:
     except OSError as error:
         raise SecretError(f"the tries can't be counted: {error}") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            lock(file.fileno(), wait=True)
+        except OSError as error:
+            raise SecretError(f"the tries can't be counted: {error}") from error
         wrong, not_before = _counted(file.read())
         wait = min(not_before - time.time(), LONGEST_WAIT)
         if wait > 0:

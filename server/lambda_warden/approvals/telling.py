@@ -7,6 +7,7 @@ import json
 import logging
 import shlex
 import shutil
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -150,7 +151,11 @@ def make_notifier(settings: Settings) -> BackgroundNotifier | None:
 
 def _command(line: str) -> Command:
     try:
-        arguments = shlex.split(line)
+        words = shlex.shlex(line, posix=True)
+        words.whitespace_split, words.commenters = True, ""
+        if sys.platform == "win32":  # where a backslash parts folders
+            words.escape = ""
+        arguments = list(words)
     except ValueError as error:
         raise SettingsError(f"the approval command can't be read: {error}") from None
     if not arguments or shutil.which(arguments[0]) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +16,9 @@ from lambda_warden.errors import SettingsError, SinkError
 from lambda_warden.report.visible import inline
 from lambda_warden.store.audit_log import AuditLog, AuditReader, RecordError
 from lambda_warden.store.opening import open_store
+
+if sys.platform != "win32":
+    import pwd
 
 
 @contextmanager
@@ -51,6 +54,8 @@ def writing(records: Path | str, command: str) -> Iterator[AuditLog]:
 
 def user_name() -> str:
     """Who runs this, as the system knows them: variables such as USER can say anything."""
+    if sys.platform == "win32":
+        return os.getlogin()
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

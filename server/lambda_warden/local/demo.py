@@ -184,7 +184,8 @@ def _terminating_cleanly() -> Iterator[None]:
     def stop(signum: int, _: FrameType | None) -> None:
         raise SystemExit(128 + signum)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ending = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}  # Windows has none
+    before = {number: signal.signal(number, stop) for number in ending}
     try:
         yield
     finally:

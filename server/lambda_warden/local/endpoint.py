@@ -36,6 +36,8 @@ def embedded_endpoint(folder: Path, services: str = "lambda,iam,logs,sts") -> It
     Raises:
         EndpointError: if it is not installed or does not answer in time.
     """
+    if sys.platform == "win32":
+        raise EndpointError("the embedded endpoint does not run on Windows: try it in WSL or a container")
     if importlib.util.find_spec("ministack") is None:
         raise EndpointError("the embedded endpoint is not installed: pip install '.[local]' in lambda-warden's folder")
     port = _free_port()

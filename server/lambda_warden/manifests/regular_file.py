@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 
@@ -22,4 +23,6 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 def _without_waiting(path: str, flags: int) -> int:
     """Open a file. A named pipe would wait for its writer, and a terminal would become this process's."""
+    if sys.platform == "win32":  # where they do not
+        return os.open(path, flags)
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

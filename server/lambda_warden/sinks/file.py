@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,8 @@ class FileSink:
             fd = self._open()
             # What was cut off by a full disk or a crash stays a line of its own.
             size = os.fstat(fd).st_size
-            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            os.lseek(fd, max(size - 1, 0), os.SEEK_SET)  # whatever is written goes to its end
+            torn = os.read(fd, 1) not in (b"\n", b"")
             data = memoryview(("\n" * torn + "".join(f"{entry.line}\n" for entry in entries)).encode())
             while data:
                 data = data[os.write(fd, data) :]
@@ -60,12 +62,13 @@ class FileSink:
             except FileNotFoundError:
                 pass
             self.close()
-        self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # so that a new file's name is on the disk, too
-        finally:
-            os.close(folder)
+        self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        if sys.platform != "win32":  # which opens no folder
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)  # so that a new file's name is on the disk, too
+            finally:
+                os.close(folder)
         return self._fd
 
     @contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import resource
+import sys
 from typing import Final, Literal
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if sys.platform != "win32":
+    import resource
 
 HEADER_BYTES: Final = 32 * 1024
 """Of a request's first line and headers. An access token that lists many groups has some 8 KB."""
@@ -97,6 +100,8 @@ def connection_limit() -> int:
 
     Raises how many files this process may have open, where the system allows that.
     """
+    if sys.platform == "win32":  # which has no such limit
+        return _CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * _CONNECTIONS
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,11 @@ def read_or_make_token(path: Path) -> str:
     Raises:
         SettingsError: if it can't be made or read, others can read or write it, or it holds no token.
     """
+    if sys.platform == "win32":
+        raise SettingsError(
+            "--http needs an identity provider on Windows (--auth-issuer), where it can't be told who may read "
+            "--http-token-file. Over stdio no token is needed"
+        )
     try:
         if not path.exists():
             _make(path)

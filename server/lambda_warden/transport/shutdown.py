@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 import anyio
@@ -27,10 +30,7 @@ class Stopping:
 
     async def wait(self) -> None:
         """Call `stop` when a signal comes."""
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
-            async for number in signals:
-                self._by = number
-                break
+        self._by = await _first_signal()
         end_at_once_by_signals()
         self._stop()
 
@@ -40,6 +40,20 @@ class Stopping:
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(FLUSH_SECONDS)
             os.kill(os.getpid(), self._by)
+
+
+async def _first_signal() -> int:
+    if sys.platform == "win32":  # whose event loop watches no signals
+        loop, came = asyncio.get_running_loop(), asyncio.Future[int]()
+
+        def note(number: int, _: FrameType | None) -> None:
+            loop.call_soon_threadsafe(lambda: came.done() or came.set_result(number))
+
+        for number in _SIGNALS:
+            signal.signal(number, note)
+        return await came
+    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        return await anext(aiter(signals))
 
 
 def end_at_once_by_signals() -> None:

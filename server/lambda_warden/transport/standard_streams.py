@@ -1,13 +1,13 @@
 """stdin and stdout, read and written by the event loop itself: pipes, sockets, terminals and files.
 
 The SDK's own transport does each read, write and flush in a worker thread: three changes of threads for a call, which
-cost as much as a third of a call that does nothing, and a thread that waits for stdin and can't be stopped.
+cost as much as a third of a call that does nothing, and a thread that waits for stdin and can't be stopped. Windows
+knows no other way, so there it is done here, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import select
 import socket
@@ -15,10 +15,20 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+if sys.platform != "win32":
+    import fcntl
 
 _READ_BYTES: Final = 1 << 18
+_PIPE_BYTES: Final = getattr(select, "PIPE_BUF", 1 << 16)
+"""A pipe that is ready takes at least so much (POSIX, select). Windows is not asked, so there any size will do."""
+
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -31,10 +41,10 @@ def standard_streams(line_bytes: int) -> Iterator[tuple[Reader, Writer]]:
     Args:
         line_bytes: how much of a line is kept, at the most and one byte more.
     """
-    stdin, stdout = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (0, 1))
+    stdin, stdout = _duplicate(0), _duplicate(1)
     writer = Writer(stdout)
     try:
-        with Path(os.devnull).open("r+b") as nothing:
+        with Path(os.devnull).open("r+b", buffering=0) as nothing:
             os.dup2(nothing.fileno(), 0)
             # Where there was no stderr at the start, its number may be another file's by now.
             os.dup2(2 if sys.stderr is not None else nothing.fileno(), 1)
@@ -58,7 +68,7 @@ class Reader:
     def __init__(self, descriptor: int, line_bytes: int) -> None:
         self._descriptor = descriptor
         self._line_bytes = line_bytes
-        self._poll = _poll_for(descriptor, select.POLLIN)
+        self._watch = _Watch(descriptor, reading=True)
         self._read = bytearray()
         self._searched = 0
         self._ended = False
@@ -70,11 +80,8 @@ class Reader:
         while (end := self._read.find(b"\n", self._searched) + 1) == 0 and not self._ended:
             del self._read[self._line_bytes + 1 :]
             self._searched = len(self._read)
-            if not self._poll.poll(0):
-                loop = asyncio.get_running_loop()
-                await _until(self._descriptor, loop.add_reader, loop.remove_reader)
             try:
-                part = os.read(self._descriptor, _READ_BYTES)  # there is something, so this does not wait
+                part = await self._watch.when_ready(partial(os.read, self._descriptor, _READ_BYTES))
             except OSError:  # a reset connection, a terminal that was closed
                 part = b""
             self._ended = not part
@@ -101,7 +108,7 @@ class Writer:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._poll = _poll_for(descriptor, select.POLLOUT)
+        self._watch = _Watch(descriptor, reading=False)
         self._socket = socket.socket(fileno=os.dup(descriptor)) if _is_socket(descriptor) else None
 
     async def write(self, text: str) -> None:
@@ -112,10 +119,7 @@ class Writer:
         """
         rest = memoryview(text.encode())
         while rest:
-            if not self._poll.poll(0):
-                loop = asyncio.get_running_loop()
-                await _until(self._descriptor, loop.add_writer, loop.remove_writer)
-            rest = rest[self._write_some(rest) :]
+            rest = rest[await self._watch.when_ready(partial(self._write_some, rest)) :]
 
     def close(self) -> None:
         """Let go of what was made for writing. The descriptor stays open."""
@@ -125,33 +129,53 @@ class Writer:
     def _write_some(self, rest: memoryview) -> int:
         """Write what goes without waiting."""
         if self._socket is None:
-            # A pipe that is ready takes at least so much (POSIX, select).
-            return os.write(self._descriptor, rest[: select.PIPE_BUF])
+            return os.write(self._descriptor, rest[:_PIPE_BYTES])
         try:
             return self._socket.send(rest, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
 
 
-def _poll_for(descriptor: int, events: int) -> select.poll:
-    poll = select.poll()
-    poll.register(descriptor, events)
-    return poll
+class _Watch:
+    """Tells when a descriptor can be read or written without waiting.
+
+    Args:
+        descriptor: that nobody else reads, or writes to.
+        reading: or writing.
+    """
+
+    def __init__(self, descriptor: int, *, reading: bool) -> None:
+        self._descriptor = descriptor
+        self._reading = reading
+        if sys.platform == "win32":
+            self._threads = CapacityLimiter(1)
+        else:
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLIN if reading else select.POLLOUT)
+
+    async def when_ready(self, work: Callable[[], _T]) -> _T:
+        """Do what would wait before. On Windows it waits, in a thread that goes on if nobody wants that any more."""
+        if sys.platform == "win32":
+            return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        if not self._poll.poll(0):
+            await self._until_ready()
+        return work()
+
+    async def _until_ready(self) -> None:
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        (loop.add_reader if self._reading else loop.add_writer)(self._descriptor, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            (loop.remove_reader if self._reading else loop.remove_writer)(self._descriptor)
+
+
+def _duplicate(descriptor: int) -> int:
+    """Another descriptor of the same file, which no child inherits, and none of 0 to 2, even where these are closed."""
+    if sys.platform == "win32":
+        return os.dup(descriptor)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-
-
-async def _until(
-    descriptor: int,
-    watch: Callable[[int, Callable[[], None]], None],
-    watch_no_more: Callable[[int], bool],
-) -> None:
-    """Wait until a descriptor is ready."""
-    ready = asyncio.Event()
-    watch(descriptor, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        watch_no_more(descriptor)

@@ -167,11 +167,8 @@ def _inode(path: str) -> tuple[int, int] | None:
 def _log(path: str) -> tuple[int, bytes]:
     """How long a log is, in bytes, and its head, as far as there is one."""
     try:
-        log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with Path(path).open("rb", buffering=0) as log:  # SQLite holds no lock on it, which would end
+            # The size first: a log that another process begins meanwhile is not one without a head.
+            return os.fstat(log.fileno()).st_size, log.read(_HEADER_BYTES)
     except FileNotFoundError:
         return 0, b""
-    try:
-        # The size first: a log that another process begins meanwhile is not one without a head.
-        return os.fstat(log).st_size, os.pread(log, _HEADER_BYTES, 0)
-    finally:
-        os.close(log)  # SQLite holds no lock on it

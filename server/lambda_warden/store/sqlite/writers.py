@@ -8,22 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from lambda_warden.store.file_lock import lock
 
 # noted: the seq of the writer's last event that a later start follows. settled: it has ended, and all of it is noted.
 SCHEMA: Final = (
@@ -55,7 +44,7 @@ class WriterLocks:
         self._folder.mkdir(exist_ok=True, mode=0o700)
         fd = os.open(self._file(writer), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(fd)
+            lock(fd)
         except OSError:
             os.close(fd)
             self.forget(writer)
@@ -72,7 +61,7 @@ class WriterLocks:
         except OSError:  # it may not be looked at: nobody knows
             return True
         try:
-            _lock(fd)
+            lock(fd)
         except OSError:
             return True
         finally:
