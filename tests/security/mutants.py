@@ -2253,6 +2253,13 @@ MUTANTS = [
                 "or False:",
             ),
             (
+                "windows/test_windows.py::test_every_module_is_imported_and_what_is_not_there_says_so",
+                "a token file is taken on Windows",
+                "local_token.py",
+                'if sys.platform == "win32":',
+                "if False:",
+            ),
+            (
                 _HOSTILE + "a_file_that_others_could_know_or_choose_the_token_of_is_refused",
                 "a link leads to the token",
                 "local_token.py",

@@ -29,8 +29,9 @@ class FileSink:
             fd = self._open()
             # What was cut off by a full disk or a crash stays a line of its own.
             size = os.fstat(fd).st_size
-            os.lseek(fd, max(size - 1, 0), os.SEEK_SET)  # whatever is written goes to its end
-            torn = os.read(fd, 1) not in (b"\n", b"")
+            if size > 0:
+                os.lseek(fd, size - 1, os.SEEK_SET)  # what is written goes to its end all the same
+            torn = size > 0 and os.read(fd, 1) != b"\n"
             data = memoryview(("\n" * torn + "".join(f"{entry.line}\n" for entry in entries)).encode())
             while data:
                 data = data[os.write(fd, data) :]

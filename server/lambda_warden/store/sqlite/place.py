@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -167,7 +168,7 @@ def _inode(path: str) -> tuple[int, int] | None:
 def _log(path: str) -> tuple[int, bytes]:
     """How long a log is, in bytes, and its head, as far as there is one."""
     try:
-        with Path(path).open("rb", buffering=0) as log:  # SQLite holds no lock on it, which would end
+        with FileIO(path) as log:  # SQLite holds no lock on it, which would end
             # The size first: a log that another process begins meanwhile is not one without a head.
             return os.fstat(log.fileno()).st_size, log.read(_HEADER_BYTES)
     except FileNotFoundError:
