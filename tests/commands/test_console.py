@@ -52,7 +52,7 @@ ELSEWHERE: Final = {"store check", "records follow", "lock"}
 ALWAYS_JSON: Final = {"iam-policy", "schema", "store iam-policy", "records export"}
 SHOWS_NOTHING: Final = {
     *("serve", "demo", "resume", "approvals init", "approvals approve", "approvals deny", "approvals follow"),
-    *("approvals serve", "records keygen", "records ship", "store create"),
+    *("approvals serve", "records keygen", "records ship", "store create", "completion"),
 }
 """Which do something, and say that it is done."""
 AS_IT_IS: Final = {"approvals show", "install", "uninstall", "init", "result"}
