@@ -50,6 +50,8 @@ from lambda_warden.telemetry.call import note_denial
 from lambda_warden.telemetry.logs import new_call
 from lambda_warden.telemetry.metrics import watch_approvals
 from lambda_warden.tools.caller import Identity, caller_of
+from lambda_warden.tools.function_tools import FunctionTools
+from lambda_warden.tools.list_changes import ListChanges
 from lambda_warden.tools.prompts import declared_prompts
 from lambda_warden.tools.registry import declared_tools
 from lambda_warden.tools.resources import ServerWithResults
@@ -141,6 +143,9 @@ class Warden:
         watch_approvals(self._waiting_approvals)
         self._pipeline = self._make_pipeline()
         self._tools = self._make_tools()
+        self._functions = FunctionTools(self._pipeline, self._approver, self._principal)
+        self._functions.put(loaded.exposed, loaded.rules)
+        self._changes = ListChanges(settings.session_limit) if settings.reload else None
         self._prepared = False
         self.server = self._make_server()
         self.server.middleware.extend([self._prepare_after_list, self._decide_by_current_manifests])
@@ -159,6 +164,9 @@ class Warden:
         self._policy = policy
         for declaration, tool in self._tools:
             tool.annotations = declaration.annotations(policy.rules)
+        self._functions.put(loaded.exposed, policy.rules)
+        if self._changes is not None:
+            self._changes.tell()
 
     def reload_failed(self, problem: str) -> None:
         """Record that changed manifests did not come into force. Raises nothing."""
@@ -190,8 +198,14 @@ class Warden:
         """Seconds that requests under way have to end when the server does."""
         return self._settings.shutdown_grace
 
+    def end_streams(self) -> None:
+        """End the requests that would never end by themselves: those of clients that listen for changes."""
+        if self._changes is not None:
+            self._changes.close()
+
     async def drain(self, grace: float) -> None:
         """Take no more calls, let those under way end, and give up what has not ended after `grace` seconds."""
+        self.end_streams()
         await self._pipeline.drain(grace)
 
     async def dropped(self, request_id: str | int) -> None:
@@ -274,6 +288,8 @@ class Warden:
         server = ServerWithResults(
             "lambda-warden",
             results=self.results,
+            functions=self._functions,
+            changes=self._changes,
             principal=self._principal,
             title="lambda-warden",
             description="AWS Lambda invocation under an operator's allowlist.",
@@ -288,7 +304,6 @@ class Warden:
                 "tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
                 "resources/templates/list": CacheHint(ttl_ms=_TOOLS_TTL_MS),
             },
-            subscriptions=False,
             auth=self._identity and self._identity.auth,
             token_verifier=self._identity and self._identity.verifier,
         )
@@ -298,7 +313,9 @@ class Warden:
 
     def _make_tasks(self) -> Tasks:
         invoke = next(declared for declared, _ in self._tools if declared.name == "invoke_function")
-        return Tasks(invoke, self._pipeline.earlier_calls, self._principal, self._settings.idempotency_ttl)
+        return Tasks(
+            invoke, self._functions, self._pipeline.earlier_calls, self._principal, self._settings.idempotency_ttl
+        )
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[None]) -> AsyncIterator[None]:
@@ -324,9 +341,13 @@ class Warden:
     async def _decide_by_current_manifests(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        called = (ctx.params or {}).get("name") if ctx.method == "tools/call" else None
-        tool = next((declared for declared, _ in self._tools if declared.name == called), None)
-        if tool is None or self._watcher is None or await self._watcher.until_current():
+        if ctx.method != "tools/call" or self._watcher is None or await self._watcher.until_current():
+            return await call_next(ctx)
+        called = (ctx.params or {}).get("name")
+        function = self._functions.named(called)
+        always = (declared for declared, _ in self._tools if declared.name == called)
+        tool: ToolDeclaration[Any] | None = function.declared if function else next(always, None)
+        if tool is None:
             return await call_next(ctx)
         invocation_id = new_call()
         reason = "the manifests go on changing, or can't be put into force"

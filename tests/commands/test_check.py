@@ -52,6 +52,7 @@ def test_each_rule_is_shown_as_a_reviewer_asks(tmp_path: Path) -> None:
             tenants=["blue"],
             principals=["group:ops"],
             stop_after_failures={"count": 5},
+            expose={"tool": "run_f", "qualifier": "live"},
         ),
         allow("g", effect="read", result={"redact": ["/card"]}, principals=["group:ops"]),
     ]
@@ -60,7 +61,7 @@ def test_each_rule_is_shown_as_a_reviewer_asks(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == f"destructive  {arn('f')}"
-    assert lines[2:11] == [
+    assert lines[2:12] == [
         "  calls     live, 7, $LATEST; RequestResponse",
         "  runs      live, whatever it leads to; version 7; $LATEST, which each deployment changes",
         "  approval  1 of group:sre, not who asks, within 60 s",
@@ -70,6 +71,7 @@ def test_each_rule_is_shown_as_a_reviewer_asks(tmp_path: Path) -> None:
         "  result    at most 16,384 bytes",
         "  logs      read: own",
         "  stops     after 5 failures in a row, for 900 s",
+        "  tool      run_f runs live",
     ]
     assert lines[lines.index(f"read  {arn('g')}") :] == [
         f"read  {arn('g')}",

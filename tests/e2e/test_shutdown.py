@@ -66,6 +66,10 @@ class Server:
             self._read[name] += line
 
     @property
+    def stdout(self) -> bytes:
+        return self._read["stdout"]
+
+    @property
     def stderr(self) -> str:
         return self._read["stderr"].decode()
 
@@ -205,6 +209,19 @@ def test_a_call_that_was_cancelled_has_the_time_of_those_that_are_waited_for(
         assert server.end() == 0
         assert server.outcomes() == [outcome]
     assert len(endpoint.started) == 1
+
+
+def test_a_client_that_listens_is_told_of_the_end_and_not_waited_for(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    wanted = {"notifications": {"toolsListChanged": True, "promptsListChanged": True}}
+    with served(tmp_path, endpoint.url, "--shutdown-grace", "600") as server:
+        server.send(wire.request(1, "subscriptions/listen", wanted))
+        until(lambda: b"notifications/subscriptions/acknowledged" in server.stdout)
+        assert b'"notifications":{"toolsListChanged":true}' in server.stdout, "nothing else ever changes"
+        server.close_stdin()
+        assert server.end() == 0
+        assert server.answers()[1]["result"]["resultType"] == "complete"
 
 
 # Signals.

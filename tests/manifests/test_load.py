@@ -362,7 +362,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "FILE:9: functions[0].approve: ",
         "unknown key 'approve'. Expected one of: arn, select, qualifiers, invocation_types, effect, approval, "
         "principals, scopes, clients, limits, stop_after_failures, result, logs, timeout_seconds, max_attempts, "
-        "expect_version, tenants, payload, invoke_mode, description, examples.",
+        "expect_version, tenants, payload, invoke_mode, description, examples, expose.",
     ),
     "neither arn nor select": (
         GOOD + "  - qualifiers: [live]\n",

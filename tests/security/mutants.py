@@ -277,7 +277,83 @@ _SCALE: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
+_EXPOSED_TESTS = "tests/manifests/test_exposed_tools.py::test_a_rule_that_makes_no_tool_is_refused_with_its_line"
+_EXPOSED: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "a tool is shown to who may not call it",
+        "tools/function_tools.py",
+        "for tool in tools.values() if tool.exposed.is_for(caller, rules)]",
+        "for tool in tools.values()]",
+        "tests/security/test_identity.py::test_a_tool_of_a_function_is_shown_to_who_may_call_it_and_denied_to_others",
+    ),
+    (
+        "two tools have one name",
+        "manifests/exposed_tools.py",
+        "if other := taken.get(_alike(tool.name)):",
+        "if False and (other := taken.get(_alike(tool.name))):",
+        _EXPOSED_TESTS,
+    ),
+    (
+        "a tool is named as one that is always there",
+        "manifests/exposed_tools.py",
+        "for name in BUILT_IN_TOOLS}",
+        "for name in ()}",
+        _EXPOSED_TESTS,
+    ),
+    (
+        "a tool is named nearly as another",
+        "manifests/exposed_tools.py",
+        'return name.replace("-", "_").lower()',
+        "return name",
+        _EXPOSED_TESTS,
+    ),
+    (
+        "a tool runs the first of several qualifiers",
+        "manifests/exposed_tools.py",
+        "expose.qualifier is None and len(allowed) == 1:",
+        "expose.qualifier is None:",
+        _EXPOSED_TESTS,
+    ),
+    (
+        "a tool runs a qualifier that is not allowed",
+        "manifests/exposed_tools.py",
+        "    if expose.qualifier in allowed:\n",
+        "    if expose.qualifier:\n",
+        _EXPOSED_TESTS,
+    ),
+    (
+        "a tool is a family of functions",
+        "manifests/exposed_tools.py",
+        "if arn.is_pattern:",
+        "if False:",
+        _EXPOSED_TESTS,
+    ),
+    ("tools fill a model's context", "manifests/exposed_tools.py", "- tool.size) < 0:", "- 0) < 0:", _EXPOSED_TESTS),
+    (
+        "a tool's text is not redacted",
+        "manifests/exposed_tools.py",
+        "visible(redact_text(text, detectors=detectors).text)",
+        "visible(text)",
+        "tests/manifests/test_exposed_tools.py::test_what_a_tool_says_is_redacted_bounded_and_shows_all_that_it_holds",
+    ),
+    (
+        "a tool takes what it does not know",
+        "invocation/front.py",
+        "if self.takes is not None and name not in self.takes:",
+        "if False:",
+        "tests/invocation/test_front.py",
+    ),
+    (
+        "a tool takes all that invoke_function takes",
+        "tools/invoke_function.py",
+        'Front(tool.name, tool.fixed, tuple(tool.parameters["properties"]))',
+        "Front(tool.name, tool.fixed)",
+        "tests/tools/test_function_tools.py::test_a_function_is_a_tool_behind_those_that_are_always_there",
+    ),
+)
+
 MUTANTS = [
+    *(Mutant(*mutant) for mutant in _EXPOSED),
     Mutant(
         "init allows a function that nobody chose",
         "drafting/rules.py",

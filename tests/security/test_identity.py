@@ -69,6 +69,35 @@ async def test_each_caller_sees_and_calls_what_the_rules_give_them(
     assert len(endpoint.started) == sum(len(expected) for _, expected in callers)
 
 
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_tool_of_a_function_is_shown_to_who_may_call_it_and_denied_to_others(
+    mode: str, issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    rules = [
+        allow("ann", principals=["user:ann"], expose="tool"),
+        allow("sre", principals=["group:sre"], expose="tool"),
+        allow("scoped", scopes=["run"], expose="tool"),
+        allow("through", clients=["ide"], expose="tool"),
+    ]
+    callers: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, ["ann", "through"]),
+        ({"sub": "bob", "groups": ["sre"], "client_id": "web"}, ["sre"]),
+        ({"act": {"sub": "bot"}, "scope": "run"}, ["ann", "scoped"]),
+        ({"sub": "eve", "client_id": "web"}, []),
+    ]
+    async with identity_warden(tmp_path, endpoint.url, issuer, *rules) as served:
+        for claims, expected in callers:
+            async with served.client(mode=mode, **claims) as running:
+                assert [tool.name for tool in (await running.client.list_tools()).tools][5:] == expected
+                for name in ("ann", "sre", "scoped", "through"):
+                    result = structured(await running.call(name, payload=1))
+                    assert result["outcome"] == ("succeeded" if name in expected else "denied")
+                    if name not in expected:
+                        last = running.bodies("denial")[-1]
+                        assert (last["tool"], last["check"]) == (name, "principal")
+    assert len(endpoint.started) == sum(len(expected) for _, expected in callers)
+
+
 async def test_limits_are_each_callers_and_an_agent_counts_as_whom_it_acts_for(
     issuer: Issuer, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:

@@ -24,13 +24,43 @@ pytestmark = pytest.mark.anyio
 
 NAMES = sorted(path.stem for path in (Path(__file__).parent / "snapshots").glob("*.json"))
 
+# What payload schemas really hold, and no model's service takes everywhere.
+ORDERS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["id", "kind"],
+    "properties": {
+        "id": {"$ref": "#/$defs/id"},
+        "kind": {"oneOf": [{"const": "refund"}, {"const": "replace"}]},
+        "amount": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}], "default": None},
+        "lines": {"type": "array", "minItems": 1, "items": {"allOf": [{"$ref": "#/$defs/line"}]}},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "priority": {"enum": [1, 2, 3]},
+        "note": True,
+        "detail-type": {"type": ["string", "integer"]},
+        "aws:cdk": {"type": "string"},
+        "parent": {"$ref": "#"},
+    },
+    "$defs": {
+        "id": {"type": ["string", "null"], "pattern": "^A-[0-9]+$"},
+        "line": {"properties": {"sku": {"type": "string", "minLength": 1}, "tags": {"items": {}}}},
+    },
+}
+
 
 @pytest.fixture
 async def tools(tmp_path: Path) -> list[Tool]:
-    loaded = load_manifests([write_manifest(tmp_path, "http://127.0.0.1:9", [allow("f")])])
+    functions = [
+        allow("f"),
+        allow("any-payload", expose="tool", effect="destructive", tenants=["*"]),
+        allow("orders", expose="tool", payload={"schema": ORDERS}, invocation_types=["RequestResponse", "Event"]),
+        allow("batch", expose="tool", payload={"schema": {"type": "array", "items": {"type": "integer"}}}),
+    ]
+    loaded = load_manifests([write_manifest(tmp_path, "http://127.0.0.1:9", functions)])
     async with Client(Warden(Settings(records=tmp_path / "records.sqlite3"), loaded).server) as client:
         listed = (await client.list_tools()).tools
-    assert sorted(tool.name for tool in listed) == NAMES
+    assert sorted(tool.name for tool in listed[:5]) == NAMES
+    assert [tool.name for tool in listed[5:]] == ["any-payload", "orders", "batch"]
     return listed
 
 
@@ -66,7 +96,8 @@ async def test_google_genai_takes_the_schemas_as_they_are(tools: list[Tool]) -> 
 
 
 # What OpenAI takes: "Supported schemas" in the guide to structured outputs, which `strict` function calling follows.
-STRICT = {"type", "description", "enum", "minimum", "maximum", "properties", "required", "additionalProperties"}
+PLAIN = {"type", "description", "enum", "minimum", "maximum", "items", "properties", "required"}
+STRICT = PLAIN | {"additionalProperties"}
 
 
 async def test_openai_agents_makes_functions_of_them_also_strict_ones(tools: list[Tool]) -> None:

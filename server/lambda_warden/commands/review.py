@@ -62,6 +62,8 @@ def rule_lines(rule: Rule) -> Iterator[tuple[str, str]]:
     if stop := spec.stop_after_failures:
         yield "stops", f"after {stop.count} failures in a row, for {stop.cool_down_seconds:,} s"
     yield from origin_lines(rule)
+    if expose := spec.exposed:
+        yield "tool", f"{expose.tool or rule.arn.name} runs {expose.qualifier or spec.qualifiers[0]}"
 
 
 def remarks(rule: Rule, *, team: bool) -> Iterator[Finding]:

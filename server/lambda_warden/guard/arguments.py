@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -51,11 +51,7 @@ def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentE
     name = str(first["loc"][0]) if first["loc"] else "arguments"
     match first["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(name, model.model_fields, n=1)
-            hint = f"{near[0]!r}, perhaps, or " if near else ""
-            known = ", ".join(model.model_fields)
-            argument = name if name.isidentifier() else shown(name)
-            return ArgumentError(argument, "is not an argument of this tool", f"{hint}one of: {known}")
+            return unknown_argument(name, model.model_fields)
         case "missing":
             return ArgumentError(name, "is missing", "it to be given")
         case kind:
@@ -63,6 +59,15 @@ def _argument_error(model: type[BaseModel], error: ValidationError) -> ArgumentE
             problem = f"{shown(got)} is not accepted" if isinstance(got, str) else f"{_json_type(got)} is not accepted"
             expected = _TYPE_NAMES.get(kind) or _SUBJECT.sub("it to ", first["msg"])
             return ArgumentError(name, problem, expected)
+
+
+def unknown_argument(name: str, known: Iterable[str]) -> ArgumentError:
+    """The error for an argument that a tool does not know; `known` are those that it does."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"{near[0]!r}, perhaps, or " if near else ""
+    argument = name if name.isidentifier() else shown(name)
+    return ArgumentError(argument, "is not an argument of this tool", f"{hint}one of: {', '.join(known)}")
 
 
 def _json_type(value: object) -> str:

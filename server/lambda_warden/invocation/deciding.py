@@ -14,6 +14,7 @@ from lambda_warden.guard.decide import decide, denied, match_rule
 from lambda_warden.guard.encode import encode, settle
 from lambda_warden.guard.request_digest import request_digest
 from lambda_warden.guard.resolve import resolve
+from lambda_warden.invocation.front import Front
 from lambda_warden.invocation.stages import AllowedCall, DeniedCall
 from lambda_warden.jsontools.query import Query, compile_query
 from lambda_warden.model.caller import Caller
@@ -47,12 +48,14 @@ class ResolvedCall:
         return len(self.request.payload or b"") > _LARGE_BYTES
 
 
-def resolve_call(arguments: Mapping[str, Any], caller: Caller, policy: Policy) -> ResolvedCall | DeniedCall:
+def resolve_call(
+    arguments: Mapping[str, Any], caller: Caller, policy: Policy, front: Front
+) -> ResolvedCall | DeniedCall:
     """Read the arguments of a call, and find out which function they name."""
     info = CallInfo(new_call(), caller=caller, manifest=policy.rules.digest or None)
     reached: CheckName = "arguments"
     try:
-        parsed = parse_arguments(InvokeArguments, arguments)
+        parsed = parse_arguments(InvokeArguments, front.whole(arguments))
         info = replace(info, invocation_type=parsed.invocation_type)
         request = encode(parsed)
         query = None if parsed.query is None else compile_query(parsed.query)

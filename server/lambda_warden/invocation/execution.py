@@ -24,7 +24,6 @@ from lambda_warden.invocation.approving import gone_check
 from lambda_warden.invocation.deciding import decide_again
 from lambda_warden.invocation.delivery import Delivery
 from lambda_warden.invocation.recording import (
-    ToolName,
     call_fields,
     intent_record,
     outcome_record,
@@ -118,7 +117,7 @@ class Execution:
         self._output_bytes = output_bytes
 
     def carry_out(
-        self, tool: ToolName, call: AllowedCall, handle: InvocationHandle, delivery: Delivery, *, may_wait: bool = False
+        self, tool: str, call: AllowedCall, handle: InvocationHandle, delivery: Delivery, *, may_wait: bool = False
     ) -> Stopped | LimitExceeded:
         """Carry a call out, and record how it ended, also if it was not sent. Raises nothing.
 
@@ -166,7 +165,7 @@ class Execution:
             logger.error("the outcome of %s is not on record: %s", call.info.invocation_id, error)
         return completed
 
-    def _admit(self, tool: ToolName, call: AllowedCall, delivery: Delivery) -> AllowedCall | Stopped | LimitExceeded:
+    def _admit(self, tool: str, call: AllowedCall, delivery: Delivery) -> AllowedCall | Stopped | LimitExceeded:
         """Decide again, take limits, key and approval and write the intent: the last that stands between it and AWS."""
         try:
             policy = self._in_force()

@@ -47,7 +47,8 @@ from lambda_warden.invocation.dispatcher import (
 from lambda_warden.invocation.earlier_calls import EarlierCalls, growing_pauses, report_earlier
 from lambda_warden.invocation.execution import Execution
 from lambda_warden.invocation.fair_queue import QueueFullError, SlotRequest
-from lambda_warden.invocation.recording import ToolName, record_denial
+from lambda_warden.invocation.front import DRY_RUN, INVOKE_FUNCTION, Front
+from lambda_warden.invocation.recording import record_denial
 from lambda_warden.invocation.stages import (
     AllowedCall,
     CompletedCall,
@@ -152,7 +153,12 @@ class Pipeline:
         self._dispatcher = Dispatcher(concurrency=concurrency, queue=queue, on_idle=self._close_stores)
 
     async def invoke(
-        self, arguments: Mapping[str, Any], caller: Caller, approver: Approver, progress: Progress = no_progress
+        self,
+        arguments: Mapping[str, Any],
+        caller: Caller,
+        approver: Approver,
+        progress: Progress = no_progress,
+        front: Front = INVOKE_FUNCTION,
     ) -> InvokeResult:
         """Invoke a function, at most once, if the manifests allow it, and a person, where one is asked."""
         stages: Stages = {
@@ -161,15 +167,15 @@ class Pipeline:
             "alias": self._check_alias,
             "approve": partial(self._approving.approve, approver=approver, progress=progress),
         }
-        seen = ObservedCall("invoke_function")
-        stopped = await self._run("invoke_function", arguments, caller, stages, seen)
+        seen = ObservedCall(front.tool)
+        stopped = await self._run(front, arguments, caller, stages, seen)
         if isinstance(stopped, AllowedCall):
-            stopped = await self._carry_out("invoke_function", stopped, progress)
-        result = await self._told(stopped, progress)
+            stopped = await self._carry_out(front.tool, stopped, progress)
+        result = await self._told(stopped, progress, front.tool)
         seen.ended(result.outcome, result.invocation_id)
         return result
 
-    async def _told(self, stopped: Stopped, progress: Progress) -> InvokeResult:
+    async def _told(self, stopped: Stopped, progress: Progress, tool: str) -> InvokeResult:
         match stopped:
             case CompletedCall():
                 return stopped.result
@@ -183,19 +189,19 @@ class Pipeline:
                     way = who_may_approve(ask.approvers, ask.count, pending.approvals, ask.not_requester, page)
                 return report_pending(info, ask.approval_id, asked, way, pending.until)
             case ReplayedCall():
-                return await self._replay(stopped, progress)
+                return await self._replay(stopped, progress, tool)
             case RunningCall(info, until):
                 return report_running(info, until)
             case _:
                 assert_never(stopped)
 
-    async def _replay(self, stopped: ReplayedCall, progress: Progress) -> InvokeResult:
+    async def _replay(self, stopped: ReplayedCall, progress: Progress, tool: str) -> InvokeResult:
         """What is known of an earlier call that is the same. That it was told is recorded before it is."""
         info, first = stopped.info, stopped.first
         body: dict[str, Field] = {
             **info.caller.fields(),
             "function": info.ref.qualified_arn if info.ref else None,
-            "tool": "invoke_function",
+            "tool": tool,
             "first": first.invocation_id,
             "state": first.state,
         }
@@ -232,8 +238,8 @@ class Pipeline:
         """Say whether a call would be sent, and whether AWS would take it. Starts nothing, and asks nobody."""
         could_approve = partial(self._approving.could_approve, approver=approver)
         stages: Stages = {"stops": self._check_stops, "alias": self._check_alias, "approve": could_approve}
-        seen = ObservedCall("dry_run")
-        result = await self._probed(await self._run("dry_run", arguments, caller, stages, seen))
+        seen = ObservedCall(DRY_RUN.tool)
+        result = await self._probed(await self._run(DRY_RUN, arguments, caller, stages, seen))
         seen.ended("would_invoke" if result.would_invoke else "denied", result.invocation_id)
         return result
 
@@ -241,7 +247,7 @@ class Pipeline:
         if isinstance(call, AllowedCall):
             # The probe carries no payload: should an endpoint not know DryRun, it has nothing to act on.
             probe = EncodedRequest("DryRun", None, None, False, call.request.tenant_id, None, None)
-            stopped = await self._carry_out("dry_run", replace(call, request=probe, claim=None), no_progress)
+            stopped = await self._carry_out(DRY_RUN.tool, replace(call, request=probe, claim=None), no_progress)
             decision = call.decision
             if isinstance(stopped, CompletedCall):
                 decision = decision.with_check(_aws_dry_run(stopped.raw, call.policy.rules.detectors))
@@ -270,10 +276,10 @@ class Pipeline:
             self._results.close()
 
     async def _run(
-        self, tool: ToolName, arguments: Mapping[str, Any], caller: Caller, stages: Stages, seen: ObservedCall
+        self, front: Front, arguments: Mapping[str, Any], caller: Caller, stages: Stages, seen: ObservedCall
     ) -> AllowedCall | Stopped:
         """Take a call through the stages before the worker thread, until one stops it. A denial is recorded here."""
-        call: AllowedCall | Stopped = await self._decide(arguments, caller)
+        call: AllowedCall | Stopped = await self._decide(arguments, caller, front)
         if isinstance(call, AllowedCall):
             seen.allowed_by(call.rule.spec.key, call.rule.spec.effect)
         for name, run in stages.items():
@@ -282,12 +288,12 @@ class Pipeline:
             with stage(name):
                 call = await _attempt(run, call)
         if isinstance(call, DeniedCall):
-            await self._record_denial(tool, call)
+            await self._record_denial(front.tool, call)
         return call
 
-    async def _decide(self, arguments: Mapping[str, Any], caller: Caller) -> AllowedCall | DeniedCall:
+    async def _decide(self, arguments: Mapping[str, Any], caller: Caller, front: Front) -> AllowedCall | DeniedCall:
         with stage("resolve"):
-            resolved = resolve_call(arguments, caller, self._policy())
+            resolved = resolve_call(arguments, caller, self._policy(), front)
         if isinstance(resolved, DeniedCall):
             return resolved
         with stage("decide"):
@@ -330,7 +336,7 @@ class Pipeline:
         met = await anyio.to_thread.run_sync(self._records.stopped_by, breaker)
         return call if met is None else call.denied(call.decision.with_check(stop_check(met)))
 
-    async def _carry_out(self, tool: ToolName, call: AllowedCall, progress: Progress) -> Stopped:
+    async def _carry_out(self, tool: str, call: AllowedCall, progress: Progress) -> Stopped:
         """Run a call when it is its turn, and wait no longer than its caller does. It goes on without that one."""
         wait = self._answer_within if call.request.wait_seconds is None else call.request.wait_seconds
         until, handle, delivery = call.began + wait, InvocationHandle(), Delivery()
@@ -369,12 +375,12 @@ class Pipeline:
             ended = redact_outcome(raw, detectors=call.policy.rules.detectors)
             return CompletedCall(raw, report_outcome(call.info, ended, duration_ms, 0))
 
-    async def _without_turn(self, tool: ToolName, call: AllowedCall, reason: str) -> DeniedCall:
+    async def _without_turn(self, tool: str, call: AllowedCall, reason: str) -> DeniedCall:
         stopped = call.denied(call.decision.with_check(Check(name="busy", passed=False, reason=reason)))
         await self._record_denial(tool, stopped)
         return stopped
 
-    async def _record_denial(self, tool: ToolName, call: DeniedCall) -> None:
+    async def _record_denial(self, tool: str, call: DeniedCall) -> None:
         detectors = self._policy().rules.detectors
         await anyio.to_thread.run_sync(record_denial, self._records, tool, call, detectors)
 

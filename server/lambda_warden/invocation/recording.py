@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from lambda_warden.answers.payload import read_payload
 from lambda_warden.invocation.stages import AllowedCall, DeniedCall
@@ -22,13 +22,11 @@ from lambda_warden.telemetry.call import note_denial
 
 logger = logging.getLogger(__name__)
 
-ToolName = Literal["invoke_function", "dry_run"]
-
 _KEPT_BYTES: Final = 64 * 1024
 """Of a payload in the records, where payloads are kept."""
 
 
-def record_denial(records: AuditLog, tool: ToolName, call: DeniedCall, detectors: Detectors) -> None:
+def record_denial(records: AuditLog, tool: str, call: DeniedCall, detectors: Detectors) -> None:
     """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
     note_denial(tool, call.decision.failed.name if call.decision.failed else "")
     try:
@@ -38,7 +36,7 @@ def record_denial(records: AuditLog, tool: ToolName, call: DeniedCall, detectors
         logger.error("the denial of %s is not on record: %s", call.info.invocation_id, error)
 
 
-def _denial_record(tool: ToolName, call: DeniedCall, detectors: Detectors) -> dict[str, Field]:
+def _denial_record(tool: str, call: DeniedCall, detectors: Detectors) -> dict[str, Field]:
     """A call that is not sent, and the check that stopped it."""
     failed = call.decision.failed
     told = failed.reason if failed else None
@@ -67,16 +65,14 @@ def call_fields(info: CallInfo, payload: bytes | None) -> dict[str, Field]:
     }
 
 
-def intent_record(
-    tool: ToolName, call: AllowedCall, limits: Sequence[Limit], *, keep_payload: bool
-) -> dict[str, Field]:
+def intent_record(tool: str, call: AllowedCall, limits: Sequence[Limit], *, keep_payload: bool) -> dict[str, Field]:
     """A call that is about to be sent, what it counts in, and how long it is known to later ones."""
     request = call.request
     approved = any(check.name == "approval" and check.passed for check in call.decision.checks)
     return {
         "tool": tool,
         **call_fields(call.info, request.payload),
-        "approved": True if approved and tool == "invoke_function" else None,
+        "approved": True if approved and tool != "dry_run" else None,
         "function": call.ref.qualified_arn,
         "invocation_type": request.invocation_type,
         "rule": call.rule.source,

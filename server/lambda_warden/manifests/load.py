@@ -17,6 +17,7 @@ from lambda_warden.guard.payload_schema import PayloadSchema, SchemaError
 from lambda_warden.guard.rules import Deny, Rule, RuleConflictError, Rules
 from lambda_warden.manifests.document import Document, Place
 from lambda_warden.manifests.expansion import describe_entry
+from lambda_warden.manifests.exposed_tools import ExposedTool, ExposeError, exposed_tools, warning_of
 from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, read_lock
 from lambda_warden.manifests.schema_file import read_schema
 from lambda_warden.manifests.stamp import Stamp, stamp_of
@@ -43,7 +44,7 @@ class LoadedManifest:
     `files` are all that was read, schemas and lock files included; `stamps` are those of what was read, of the folders
     that were given, and of lock files that are not there, taken before it was. `unread` are the .json files and folders
     in those folders that nothing was read of; `selections` the selectors, each with what it selected; `notes` further
-    warnings.
+    warnings; `exposed` the functions that are tools of their own.
     """
 
     files: tuple[Path, ...]
@@ -52,6 +53,7 @@ class LoadedManifest:
     unread: tuple[Path, ...] = ()
     selections: tuple[Selected, ...] = ()
     notes: tuple[str, ...] = ()
+    exposed: tuple[ExposedTool, ...] = ()
 
     def lock_problems(self) -> Iterator[str]:
         """The selectors that select nothing, since they are not locked as they are now: one line each."""
@@ -67,6 +69,7 @@ class LoadedManifest:
         yield from self.notes
         if not self.rules.all and not self.selections:
             yield f"{self.files[0]}: functions: allows nothing yet. Expected a rule that is not commented out."
+        yield from warning_of(self.exposed)
         for rule in self.rules.all:
             for qualifier in rule.spec.qualifiers:
                 if qualifier.lower() == "latest":
@@ -176,9 +179,12 @@ class _Merged:
             files = (*(file.path for file in self.files), *self.schema_files, *self.locks)
             merged = Rules(rules, targets, denies, principals, self._detectors(), self._digest())
             notes = (*self.notes, *(line for lock in self.locks.values() for line in lock.unused(self.selections)))
-            return LoadedManifest(files, merged, self.stamps, self._unread(), tuple(self.selections), notes)
+            selected, exposed = tuple(self.selections), exposed_tools(merged)
+            return LoadedManifest(files, merged, self.stamps, self._unread(), selected, notes, exposed)
         except RuleConflictError as error:
             raise ManifestError([_conflict(error)]) from None
+        except ExposeError as error:
+            raise ManifestError([f"{error.rule.source}: functions: expose: {error}."]) from None
 
     def _targets(self) -> list[Target]:
         """All targets. One that stands in two files is the same there, or a problem."""

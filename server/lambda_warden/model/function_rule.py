@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from lambda_warden.errors import ArgumentError, shown
 from lambda_warden.model.approval_rule import ApprovalRule
+from lambda_warden.model.expose import ExposeRule
 from lambda_warden.model.function_ref import parse_qualifier
 from lambda_warden.model.limits import Limits, StopRule
 from lambda_warden.model.payload_rule import LogsRule, PayloadRule, ResultRule
@@ -144,6 +145,17 @@ class RuleDetails(RuleOptions):
     examples: list[Any] = Field(
         default_factory=list, max_length=10, description="Payloads that work, for the model to learn from."
     )
+    expose: (
+        Annotated[
+            Annotated[Literal["tool"], Tag(f"{TAG}word")] | Annotated[ExposeRule, Tag(f"{TAG}keys")],
+            Discriminator(lambda value: f"{TAG}keys" if isinstance(value, dict | ExposeRule) else f"{TAG}word"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Whether hosts see the function as a tool of its own, beside invoke_function: tool, or {tool: "
+        "NAME, qualifier: QUALIFIER}. Each takes room in a model's context. Only for one function, without `*`.",
+    )
 
     @model_validator(mode="after")
     def _check_tenants(self) -> RuleDetails:
@@ -176,6 +188,11 @@ class FunctionRule(RuleDetails):
     def asks(self) -> bool:
         """Whether a person is asked before each call."""
         return self.effect == "destructive" if self.approval is None else self.approval != "never"
+
+    @property
+    def exposed(self) -> ExposeRule | None:
+        """How the function is a tool of its own, if it is."""
+        return self.expose if self.expose is None or isinstance(self.expose, ExposeRule) else ExposeRule()
 
     @property
     def asked(self) -> ApprovalRule:

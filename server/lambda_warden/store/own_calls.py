@@ -25,7 +25,7 @@ class OwnCall:
 
 
 def own_call(records: AuditReader, invocation_id: str, principal: str) -> OwnCall | None:
-    """The call with this id, if `invoke_function` sent it, or was about to, for this principal; None for all others.
+    """The call with this id, if it was sent for this principal, or about to be; None for all others and a dry run.
 
     Raises:
         RecordError: if the records can't be read.
@@ -34,6 +34,6 @@ def own_call(records: AuditReader, invocation_id: str, principal: str) -> OwnCal
     begun = next((event for event in events if event.kind == "intent"), None)
     ending = next((event for event in reversed(events) if event.kind == "outcome"), None)
     intent = begun.fields() if begun else {}
-    if begun is None or intent.get("principal") != principal or intent.get("tool") != "invoke_function":
+    if begun is None or intent.get("principal") != principal or intent.get("tool") == "dry_run":
         return None
     return OwnCall(begun.at, intent, ending.fields() if ending else {})

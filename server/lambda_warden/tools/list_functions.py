@@ -13,6 +13,7 @@ from lambda_warden.model.request import ListArguments
 from lambda_warden.model.result import ListResult
 from lambda_warden.report.listing import report_list_denial
 from lambda_warden.report.text import list_text
+from lambda_warden.tools.schema import schema_of
 from lambda_warden.tools.tool import ToolDeclaration
 
 DESCRIPTION = """\
@@ -30,7 +31,7 @@ def list_functions_tool(catalog: Catalog) -> ToolDeclaration[ListResult]:
         name="list_functions",
         title="List invocable Lambda functions",
         description=DESCRIPTION,
-        arguments=ListArguments,
+        parameters=schema_of(ListArguments, "validation"),
         result=ListResult,
         text=list_text,
         is_error=lambda result: result.outcome == "denied",

@@ -35,8 +35,8 @@ def invoke_for_each(
     return f"""\
 Invoke the Lambda function {function} once for each of these: {items}
 1. list_functions: which qualifier, payload and limits it has. Show me the first call by dry_run, and wait for my yes.
-2. One invoke_function an item, each with an idempotency_key made of this job and the item, so that what is \
-sent again is not run again. When you start anew after a break, use the same keys.
+2. One invoke_function an item, or its own tool if it has one, each with an idempotency_key made of this job and the \
+item, so that what is sent again is not run again. When you start anew after a break, use the same keys.
 3. outcome running: go on with the next, and get the answer later by read_result.
 4. outcome unknown: it may have run. Do not send it again; look at read_logs, and note it.
 5. denied by a limit: wait as long as it says. Any other denial, or three failures in a row: stop and tell me.

@@ -13,6 +13,7 @@ from lambda_warden.model.request import ReadLogsArguments
 from lambda_warden.model.result import LogsResult
 from lambda_warden.report.logs import LogRead, report_logs_denial
 from lambda_warden.report.text import logs_text
+from lambda_warden.tools.schema import schema_of
 from lambda_warden.tools.tool import ToolDeclaration
 
 DESCRIPTION = """\
@@ -32,7 +33,7 @@ def read_logs_tool(logs: Logs) -> ToolDeclaration[LogsResult]:
         name="read_logs",
         title="Read the log of a Lambda invocation",
         description=DESCRIPTION,
-        arguments=ReadLogsArguments,
+        parameters=schema_of(ReadLogsArguments, "validation"),
         result=LogsResult,
         text=logs_text,
         is_error=lambda result: result.outcome in ("denied", "refused"),

@@ -27,6 +27,7 @@ from lambda_warden.store.audit_log import RecordError
 from lambda_warden.store.results import ResultError
 from lambda_warden.telemetry.logs import ask_of_call
 from lambda_warden.tools.progress import progress_to
+from lambda_warden.tools.schema import schema_of
 from lambda_warden.tools.tool import ToolDeclaration
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def read_result_tool(
         name="read_result",
         title="Read a kept result",
         description=DESCRIPTION,
-        arguments=ReadResultArguments,
+        parameters=schema_of(ReadResultArguments, "validation"),
         result=ReadResult,
         text=read_result_text,
         is_error=lambda result: result.outcome not in ("found", "running"),

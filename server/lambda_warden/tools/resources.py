@@ -10,13 +10,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, GetPromptResult, InputRequiredResult, ResourceTemplate
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ResourceTemplate,
+    SubscriptionsListenRequestParams,
+)
+from mcp.types import Tool as ListedTool
 from pydantic import AnyUrl
 
 from lambda_warden.model.result import OUTSIDE_DATA
@@ -24,6 +38,8 @@ from lambda_warden.report.visible import show
 from lambda_warden.results.kept import MEDIA_TYPES, Contents, KeptResults, UnknownResultError
 from lambda_warden.store.results import PartName, ResultError
 from lambda_warden.tools.caller import caller_of
+from lambda_warden.tools.function_tools import FunctionTools
+from lambda_warden.tools.list_changes import ListChanges
 
 RESOURCE_BYTES: Final = 75_000
 _PARTS: Final[dict[str, PartName]] = {"payload": "payload", "log": "log"}
@@ -35,22 +51,58 @@ _ABOUT: Final[dict[PartName, str]] = {
 
 
 class ServerWithResults(MCPServer[None]):
-    """The SDK's server, with the kept results as resources.
+    """The SDK's server, with the kept results as resources, and tools that not every caller is shown.
 
     The SDK's own templates give all resources of one template the same media type.
 
     Args:
         results: the kept results, or None if none are kept.
+        functions: the tools of single functions, after those that are always there.
+        changes: tells clients that the tools changed; None if they never do.
         principal: of the server; None where the access token of each request says whose it is.
         options: those of `MCPServer`.
     """
 
-    def __init__(self, name: str, *, results: KeptResults | None, principal: str | None, **options: Any) -> None:
-        super().__init__(name, **options)
+    def __init__(
+        self,
+        name: str,
+        *,
+        results: KeptResults | None,
+        functions: FunctionTools,
+        changes: ListChanges | None,
+        principal: str | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, subscriptions=False, **options)
+        lowlevel = self._lowlevel_server
         # No argument of a tool is also a header, so that no schema has to be searched for one at each call.
-        self._lowlevel_server.get_tool_input_schema = lambda _: None
+        lowlevel.get_tool_input_schema = lambda _: None
         self._results = results
+        self._functions = functions
         self._principal = principal
+        if changes is not None:
+            lowlevel.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, changes.listen)
+            lowlevel.middleware.append(changes.notice)
+            # Transports ask for them without a word of what can change.
+            lowlevel.create_initialization_options = partial(  # type: ignore[method-assign]
+                lowlevel.create_initialization_options, NotificationOptions(tools_changed=True)
+            )
+
+    async def _handle_list_tools(
+        self, ctx: ServerRequestContext[None, Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        listed = await super()._handle_list_tools(ctx, params)
+        shown = self._functions.shown_to(caller_of(ctx, self._principal))
+        return ListToolsResult(tools=[*listed.tools, *map(_listed, shown)])
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool, also one that the caller is not shown: then it is denied, and that is on record."""
+        if context is None or (tool := self._functions.named(name)) is None:
+            return await super().call_tool(name, arguments, context)
+        result: CallToolResult | InputRequiredResult = await tool.served.run(arguments, context, convert_result=True)
+        return result
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:
         """One template for each part of a result."""
@@ -98,6 +150,17 @@ class ServerWithResults(MCPServer[None]):
             return await super().get_prompt(name, arguments, context)
         except ValueError as error:  # which the SDK would answer as a defect of the server
             raise MCPError(INVALID_PARAMS, str(error)) from error
+
+
+def _listed(tool: Tool) -> ListedTool:
+    return ListedTool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.parameters,
+        output_schema=tool.output_schema,
+        annotations=tool.annotations,
+    )
 
 
 def _items(contents: Contents, invocation_id: str, part: PartName) -> list[ReadResourceContents]:

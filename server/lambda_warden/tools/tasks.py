@@ -30,6 +30,7 @@ from lambda_warden.model.result import InvokeResult
 from lambda_warden.store.audit_log import RecordError
 from lambda_warden.telemetry.logs import ask_of_call
 from lambda_warden.tools.caller import caller_of
+from lambda_warden.tools.function_tools import FunctionTools
 from lambda_warden.tools.tool import ToolDeclaration, answer
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Tasks(Extension):
 
     Args:
         tool: `invoke_function`, whose calls become tasks.
+        functions: the tools of single functions, whose calls do, too, and give the same results.
         earlier_calls: the calls that go on without their callers.
         principal: whom this server's calls are made for; None where each access token says so. Others' tasks are
             unknown.
@@ -64,11 +66,13 @@ class Tasks(Extension):
     def __init__(
         self,
         tool: ToolDeclaration[InvokeResult],
+        functions: FunctionTools,
         earlier_calls: EarlierCalls,
         principal: str | None,
         ttl_seconds: float,
     ) -> None:
         self._tool = tool
+        self._functions = functions
         self._earlier_calls = earlier_calls
         self._principal = principal
         self._ttl_ms = round(ttl_seconds * 1000)
@@ -86,8 +90,9 @@ class Tasks(Extension):
         self, params: CallToolRequestParams, ctx: _Context, call_next: CallNext
     ) -> HandlerResult:
         """Give a task for a call that goes on, where the client declares with this request that it knows tasks."""
+        starts = params.name == self._tool.name or self._functions.named(params.name) is not None
         result = await call_next(ctx)
-        if params.name != self._tool.name or not isinstance(result, CallToolResult) or not _knows_tasks(ctx):
+        if not starts or not isinstance(result, CallToolResult) or not _knows_tasks(ctx):
             return result
         shown = result.structured_content
         if shown["outcome"] != "running":

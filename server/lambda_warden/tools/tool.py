@@ -52,7 +52,7 @@ class ToolDeclaration(Generic[_Result]):
         title: as people see it.
         description: as the model reads it.
         annotations: hints for the host, which may follow from the rules in force.
-        arguments: what it takes.
+        parameters: what it takes, as JSON Schema.
         result: what it gives.
         text: the result for hosts that show the model text alone.
         is_error: whether a result is an error.
@@ -65,7 +65,7 @@ class ToolDeclaration(Generic[_Result]):
     title: str
     description: str
     annotations: Callable[[Rules], ToolAnnotations] = reads
-    arguments: type[BaseModel]
+    parameters: Mapping[str, Any]
     result: type[_Result]
     text: Callable[[_Result], str]
     is_error: Callable[[_Result], bool] = lambda _: False
@@ -116,7 +116,7 @@ def served(tool: ToolDeclaration[Any], principal: str | None, rules: Rules) -> T
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        parameters=schema_of(tool.arguments, "validation"),
+        parameters=dict(tool.parameters),
         fn_metadata=_AsSent(arg_model=ArgModelBase, output_schema=schema_of(returned, "serialization")),
         is_async=True,
         context_kwarg="context",

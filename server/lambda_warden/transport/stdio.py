@@ -103,6 +103,7 @@ class _Unanswered:
 
     async def wait(self) -> None:
         """Until everything is answered: with what comes in time, and then with what is known."""
+        self._warden.end_streams()
         with anyio.move_on_after(self._warden.shutdown_grace):
             await self._until_answered()
         if self._ids:
