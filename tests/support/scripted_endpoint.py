@@ -286,7 +286,8 @@ def _server(endpoint: ScriptedEndpoint) -> _Server:
             self.send_response(reply.status)
             headers = {"Content-Type": "application/json", "x-amzn-RequestId": _REQUEST_ID, **reply.headers}
             for name, value in headers.items():
-                self.send_header(name, value)
+                if value:
+                    self.send_header(name, value)
             if reply.status != 204:
                 self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()

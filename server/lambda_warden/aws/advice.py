@@ -33,7 +33,8 @@ _LOGIN: Final = frozenset(
 )
 _OF_FUNCTION: Final = re.compile(
     r"(?:KMS|EC2|EFS|ENI|S3Files|SubnetIPAddress|InvalidSubnetID|InvalidSecurityGroupID|InvalidRuntime|InvalidZipFile)"
-    r"[A-Za-z]*Exception"
+    r"[A-Za-z]*Exception|CodeArtifactUser(?:Deleted|Failed)Exception|SnapStartRegenerationFailureException"
+    r"|Runtime(?:Alias|Version)DeletedException"
 )
 """Codes of Invoke's model that tell of what a function is set up with."""
 _MISSING: Final = frozenset({"NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"})
@@ -59,7 +60,9 @@ _BY_MESSAGE: Final = (
         "without one; the target needs another endpoint_url.",
     ),
 )
-_RESERVED: Final = "ReservedFunctionConcurrentInvocationLimitExceeded"
+_RESERVED: Final = frozenset(
+    {"ReservedFunctionConcurrentInvocationLimitExceeded", "ReservedFunctionInvocationRateLimitExceeded"}
+)
 
 
 def advice_for(code: str, message: str) -> str | None:
@@ -83,7 +86,7 @@ def advice_for(code: str, message: str) -> str | None:
 
 def of_throttling(reason: str | None) -> str | None:
     """What a throttling's Reason means, where waiting may not help."""
-    if reason != _RESERVED:
+    if reason not in _RESERVED:
         return None
     return (
         "The limit is the function's own (reserved concurrency): it is used up, or the function is switched off (0), "

@@ -104,7 +104,9 @@ _TYPE_BEFORE: Final = re.compile(r"(?:Uncaught )?(?:[\w.$:\\]{1,150}[.$:\\])?(\w
 """The type of an error before its message: logs, Node.js's Runtime.UnhandledPromiseRejection, and Rust's Display."""
 
 _KILLED: Final = re.compile(
-    r"\bsignal: killed\b|\bSIGKILL\b|\b(?:exit status|exit code|exited with(?: code)?) (?:137|-9)\b", re.IGNORECASE
+    r"\bsignal: killed\b|\bSIGKILL\b|\bsignal \"?9\b|\b(?:exit status|exit code|exited with(?: code)?) (?:137|-9)\b"
+    r"|^Killed\s*\Z|\bprocess pool was terminated abruptly\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 _NO_START: Final = re.compile(

@@ -2,81 +2,26 @@
 
 Each `NAME.yaml` beside this file holds cases by their titles; `NAME.snapshot` holds what is made of them. After a
 wanted change: `UPDATE_SNAPSHOTS=1 pytest tests/report/corpus`, and read the difference as somebody would who gets it.
-
-A case gives what AWS returns: `error` (X-Amz-Function-Error), `log` (the log tail; with `cut`, repeated until AWS would
-cut it), and the payload as `json` (a value), `text` or `base64`. `$ID` is the request id of the call, `$OTHER` that of
-another one; `$SECRET`, `$JWT` and the like are put together here, so that no scanner takes them for real.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from string import Template
 from typing import Any, Final, get_args
 
 import pytest
-import yaml
 
-from lambda_warden.answers.log import TAIL_LIMIT
 from lambda_warden.model.outcome import Returned
 from lambda_warden.model.result import ErrorCause, InvokeResult
 from lambda_warden.report.text import invocation_text
+from support.corpus import CASES, FILES, FOLDER, SECRET, WORDS, filled, returned, strings_in
 from support.reported import report_outcome
 from support.results import CALL, check_invoke_result, own_lines, sent
 
-FOLDER: Final = Path(__file__).parent
 BUDGET: Final = 16_384
-SECRET: Final = "q7Zx3Kv9Wj5Yh2Bn8Dm4Fp6Rt1Gc0Ls7Uq3Ea9To"
-WORDS: Final = {
-    "ID": "8f507cfc-6c1b-4f0e-9d3f-000000000001",
-    "OTHER": "8f507cfc-6c1b-4f0e-9d3f-000000000002",
-    "AWSKEY": "AKIA" + "QZ7XKV3WJ5YH2BND",
-    "SECRET": SECRET,
-    "GITHUB": "gh" + f"p_{SECRET}",
-    "JWT": "ey" + f"JhbGciOiJIUzI1NiJ9.ey{'J'}{SECRET}.{SECRET[::-1]}",
-    "BEGINKEY": f"-----BEGIN RSA PRIVATE {'KEY'}-----",
-    "ENDKEY": f"-----END RSA PRIVATE {'KEY'}-----",
-}
-FILES: Final = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
-CASES: Final[dict[str, dict[str, Any]]] = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items()}
 ALL: Final = [pytest.param(name, title, id=f"{name}: {title}") for name, cases in CASES.items() for title in cases]
-
-
-def returned(case: dict[str, Any]) -> Returned:
-    unknown = case.keys() - {"error", "log", "json", "text", "base64", "durable", "cut", "cause", "says", "next"}
-    assert not unknown, unknown
-    payload = b""
-    if "json" in case:
-        payload = filled(json.dumps(case["json"], ensure_ascii=False)).encode()
-    elif "text" in case:
-        payload = filled(case["text"]).encode()
-    elif "base64" in case:
-        payload = base64.b64decode(case["base64"])
-    log = case.get("log")
-    tail = log if isinstance(log, bytes) else filled(log).encode() if log else None
-    if tail and case.get("cut"):
-        tail = tail * (TAIL_LIMIT // len(tail) + 1)
-    return Returned(
-        200,
-        payload,
-        case.get("error"),
-        tail and tail[-TAIL_LIMIT:],
-        "42",
-        case.get("durable"),
-        WORDS["ID"],
-        payload_sha256=hashlib.sha256(payload).hexdigest(),
-    )
-
-
-def filled(text: str) -> str:
-    """The text with its words. A `$` that begins no word, as in `$LATEST`, stays."""
-    return Template(text).safe_substitute(WORDS)
 
 
 def made_of(case: dict[str, Any]) -> tuple[InvokeResult, str]:
@@ -159,14 +104,6 @@ def test_no_frame_of_a_stack_is_shown_twice(name: str, title: str) -> None:
     frames = {frame.strip() for frame in (error.stack_trace if error else ()) if re.match(r"\s+(?:at |File )", frame)}
     if result.log:
         assert not any(frame in result.log.text or frame in str(result.log.errors) for frame in frames)
-
-
-def strings_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from strings_in(item)
 
 
 def test_every_cause_occurs() -> None:
