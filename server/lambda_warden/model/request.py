@@ -175,8 +175,7 @@ class ReadLogsArguments(_Arguments):
         str | None,
         Field(
             min_length=1,
-            description="Instead, where the operator allows any invocation's log: as for invoke_function. Alone, it "
-            "gives the newest failures.",
+            description="Instead, where the operator allows any invocation's log: as for invoke_function.",
         ),
     ] = None
     qualifier: Annotated[str | None, Field(description="If function does not name it.")] = None

@@ -13,7 +13,7 @@ from lambda_warden.model.request import InvokeArguments
 from lambda_warden.model.result import DryRunResult
 from lambda_warden.report.invocation import CallInfo, report_dry_run
 from lambda_warden.report.text import dry_run_text
-from lambda_warden.tools.schema import schema_of
+from lambda_warden.tools.schema import described_by, schema_of
 from lambda_warden.tools.tool import ApproverOf, ToolDeclaration
 
 DESCRIPTION = """\
@@ -32,7 +32,7 @@ def dry_run_tool(pipeline: Pipeline, approver: ApproverOf) -> ToolDeclaration[Dr
         name="dry_run",
         title="Check a Lambda invocation",
         description=DESCRIPTION,
-        parameters=schema_of(InvokeArguments, "validation"),
+        parameters=described_by("invoke_function", schema_of(InvokeArguments, "validation")),
         result=DryRunResult,
         text=dry_run_text,
         is_error=_is_not_checked,

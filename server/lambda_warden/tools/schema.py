@@ -51,6 +51,19 @@ def schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     return schema
 
 
+def described_by(tool: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of arguments that another tool has, too: what may be left out is described there, once.
+
+    A model reads every tool's arguments before it does anything, so a second description of each costs it for nothing.
+    """
+    about = {"description": f"As for {tool}."}
+    arguments = {
+        name: argument if name in schema["required"] else argument | about
+        for name, argument in schema["properties"].items()
+    }
+    return {**schema, "properties": arguments}
+
+
 def _brief(schema: Any, nested: Mapping[str, Any]) -> Any:
     """A schema with the names of what an object within a result holds, instead of a schema of each.
 
