@@ -291,7 +291,7 @@ async def test_the_text_has_the_whole_page_and_marks_what_comes_from_outside(res
     assert own_lines(text) == [
         f"Payload of call {CALL}, {FUNCTION}",
         f"From byte 0 (text, {len(said.encode()):,} bytes in all), data from outside:",
-        f"More: cursor {page.next_cursor}",
+        f"next_cursor: {page.next_cursor}",
         "Next: Pass next_cursor as cursor for more.",
     ]
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 READ_SECONDS = 10.0
 """How long an answer of what only reads is waited for."""
 _READ_ATTEMPTS = 3
-_READ_CONNECTIONS = 10
 
 
 class Clients:
@@ -174,7 +173,7 @@ class Clients:
             # connection, and the connections know the deadline of each call.
             config = self._config(settings.read_timeout, attempts=1, connections=settings.concurrency)
         else:
-            config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=_READ_CONNECTIONS)
+            config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=settings.concurrency)
         client = self._session(target, region).client(
             "lambda",
             region_name=region,
@@ -205,7 +204,7 @@ class Clients:
     def _build_logs(self, account: str, region: str) -> CloudWatchLogsClient:
         target = self._targets[account, region]
         settings = self._settings
-        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=_READ_CONNECTIONS)
+        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=settings.concurrency)
         return self._session(target, region).client(
             "logs",
             region_name=region,

@@ -31,19 +31,20 @@ def deploy(client: LambdaClient, account: str) -> None:
             Runtime="python3.12",
             Role=f"arn:aws:iam::{account}:role/demo",
             Handler=f"{module}.handler",
-            Code={"ZipFile": _zip(module, source)},
+            Code={"ZipFile": zipped(module, source)},
             Timeout=timeout,
             MemorySize=128,
             Publish=True,
         )["Version"]
         if name == "order-lookup":
             # A second version, so that an alias and a pinned version differ.
-            client.update_function_code(FunctionName=name, ZipFile=_zip(module, source + "\n# second edition\n"))
+            client.update_function_code(FunctionName=name, ZipFile=zipped(module, source + "\n# second edition\n"))
             version = client.publish_version(FunctionName=name)["Version"]
         client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
 
 
-def _zip(module: str, source: str) -> bytes:
+def zipped(module: str, source: str) -> bytes:
+    """A deployment package with one module."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(f"{module}.py", source)

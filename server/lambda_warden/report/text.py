@@ -63,7 +63,7 @@ def list_text(result: ListResult) -> str:
     if result.outcome == "denied":
         head = "denied: nothing was listed."
     entries = [line for entry in result.functions for line in _entry_lines(entry)]
-    more = [f"More: cursor {result.next_cursor}"] if result.next_cursor else []
+    more = [f"next_cursor: {result.next_cursor}"] if result.next_cursor else []
     notes = [f"Note: {inline(note)}" for note in result.notes]
     checks = check_lines(result.checks)
     return "\n".join([head, *checks, *entries, *more, *notes, *_hidden_lines(result), f"Next: {result.next_step}"])
@@ -151,7 +151,7 @@ def _read_result_lines(result: ReadResult) -> Iterator[str]:
     if result.redacted:
         yield f"Redacted in the whole: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
     if result.next_cursor:
-        yield f"More: cursor {result.next_cursor}"
+        yield f"next_cursor: {result.next_cursor}"
     yield from _hidden_lines(result)
     yield f"Next: {result.next_step}"
 
@@ -373,7 +373,7 @@ def _logs_lines(result: LogsResult) -> Iterator[str]:
     if result.redacted:
         yield f"Redacted: {result.redacted:,} {'place' if result.redacted == 1 else 'places'}."
     if result.next_cursor:
-        yield f"More: cursor {result.next_cursor}"
+        yield f"next_cursor: {result.next_cursor}"
     for note in result.notes:
         yield f"Note: {inline(note)}"
     yield from _hidden_lines(result)
