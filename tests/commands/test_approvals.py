@@ -59,6 +59,14 @@ def typed(path: Path, secret_file: Path, arguments: list[str], *texts: str) -> E
 
 
 @pytest.mark.usefixtures("store")
+def test_the_file_may_be_named_before_or_behind_the_subcommand(path: Path) -> None:
+    expected = run(path, "list").stdout
+    assert "b" * 32 in expected
+    for behind in (["list", "--records", str(path)], ["list", f"--records={path}", "--limit", "50"]):
+        assert CliRunner().invoke(main, ["approvals", *behind]).stdout == expected
+
+
+@pytest.mark.usefixtures("store")
 def test_requests_are_listed_and_shown_with_nothing_hidden(path: Path) -> None:
     assert decide(path, ASK.approval_id, note="fine\n\x1b[2J")
     listed = run(path, "list").stdout.splitlines()

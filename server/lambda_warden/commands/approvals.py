@@ -18,7 +18,7 @@ from lambda_warden.approvals.request import reason_lines
 from lambda_warden.approvals.secret import NOT_SET, ApproverKey, SecretError, read_approver, set_secret, unlock
 from lambda_warden.commands.approvals_remote import RemoteApprovals
 from lambda_warden.commands.console import Column, as_json_option, json_line, json_lines_option, print_table
-from lambda_warden.commands.groups import LateGroup
+from lambda_warden.commands.groups import OptionsAnywhere
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.commands.records_file import problems, reading, user_name, writing
 from lambda_warden.report.visible import inline, visible
@@ -52,7 +52,7 @@ _note = click.option("--note", help="Why: the model reads it, and it is on recor
 _approval_id = click.argument("approval_id", metavar="ID")
 
 
-@click.group(cls=LateGroup, late={"serve": "approvals_serve:serve_approvals"})
+@click.group(cls=OptionsAnywhere, late={"serve": "approvals_serve:serve_approvals"})
 @setting_option("records", show_envvar=True, help="The records of the servers that ask.")
 @setting_option("approvals_secret_file", show_envvar=True)
 @click.option("--url", help="Decide at this server over HTTP, as one whom a rule names: https://warden.example.com.")

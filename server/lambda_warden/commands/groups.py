@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 import click
@@ -45,3 +46,20 @@ class LateGroup(click.Group):
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:
             raise NoSuchCommand(error.command_name, possibilities=self.list_commands(ctx), ctx=ctx) from None
+
+
+class OptionsAnywhere(LateGroup):
+    """A group whose own options may stand behind a subcommand, too, as people write them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments with the group's options before the others."""
+        own = {name for param in self.params if isinstance(param, click.Option) for name in param.opts}
+        first: list[str] = []
+        others: list[str] = []
+        left = iter(args)
+        for argument in left:
+            if argument.partition("=")[0] in own:
+                first += [argument] if "=" in argument else [argument, *islice(left, 1)]
+            else:
+                others.append(argument)
+        return super().parse_args(ctx, first + others)
