@@ -272,9 +272,9 @@ def test_what_a_reload_changes_is_told_of_rules_their_schemas_and_denials() -> N
     before = of({"kept": "object", "schema": "object", "gone": None}, "x", "y")
     changes = of({"kept": "object", "schema": "array", "new": None}, "y", "z").changes_from(before)
     assert changes == {
-        "added": function_arn("new"),
-        "removed": function_arn("gone"),
-        "changed": function_arn("schema"),
+        "added": f"{function_arn('new')} (live)",
+        "removed": f"{function_arn('gone')} (live)",
+        "changed": f"{function_arn('schema')} (live)",
         "denied": function_arn("z"),
         "no_longer_denied": function_arn("x"),
     }

@@ -59,7 +59,7 @@ async def test_a_changed_file_comes_into_force_and_is_recorded(endpoint: Scripte
         digest = hashlib.sha256((tmp_path / "manifest.yaml").read_bytes()).hexdigest()
         (reload,) = running.bodies("reload")
         assert (reload["manifest_sha256"], reload["rules"]) == (digest, 1)
-        assert (reload["added"], reload["removed"]) == (arn("g"), arn("f"))
+        assert (reload["added"], reload["removed"]) == (f"{arn('g')} (live)", f"{arn('f')} (live)")
         assert running.bodies("intent")[0]["manifest_sha256"] == digest
         tools = {tool.name: tool for tool in (await running.client.list_tools(cache_mode="bypass")).tools}
         annotations = tools["invoke_function"].annotations

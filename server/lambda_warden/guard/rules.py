@@ -153,13 +153,13 @@ class Rules:
 
     def changes_from(self, before: Rules) -> dict[str, str | None]:
         """What is allowed now and was not, what was and is not any more, what is allowed otherwise, and what is denied
-        now or not any more: ARNs."""
+        now or not any more: ARNs, of rules with their qualifiers."""
         old, new = ({rule.spec.key: rule for rule in rules.all} for rules in (before, self))
         denied_before, denied = ([deny.spec for deny in rules.denies] for rules in (before, self))
         found = {
-            "added": [new[key].spec.arn for key in new if key not in old],
-            "removed": [old[key].spec.arn for key in old if key not in new],
-            "changed": [new[key].spec.arn for key in new if key in old and not _says_the_same(new[key], old[key])],
+            "added": [_named(new[key]) for key in new if key not in old],
+            "removed": [_named(old[key]) for key in old if key not in new],
+            "changed": [_named(new[key]) for key in new if key in old and not _says_the_same(new[key], old[key])],
             "denied": [spec.arn for spec in denied if spec not in denied_before],
             "no_longer_denied": [spec.arn for spec in denied_before if spec not in denied],
         }
@@ -184,6 +184,10 @@ def _says_the_same(one: Rule, other: Rule) -> bool:
     """Whether two rules allow the same. A schema may stand in a file of its own."""
     schemas = [rule.schema.schema if rule.schema else None for rule in (one, other)]
     return one.spec == other.spec and schemas[0] == schemas[1]
+
+
+def _named(rule: Rule) -> str:
+    return f"{rule.spec.arn} ({', '.join(rule.spec.qualifiers)})"
 
 
 def _listed(arns: list[str]) -> str | None:
