@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 READ_SECONDS = 10.0
 """How long an answer of what only reads is waited for."""
 _READ_ATTEMPTS = 3
+_READ_CONNECTIONS = 10
+"""At least; as many as calls can be under way, since each may look at its function first."""
 
 
 class Clients:
@@ -173,7 +175,8 @@ class Clients:
             # connection, and the connections know the deadline of each call.
             config = self._config(settings.read_timeout, attempts=1, connections=settings.concurrency)
         else:
-            config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=settings.concurrency)
+            reads = max(_READ_CONNECTIONS, settings.concurrency)
+            config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=reads)
         client = self._session(target, region).client(
             "lambda",
             region_name=region,
@@ -204,7 +207,7 @@ class Clients:
     def _build_logs(self, account: str, region: str) -> CloudWatchLogsClient:
         target = self._targets[account, region]
         settings = self._settings
-        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=settings.concurrency)
+        config = self._config(READ_SECONDS, attempts=_READ_ATTEMPTS, connections=_READ_CONNECTIONS)
         return self._session(target, region).client(
             "logs",
             region_name=region,

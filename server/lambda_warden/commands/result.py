@@ -113,7 +113,7 @@ def _reading(path: Path | str, key_file: Path | None, invocation_id: str, princi
             reader.reading(invocation_id, principal) as entry,
         ):
             if entry is None:
-                raise ResultError(UNKNOWN)
+                raise ResultError(f"{UNKNOWN}, of {principal}: `lambda-warden records show ID` says whose it is")
             yield entry
     except (ArgumentError, ResultError, SettingsError) as error:
         raise click.ClickException(inline(str(error))) from None
