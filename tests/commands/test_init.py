@@ -216,6 +216,32 @@ def test_samples_become_schemas_which_a_person_may_change(aws: Accounts, tmp_pat
     assert schema.read_text() == "{}"
 
 
+def test_schemas_of_the_registry_are_those_that_functions_tags_name(aws: Accounts, tmp_path: Path) -> None:
+    order = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}}
+    draft_4 = json.dumps({"$schema": "http://json-schema.org/draft-04/schema#", **order})
+    names = {"orders-a": "orders/A", "orders-b": "orders/B@1", "orders-c": "orders/none", "orders-d": "orders/Tuple"}
+    arns = {name: f"arn:aws:schemas:us-east-1:{ACCOUNT}:schema/{of}" for name, of in names.items()}
+    tagged = [Function(name, tags={"schema": arn}) for name, arn in {**arns, "orders-e": "orders/A"}.items()]
+    here = aws.add(ACCOUNT, [*tagged, Function("orders-f")])
+    here.schemas = {
+        "orders/A": ("JSONSchemaDraft4", draft_4),
+        "orders/B@1": ("OpenApi3", draft_4),
+        "orders/Tuple": ("JSONSchemaDraft4", '{"items": [{"type": "string"}]}'),
+    }
+    output = tmp_path / "manifest.yaml"
+    done = run(output, "--yes", "--no-roles", "--schema-tag", "schema")
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == ["orders-a.json", "orders-b.json"]
+    for name in ("orders-a", "orders-b"):
+        output.write_text(allow(output.read_text(), name))
+    for rule in load_manifests([output]).rules.all:
+        assert rule.schema is not None
+        assert [rule.schema.problem({"n": n}) is None for n in (1, 0)] == [True, False]
+    assert "NotFoundException" in done.stderr
+    assert "no schema for orders-d: " in done.stderr
+    assert "no schema for orders-e: its tag schema is no ARN of a schema" in done.stderr
+
+
 def test_a_text_that_the_additions_would_become_part_of_is_left_alone(aws: Accounts, tmp_path: Path) -> None:
     output = tmp_path / "manifest.yaml"
     target = f'targets: [{{account: "{ACCOUNT}", regions: [us-east-1]}}]'

@@ -37,6 +37,8 @@ class Account:
     refuses: tuple[str, ...] = ()
     policies: Mapping[str, object] = field(default_factory=dict)
     managed: Mapping[str, object] = field(default_factory=dict)
+    schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By REGISTRY/NAME: the kind, and the content as JSON Schema of Draft 4."""
 
 
 class Accounts(ScriptedEndpoint):
@@ -72,7 +74,22 @@ class Accounts(ScriptedEndpoint):
         account, region, service = signed.groups()
         if service in ("sts", "iam"):
             return self._query(account, region, {k: v[0] for k, v in parse_qs(received.body.decode()).items()})
+        if service == "schemas":
+            return self._schema(account, region, received.path)
         return self._lambda(account, region, received)
+
+    def _schema(self, account: str, region: str, path: str) -> Reply:
+        here = self.accounts.get((account, region), Account([]))
+        _, _, _, _, registry, _, _, name, *export = unquote(path).split("/")
+        if "DescribeSchema" in here.refuses:
+            return refused(403, "ForbiddenException", "not authorized")
+        if (found := here.schemas.get(f"{registry}/{name}")) is None:
+            return refused(404, "NotFoundException", "no such schema")
+        kind, content = found
+        if export:
+            return Reply(body=json.dumps({"Type": "JSONSchemaDraft4", "Content": content}).encode())
+        said = {"Type": kind, "Content": content if kind == "JSONSchemaDraft4" else '{"openapi": "3.0.0"}'}
+        return Reply(body=json.dumps(said).encode())
 
     def _lambda(self, account: str, region: str, received: Received) -> Reply:
         here = self.accounts.get((account, region), Account([]))

@@ -22,6 +22,7 @@ from lambda_warden.errors import ArgumentError
 from lambda_warden.model.found_function import FoundFunction, Inventory, Place
 from lambda_warden.model.function_ref import parse_qualifier
 from lambda_warden.model.rule_arn import parse_rule_arn
+from lambda_warden.model.schema_ref import SchemaRef, parse_schema_arn
 from lambda_warden.model.selector import Selector
 from lambda_warden.model.target import Target
 
@@ -111,6 +112,24 @@ def select_functions(
     return reading.selected(selectors), reading.said()
 
 
+def read_schemas(
+    targets: Sequence[Target], functions: Sequence[FoundFunction], tag: str, progress: Progress
+) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """What the EventBridge schema registry says of the payloads of functions, and what went wrong, a line each.
+
+    Args:
+        targets: the accounts and regions.
+        functions: of these.
+        tag: of a function, that holds its schema's ARN.
+        progress: told how far it is, from a second on.
+
+    Returns:
+        Names of functions, and the schema of each as text: JSON Schema of Draft 4.
+    """
+    reading = _Reading(targets, progress)
+    return reading.schemas(functions, tag), reading.said()
+
+
 class _Reading:
     """The clients of one run, and its problems, each counted once a function."""
 
@@ -156,6 +175,34 @@ class _Reading:
             sorted(each.arn for each in found if (select.tags or {}).items() <= tags.get(each.arn, {}).items())
             for select, found in zip(selectors, candidates, strict=True)
         ]
+
+    def schemas(self, functions: Sequence[FoundFunction], tag: str) -> list[tuple[str, str]]:
+        targets = {target.account: target for target in self._targets}
+        for place in dict.fromkeys(each.place for each in functions):
+            self._make_client(targets[place[0]], "lambda", place[1])
+        wanted: list[tuple[FoundFunction, SchemaRef]] = []
+        for each, tags in zip(functions, self._each(self._tags, functions, "functions' tags read"), strict=True):
+            if (named := tags.get(tag)) is None:
+                continue
+            if (ref := parse_schema_arn(named)) is None:
+                self._problems[f"no schema for {each.name}: its tag {tag} is no ARN of a schema"] += 1
+            elif self._make_client(targets[each.place[0]], "schemas", ref.region) is not None:
+                wanted.append((each, ref))
+        read = self._each(self._schema, wanted, "schemas read")
+        return [(each.name, text) for (each, _), text in zip(wanted, read, strict=True) if text is not None]
+
+    def _schema(self, wanted: tuple[FoundFunction, SchemaRef]) -> str | None:
+        function, ref = wanted
+        client = self._clients["schemas", function.place[0], ref.region]
+        named = {"RegistryName": ref.registry, "SchemaName": ref.name}
+
+        def read() -> str:
+            described = client.describe_schema(**named)
+            if described["Type"] != "JSONSchemaDraft4":
+                described = client.export_schema(**named, Type="JSONSchemaDraft4")
+            return str(described["Content"])
+
+        return self._attempt("schemas:DescribeSchema, schemas:ExportSchema", function.place, read)
 
     def said(self) -> tuple[str, ...]:
         """The problems, one line each."""

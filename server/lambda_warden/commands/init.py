@@ -13,17 +13,19 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import questionary
 
-from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies
+from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies, read_schemas
 from lambda_warden.commands.console import print_json, working
 from lambda_warden.commands.manifests import load_rules
 from lambda_warden.commands.options import UserPath
 from lambda_warden.drafting.changes import Changes, changes_of, missing_targets
 from lambda_warden.drafting.effect import guess_effect
 from lambda_warden.drafting.merge import MergeError, merge_text
+from lambda_warden.drafting.registered import registered_schemas
 from lambda_warden.drafting.rules import manifest_text, proposed_qualifier, rule_lines, target_line
 from lambda_warden.drafting.samples import schema_text, schemas_of
 from lambda_warden.drafting.template import TemplateError, read_template
@@ -70,6 +72,11 @@ _PATH = UserPath(dir_okay=False, path_type=Path)
     help="Folder with payloads, NAME.json or NAME/*.json, or schemas, NAME.schema.json, to make payload schemas of.",
 )
 @click.option(
+    "--schema-tag",
+    metavar="KEY",
+    help="Tag that holds the ARN of a function's payload schema in the EventBridge schema registry.",
+)
+@click.option(
     "--output",
     type=_PATH,
     default="~/.config/lambda-warden/manifest.yaml",
@@ -95,6 +102,7 @@ def init(
     template: Path | None,
     account: str | None,
     samples: Path | None,
+    schema_tag: str | None,
     output: Path,
     endpoint_url: str | None,
     read_roles: bool,
@@ -131,7 +139,8 @@ def init(
     proposal = _Proposal(inventory.targets, changes, chosen, asked)
     if read_roles and template is None:
         proposal = _with_roles(proposal)
-    done = _write(existing, proposal, samples, dry_run=dry_run)
+    schemas = _schemas(proposal, samples, schema_tag if template is None else None)
+    done = _write(existing, proposal, schemas, dry_run=dry_run)
     if as_json:
         found = {"skipped": list(inventory.skipped), "changes": list(changes.lines)}
         print_json({"manifest": str(existing.path), **asdict(done), **found})
@@ -278,10 +287,23 @@ class _Done:
         )
 
 
-def _write(existing: _Existing, proposal: _Proposal, samples: Path | None, *, dry_run: bool) -> _Done:
+def _schemas(proposal: _Proposal, samples: Path | None, tag: str | None) -> dict[str, dict[str, Any]]:
+    """Payload schemas by function name: of the registry, and of samples, which a person put there, before it."""
+    found: dict[str, dict[str, Any]] = {}
+    if tag is not None:
+        with working("Reading schemas") as tell:
+            contents, unread = read_schemas(proposal.targets, proposal.proposed, tag, tell)
+        found, problems = registered_schemas(contents)
+        _warn([*unread, *problems])
+    if samples is not None:
+        made, problems = schemas_of(samples, (each.name for each in proposal.proposed))
+        _warn(problems)
+        found |= made
+    return found
+
+
+def _write(existing: _Existing, proposal: _Proposal, made: Mapping[str, dict[str, Any]], *, dry_run: bool) -> _Done:
     """Write the manifest and its schemas, if they pass what `check` holds them to."""
-    made, problems = schemas_of(samples, (each.name for each in proposal.proposed)) if samples else ({}, [])
-    _warn(problems)
     rules = proposal.rules({name: f"{_SCHEMAS}/{name}.json" for name in made})
     if existing.text is not None and not rules:
         return _Done()
