@@ -252,6 +252,16 @@ def test_what_may_be_selected_is_in_the_place_and_has_the_name(name: str, keys: 
             assert Selector.model_validate(keys).may_select(arn) == expected
 
 
+@pytest.mark.parametrize("cut", [1, len("-old\n")])
+def test_a_lock_that_ends_within_an_arn_is_refused(tmp_path: Path, cut: int) -> None:
+    """What is left may name another function."""
+    path = write_manifest(tmp_path, URL, selecting(select(prefix="o")))
+    lock = write_lock(path, (select(prefix="o"), [function_arn("orders-get-old")]))
+    lock.write_text(lock.read_text()[:-cut])
+    with pytest.raises(ManifestError, match="ends within a line"):
+        loaded(path)
+
+
 @pytest.mark.anyio
 async def test_a_changed_lock_holds_for_the_next_call(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     async with warden(tmp_path, endpoint.url, *selecting(ORDERS)) as running:

@@ -32,6 +32,8 @@ _SCALAR_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", 
 class Document:
     """A parsed YAML document that remembers on which line each key and item stands.
 
+    `ends_a_line`: whether its last line has an end.
+
     Raises:
         ManifestError: if it can't be read, isn't YAML, is empty, repeats a key, or uses anchors or tags.
     """
@@ -40,6 +42,7 @@ class Document:
         self._path = path
         text = _read(path)
         self.sha256 = hashlib.sha256(text.encode()).hexdigest()
+        self.ends_a_line = text.endswith("\n")
         self._lines: dict[Place, int] = {}
         self._seen: set[int] = set()
         # The C parser where PyYAML has it: ten thousand rules load in a second rather than ten.

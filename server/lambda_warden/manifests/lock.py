@@ -71,11 +71,15 @@ def read_lock(path: Path) -> LockFile:
     """Read a lock file.
 
     Raises:
-        ManifestError: if it is none, a selection is not that of its digest, or names what its selector can't select.
+        ManifestError: if it is none, or not whole, a selection is not that of its digest, or names what its selector
+            can't select.
     """
     document = Document(path)
     lock = document.validate(Lock)
-    problems: list[str] = []
+    # The last thing in it is an ARN, which may name another function without its end.
+    problems = (
+        [] if document.ends_a_line else [f"{path}: ends within a line. Expected all that `lambda-warden lock` wrote."]
+    )
     functions: dict[str, dict[str, str]] = {}
     sources: dict[str, str] = {}
     for i, selection in enumerate(lock.selections):
