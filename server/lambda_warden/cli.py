@@ -22,7 +22,7 @@ from lambda_warden.app import Warden
 from lambda_warden.approvals.server_key import team_origin
 from lambda_warden.approvals_page.team import TeamPages
 from lambda_warden.commands.groups import LateGroup
-from lambda_warden.commands.manifests import NoManifest, load, warn_of_manifests_in
+from lambda_warden.commands.manifests import NoManifest, load, print_warning, warn_of_manifests_in
 from lambda_warden.commands.options import GroupedOptions, UserPath, settings_of, settings_options
 from lambda_warden.errors import SettingsError
 from lambda_warden.local.demo import demo_environment, run_demo
@@ -147,7 +147,7 @@ def schema(model: str) -> None:
 def _load(paths: Sequence[Path]) -> LoadedManifest:
     loaded = load(paths, NoManifest)
     for warning in (*loaded.warnings(), *loaded.lock_problems()):
-        click.echo(f"Warning: {warning}", err=True)
+        print_warning(warning)
     return loaded
 
 

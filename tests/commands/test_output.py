@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from lambda_warden.cli import main
+from lambda_warden.report.visible import is_hidden
 from support.warden import allow, write_manifest
 
 ENCODINGS = pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
@@ -76,6 +77,16 @@ def test_nor_does_one_in_a_process_of_such_an_environment(environment: dict[str,
     broken = tmp_path / "größe-😀.yaml"
     broken.write_text("größe: 1", "utf-8")
     assert b"unknown key" in run_alone(environment, "check", broken, code=1).stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["explain", "f:live", "--manifest"], ["lock"], ["serve", "--manifest"]])
+def test_problems_of_a_manifest_hide_nothing_and_move_no_cursor(command: list[str], tmp_path: Path) -> None:
+    key = "k\x1b]0;title\x07\x9b2J\u202e\u200b\nmanifest.yaml: valid"
+    path = write_manifest(tmp_path, "http://127.0.0.1:9", [{**allow("f"), key: 1}]).rename(tmp_path / "m\x1b\n.yaml")
+    said = CliRunner().invoke(main, [*command, str(path)]).output
+    assert "unknown key" in said
+    assert not [each for each in said if is_hidden(each)]
+    assert not [line for line in said.splitlines() if line.startswith("manifest.yaml")]
 
 
 @ENCODINGS

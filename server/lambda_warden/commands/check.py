@@ -20,6 +20,7 @@ from lambda_warden.doctor.finding import Finding
 from lambda_warden.doctor.manifest import look_at_manifests, make_step, named
 from lambda_warden.guard.rules import Deny, Rule
 from lambda_warden.manifests.load import LoadedManifest
+from lambda_warden.report.visible import inline
 from lambda_warden.report.words import plural
 from lambda_warden.settings import Settings
 
@@ -68,7 +69,7 @@ def check(manifests: tuple[Path, ...], ask_aws: bool, as_json: bool, **options: 
         print_json(_document(loaded, everything))
     elif loaded is not None:
         for finding in told:
-            click.echo(f"{finding.state.title()}: {_line(finding)}", err=True)
+            click.echo(f"{finding.state.title()}: {inline(_line(finding))}", err=True)
         _print(loaded, reviewed)
         print_findings(found[len(told) :])
         _print_verdict(manifests, loaded, everything, in_aws=count_of(found[len(told) :], "problem"))

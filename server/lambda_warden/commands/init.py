@@ -20,7 +20,7 @@ import questionary
 
 from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies, read_schemas
 from lambda_warden.commands.console import print_json, working
-from lambda_warden.commands.manifests import load_rules
+from lambda_warden.commands.manifests import load_rules, print_warning
 from lambda_warden.commands.options import UserPath
 from lambda_warden.drafting.changes import Changes, changes_of, missing_targets
 from lambda_warden.drafting.effect import guess_effect
@@ -365,4 +365,4 @@ def _replace(existing: _Existing, text: str, schemas: Mapping[Path, str]) -> Loa
 
 def _warn(problems: Iterable[str]) -> None:
     for problem in problems:
-        click.echo(f"Warning: {problem}", err=True)
+        print_warning(problem)

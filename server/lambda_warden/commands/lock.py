@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import click
 
 from lambda_warden.aws.inventory import select_functions
 from lambda_warden.commands.console import as_json_option, print_json, print_line, working
-from lambda_warden.commands.manifests import ManifestProblems
+from lambda_warden.commands.manifests import ManifestProblems, print_warning
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
@@ -138,11 +138,11 @@ def _drafts(loaded: LoadedManifest, found: Sequence[Sequence[str]]) -> list[_Loc
     for selection, arns in zip(loaded.selections, found, strict=True):
         own = [arn for arn in arns if loaded.rules.names_exactly(arn)]
         if not arns:
-            click.echo(f"Warning: {selection.source}: no function is selected", err=True)
+            print_warning(f"{selection.source}: no function is selected")
         there = {arn.rpartition(":")[2] for arn in arns}
         for name in selection.select.names or ():
             if name not in there:
-                click.echo(f"Warning: {selection.source}: no function {name} is selected", err=True)
+                print_warning(f"{selection.source}: no function {name} is selected")
         path = lock_beside(selection.manifest)
         selected.setdefault(path, []).append((selection, [arn for arn in arns if arn not in own]))
         left_out.setdefault(path, []).extend(own)
@@ -158,7 +158,7 @@ def _before(path: Path) -> LockFile | None:
         return read_lock(path)
     except ManifestError as error:
         for line in error.problems:
-            click.echo(f"Warning: {line}", err=True)
+            print_warning(line)
         return None
 
 
@@ -179,7 +179,7 @@ def _write(manifests: Sequence[Path], drafts: Sequence[_LockDraft]) -> list[str]
             count = plural(draft.count, "function")
             said.append(f"Wrote {draft.path}, with {count}. Review it: what stands there may be called.")
     except ManifestError as error:
-        raise ManifestProblems(["Nothing was written:", _by_their_names(str(error), temporary)], None) from None
+        raise ManifestProblems(["Nothing was written:", *_by_their_names(error.problems, temporary)], None) from None
     except OSError as error:
         raise ManifestProblems([f"{error.filename}: {error.strerror or error}"], None) from None
     finally:
@@ -199,10 +199,11 @@ def _temporary(draft: _LockDraft) -> Path:
     return Path(file.name)
 
 
-def _by_their_names(text: str, temporary: Mapping[Path, Path]) -> str:
-    for path, made in temporary.items():
-        text = text.replace(str(made), str(path))
-    return text
+def _by_their_names(problems: Iterable[str], temporary: Mapping[Path, Path]) -> Iterator[str]:
+    for text in problems:
+        for path, made in temporary.items():
+            text = text.replace(str(made), str(path))
+        yield text
 
 
 def _reached(target: Target, profile: str | None, endpoint_url: str | None) -> Target:

@@ -14,6 +14,7 @@ from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.lock import lock_beside
+from lambda_warden.report.visible import inline
 
 
 def need_manifest(_: click.Context, param: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -47,10 +48,10 @@ class ManifestProblems(click.ClickException):
     exit_code = 2
 
     def __init__(self, lines: Iterable[str], step: str | None) -> None:
-        super().__init__("\n".join((*lines, *(["Next: " + step] if step else []))))
+        super().__init__("\n".join((*map(inline, lines), *(["Next: " + step] if step else []))))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the lines as they are."""
+        """Print the lines, each in one."""
         click.echo(self.message, err=True, file=file)
 
 
@@ -58,6 +59,11 @@ class NoManifest(ManifestProblems):
     """The same, where the manifests are all that the command is about."""
 
     exit_code = 1
+
+
+def print_warning(text: str) -> None:
+    """Print a warning on stderr, in a line that nothing in it can end: keys and names of files are from outside."""
+    click.echo(f"Warning: {inline(text)}", err=True)
 
 
 def load(paths: Sequence[Path], problems: type[ManifestProblems] = ManifestProblems) -> LoadedManifest:
@@ -80,7 +86,7 @@ def load_rules(paths: Sequence[Path]) -> Rules:
     """
     loaded = load(paths)
     for line in loaded.lock_problems():
-        click.echo(f"Warning: {line}", err=True)
+        print_warning(line)
     return loaded.rules
 
 
@@ -91,8 +97,7 @@ def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
     for path in [*manifests, *filter(Path.is_file, map(lock_beside, manifests))]:
         # A link can be replaced where it lies, and what it leads to where that is.
         if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
-            click.echo(
-                f"Warning: the manifest {path} lies in the working folder {folder}: an agent that may edit files there "
-                "could allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/.",
-                err=True,
+            print_warning(
+                f"the manifest {path} lies in the working folder {folder}: an agent that may edit files there could "
+                "allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/."
             )
