@@ -205,6 +205,13 @@ _SCALE: tuple[tuple[str, str, str, str, str], ...] = (
         _LOCK_TESTS,
     ),
     (
+        "a lock ends within an ARN",
+        "manifests/lock.py",
+        "[] if document.ends_a_line else",
+        "[] if True else",
+        _LOCK_TESTS,
+    ),
+    (
         "a lock holds a pattern",
         "model/selector.py",
         "            not arn.is_pattern\n            and (arn",
@@ -285,6 +292,13 @@ _EXPOSED: tuple[tuple[str, str, str, str, str], ...] = (
         "for tool in tools.values() if tool.exposed.is_for(caller, rules)]",
         "for tool in tools.values()]",
         "tests/security/test_identity.py::test_a_tool_of_a_function_is_shown_to_who_may_call_it_and_denied_to_others",
+    ),
+    (
+        "a tool's name goes to another function",
+        "tools/function_tools.py",
+        "!= tool.ref.function_arn:",
+        "is None:",
+        "tests/tools/test_function_tools.py::test_a_name_means_one_function_as_long_as_the_server_runs",
     ),
     (
         "two tools have one name",

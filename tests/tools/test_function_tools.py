@@ -154,6 +154,23 @@ async def test_after_a_reload_the_tools_are_those_of_the_manifest_then(
     assert len(endpoint.started) == 1
 
 
+async def test_a_name_means_one_function_as_long_as_the_server_runs(
+    endpoint: ScriptedEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_f, of_g = (allow(name, expose={"tool": "t"}) for name in "fg")
+    async with warden(tmp_path, endpoint.url, of_f) as running:
+        assert running.inside is not None
+        for rules, shown in (([of_g], []), ([allow("g"), {**of_f, "qualifiers": ["8"]}], ["t"])):
+            running.inside.apply(load_manifests([write_manifest(tmp_path, endpoint.url, rules)]))
+            listed = (await running.client.session.list_tools()).tools
+            assert [tool.name for tool in listed][5:] == shown
+            result = await running.call("t", payload=1)
+            assert result.is_error == (shown == [])
+        assert (await running.invoke("g:live", payload=1))["outcome"] == "succeeded"
+    assert "t is no tool before a restart" in caplog.text
+    assert [":function:f" in str(each.function) for each in endpoint.started] == [True, False]
+
+
 async def test_while_the_manifest_is_changing_nothing_is_decided(
     endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

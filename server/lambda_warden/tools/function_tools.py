@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from lambda_warden.model.caller import Caller
 from lambda_warden.model.result import InvokeResult
 from lambda_warden.tools.invoke_function import function_tool
 from lambda_warden.tools.tool import ApproverOf, ToolDeclaration, served
+
+logger = logging.getLogger(__name__)
 
 
 class FunctionTool(NamedTuple):
@@ -38,11 +41,23 @@ class FunctionTools:
         self._approver = approver
         self._principal = principal
         self._in_force: tuple[dict[str, FunctionTool], Rules] = {}, Rules((), ())
+        self._functions: dict[str, str] = {}
 
     def put(self, exposed: Sequence[ExposedTool], rules: Rules) -> None:
-        """Put the tools of newly loaded manifests into force, in one step: requests are answered meanwhile."""
+        """Put the tools of newly loaded manifests into force, in one step: requests are answered meanwhile.
+
+        A name means one function for as long as the server runs: who listed the tools before would start another one
+        than is meant, and a person may have allowed their host the name.
+        """
         made: dict[str, FunctionTool] = {}
         for tool in exposed:
+            if (first := self._functions.setdefault(tool.name, tool.ref.function_arn)) != tool.ref.function_arn:
+                logger.warning(
+                    "%s is no tool before a restart: clients know it as that of %s. Expected another name in expose",
+                    tool.name,
+                    first,
+                )
+                continue
             declared = function_tool(self._pipeline, self._approver, tool)
             made[tool.name] = FunctionTool(tool, declared, served(declared, self._principal, rules))
         self._in_force = made, rules
