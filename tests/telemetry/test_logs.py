@@ -92,7 +92,7 @@ def test_the_header_for_aws_is_that_of_the_trace_if_there_is_one() -> None:
 
 
 def test_at_debug_libraries_that_write_whole_messages_stay_at_info() -> None:
-    names = ("boto3", "botocore", "urllib3", "mcp", "sse_starlette", "httpx2")
+    names = ("boto3", "botocore", "urllib3", "httpcore2", "mcp", "sse_starlette", "httpx2")
     try:
         configure_logging("DEBUG", "json")
         assert not any(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in names)

@@ -16,7 +16,7 @@ from opentelemetry.trace import format_span_id, format_trace_id, get_current_spa
 
 _QUIET: Final = {
     # At DEBUG these write whole requests and answers, with payloads and signatures.
-    **dict.fromkeys(("boto3", "botocore", "urllib3", "mcp", "sse_starlette"), logging.INFO),
+    **dict.fromkeys(("boto3", "botocore", "urllib3", "httpcore2", "mcp", "sse_starlette"), logging.INFO),
     # At INFO it writes whole URLs, and that of a webhook is often a secret.
     "httpx2": logging.WARNING,
 }
