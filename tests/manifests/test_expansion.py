@@ -74,6 +74,17 @@ def test_a_value_of_the_rule_takes_the_place_of_the_default_whole(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [("always", "approvers"), ("{by: operator}", "approvers"), ("never", None), ("{approvers: ['group:dba']}", None)],
+)
+def test_approvers_who_are_left_out_are_told(tmp_path: Path, own: str, left: str | None) -> None:
+    defaults = "{qualifiers: [live], approval: {approvers: ['group:sre']}}"
+    assert loaded(tmp_path, defaults, f"approval: {own}").spec.asked.approvers != ["group:sre"]
+    warnings = list(load_manifests([tmp_path / "manifest.yaml"]).warnings())
+    assert [f"so that {left} is not set" in each for each in warnings] == ([True] if left else [])
+
+
 def test_defaults_are_those_of_their_own_file(tmp_path: Path) -> None:
     manifest(tmp_path, "{qualifiers: [live], effect: read, logs: {}}")
     (tmp_path / "b.yaml").write_text(f"version: 1\nfunctions: [{{arn: {function_arn('g')}, qualifiers: [live]}}]\n")
@@ -110,6 +121,11 @@ def test_defaults_that_say_nothing_change_nothing(tmp_path: Path, defaults: str)
                 "stop_after_failures": "{count: 2}",
                 "timeout_seconds": "5",
             }.items()
+        ),
+        (
+            "{qualifiers: [live], scopes: [run]}",
+            ["scopes: []"],
+            "8: functions[0].scopes: is empty, and has a default at",
         ),
     ],
 )

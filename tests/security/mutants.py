@@ -270,8 +270,15 @@ _SCALE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "what is left empty undoes its default",
         "manifests/expansion.py",
-        "own.get(key, key) is None and key != _TAKEN_BACK",
+        "own.get(key, key) in (None, []) and key != _TAKEN_BACK",
         "False",
+        _EXPANSION_TESTS,
+    ),
+    (
+        "approvers that a rule leaves out are not told",
+        "manifests/expansion.py",
+        "(own.model_fields_set if isinstance(own, Strict) else set())",
+        "(own.model_fields_set if isinstance(own, Strict) else default.model_fields_set)",
         _EXPANSION_TESTS,
     ),
     (

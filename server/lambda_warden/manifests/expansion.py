@@ -47,7 +47,7 @@ def describe_entry(document: Document, index: int, entry: RuleEntry, defaults: D
     place: Place = ("functions", index)
     own, usual = _said(entry), {key: value for key, value in _said(defaults).items() if value is not None}
     where = {key: document.source(("defaults", key)) for key in usual}
-    if empty := [key for key in usual if own.get(key, key) is None and key != _TAKEN_BACK]:
+    if empty := [key for key in usual if own.get(key, key) in (None, []) and key != _TAKEN_BACK]:
         problem = "is empty, and has a default at {}. Expected a value, or no such key"
         raise ManifestError([document.at((*place, key), problem.format(where[key])) for key in empty])
     taken = {key: value for key, value in usual.items() if key not in own}
@@ -75,7 +75,7 @@ def _said(part: RuleOptions) -> dict[str, Any]:
 
 
 def _left_out(own: object, default: object) -> list[str]:
-    """The keys that a default sets, and what takes its place does not."""
-    if not isinstance(own, Strict) or not isinstance(default, Strict):
+    """The keys that a default sets, and what takes its place does not. `never` and nothing say what they do."""
+    if own in (None, "never") or not isinstance(default, Strict):
         return []
-    return sorted(default.model_fields_set - own.model_fields_set)
+    return sorted(default.model_fields_set - (own.model_fields_set if isinstance(own, Strict) else set()))
