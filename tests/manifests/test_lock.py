@@ -281,7 +281,7 @@ async def test_a_changed_lock_holds_for_the_next_call(endpoint: ScriptedEndpoint
             assert (await running.invoke("orders-get:live"))["outcome"] == "denied"
             assert [each["invocation_type"] for each in running.bodies("intent")] == ["DryRun", "RequestResponse"]
             added, removed = running.bodies("reload")
-            assert (added["added"], removed["removed"]) == (GET, GET)
+            assert (added["added"], removed["removed"]) == (f"{GET} (live)", f"{GET} (live)")
             assert added["manifest_sha256"] != removed["manifest_sha256"]
             assert str(lock) in added["files"]
         finally:
