@@ -17,6 +17,7 @@ from mcp.client.stdio import stdio_client
 
 from lambda_warden import cli
 from lambda_warden.cli import main
+from lambda_warden.commands.manifests import warn_of_manifests_in
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.settings import TOPICS, Settings
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
@@ -91,6 +92,8 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
         (["serve"], "`lambda-warden init` makes a manifest"),
         (["check"], "give the file of a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one"),
         (["explain", "f"], "give --manifest a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one"),
+        (["lock"], "`lambda-warden init` makes one"),
+        (["install", "cursor"], "`lambda-warden init` makes one"),
         (["records", "--records", "/dev/null/none", "show", "x"], "is written once `lambda-warden serve` runs"),
     ],
     ids=" ".join,
@@ -99,6 +102,23 @@ def test_an_error_says_what_to_type_next(words: list[str], expected: str) -> Non
     result = run(*words)
     assert result.exit_code != 0
     assert expected in result.stderr
+
+
+def test_the_manifest_that_init_wrote_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".config" / "lambda-warden"
+    folder.mkdir(parents=True)
+    path = write_manifest(folder, "http://127.0.0.1:9", [allow("f")])
+    assert f"LAMBDA_WARDEN_MANIFEST; there is {path}" in run("doctor").stderr
+
+
+def test_the_warning_of_a_manifest_that_lies_in_the_home_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "ana"))
+    for folder, step in ((tmp_path / "project", "Move it elsewhere"), (tmp_path / "ana", "in a folder of its own")):
+        warn_of_manifests_in(folder, [folder / "manifest.yaml"])
+        assert step in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "doctor"])

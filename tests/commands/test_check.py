@@ -177,8 +177,8 @@ def test_with_aws_all_that_is_there_is_well(account: Account, tmp_path: Path) ->
     ("rule", "code", "check", "detail", "step"),
     [
         (allow("none"), 1, "functions", "there is no function none", "deploy it"),
-        (allow("f", "8"), 1, "functions", "it has no 8", "publish it"),
-        (allow("f", "old"), 1, "functions", "it has no old", "aws lambda create-alias"),
+        (allow("f", "8"), 1, "functions", "it has no version 8", "publish it"),
+        (allow("f", "old"), 1, "functions", "it has no alias old", "aws lambda create-alias"),
         (allow("nothing-*"), 0, "functions", "no function fits this pattern", "correct the pattern"),
         (allow("g"), 1, "invoke", "AccessDeniedException", "lambda-warden iam-policy"),
     ],

@@ -123,6 +123,7 @@ def test_a_changed_account_shows_and_counts_once_it_is_locked(aws: Accounts, tmp
     new = function_arn("orders-new")
     checked = run("lock", path, "--check")
     assert (checked.exit_code, differences(checked)) == (1, [f"added: {new}", f"removed: {PUT}"])
+    assert f"lambda-warden lock {path} writes them." in checked.stdout
     assert (tmp_path / "manifest.lock").read_bytes() == before
     assert allowed(path) == [GET, PUT]
     assert differences(run("lock", path)) == [f"added: {new}", f"removed: {PUT}"]

@@ -50,7 +50,10 @@ def test_a_pause_is_said_everywhere_until_it_is_resumed(records: Path, manifest:
     call = ("f:7", "--tenant-id", "blue", "--manifest", manifest)
     assert run(records, "explain", *call).exit_code == 0
     paused = run(records, "pause", "--reason", "incident\n7")
-    assert (paused.exit_code, paused.stdout) == (0, "Paused: no call is admitted.\n")
+    assert (paused.exit_code, paused.stdout) == (
+        0,
+        "Paused: no call is admitted. `lambda-warden resume` lets them through again.\n",
+    )
     again = run(records, "pause")
     assert again.exit_code == 0
     assert f"paused already: {ME} paused them at 20" in again.stdout

@@ -20,7 +20,7 @@ import questionary
 
 from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies, read_schemas
 from lambda_warden.commands.console import print_json, working
-from lambda_warden.commands.manifests import load_rules, print_warning
+from lambda_warden.commands.manifests import INIT_OUTPUT, load_rules, print_warning
 from lambda_warden.commands.options import UserPath
 from lambda_warden.drafting.changes import Changes, changes_of, missing_targets
 from lambda_warden.drafting.effect import guess_effect
@@ -79,7 +79,7 @@ _PATH = UserPath(dir_okay=False, path_type=Path)
 @click.option(
     "--output",
     type=_PATH,
-    default="~/.config/lambda-warden/manifest.yaml",
+    default=INIT_OUTPUT,
     show_default=True,
     help="The manifest. If it is there, what is new is added to it, and nothing else in it changes.",
 )

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from lambda_warden.commands.console import as_json_option, print_json
-from lambda_warden.commands.manifests import load_rules, warn_of_manifests_in
+from lambda_warden.commands.manifests import load_rules, need_manifest, warn_of_manifests_in
 from lambda_warden.commands.options import UserPath
 from lambda_warden.commands.records_file import problems
 from lambda_warden.errors import SettingsError
@@ -34,7 +34,7 @@ _manifests = click.option(
     "manifests",
     type=UserPath(path_type=Path),
     multiple=True,
-    required=True,
+    callback=need_manifest,
     envvar="LAMBDA_WARDEN_MANIFEST",
     help="The allowlist that the server is started with. May be given several times.",
 )

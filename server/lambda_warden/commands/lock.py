@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,18 +14,26 @@ import click
 
 from lambda_warden.aws.inventory import select_functions
 from lambda_warden.commands.console import as_json_option, print_json, print_line, working
-from lambda_warden.commands.manifests import ManifestProblems, print_warning
+from lambda_warden.commands.manifests import ManifestProblems, need_manifest, print_warning
 from lambda_warden.commands.options import UserPath, setting_option
 from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, lock_text, read_lock
 from lambda_warden.model.target import Target
+from lambda_warden.report.visible import inline
 from lambda_warden.report.words import plural
 
 
 @click.command("lock")
-@click.argument("manifests", type=UserPath(path_type=Path), nargs=-1, required=True, metavar="MANIFEST…")
+@click.argument(
+    "manifests",
+    type=UserPath(path_type=Path),
+    nargs=-1,
+    callback=need_manifest,
+    envvar="LAMBDA_WARDEN_MANIFEST",
+    metavar="MANIFEST…",
+)
 @click.option("--check", "only_check", is_flag=True, help="Write nothing. Exit code 1: a lock file is not up to date.")
 @setting_option("profile", show_envvar=True)
 @setting_option("endpoint_url", show_envvar=True)
@@ -58,7 +67,8 @@ def lock(
     differ = any([*draft.differences()] for draft in drafts)
     said: list[str] = [] if only_check else _write(manifests, drafts)
     if only_check:
-        said = ["The lock files are not up to date: run lambda-warden lock." if differ else "Up to date."]
+        step = f"lambda-warden lock {inline(shlex.join(map(str, manifests)))}"
+        said = [f"The lock files are not up to date: {step} writes them." if differ else "Up to date."]
     if as_json:
         print_json({"up_to_date": not differ, "files": [draft.as_json() for draft in drafts]})
     else:

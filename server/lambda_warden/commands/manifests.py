@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
 
@@ -16,12 +16,16 @@ from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.lock import lock_beside
 from lambda_warden.report.visible import inline
 
+INIT_OUTPUT: Final = "~/.config/lambda-warden/manifest.yaml"  # where `init` writes, unless it is told
+
 
 def need_manifest(_: click.Context, param: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Have at least one manifest given, or say how to make one."""
+    """Have at least one manifest given, or say where one is, or how to make one."""
     if not given:
         option = param.opts[0] if isinstance(param, click.Option) else "the file of"
-        raise click.UsageError(f"give {option} a manifest, or LAMBDA_WARDEN_MANIFEST; `lambda-warden init` makes one")
+        made = Path(INIT_OUTPUT).expanduser()
+        step = f"there is {made}" if made.is_file() else "`lambda-warden init` makes one"
+        raise click.UsageError(f"give {option} a manifest, or LAMBDA_WARDEN_MANIFEST; {step}")
     return given
 
 
@@ -94,10 +98,13 @@ def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
     """Hosts start servers in the folder that their agent works on; some in the root, which says nothing."""
     if folder == Path(folder.anchor):
         return
+    elsewhere = "Move it elsewhere, such as ~/.config/lambda-warden/."
+    if Path.home().is_relative_to(folder):  # where a terminal begins
+        elsewhere = "Have the agent work in a folder of its own."
     for path in [*manifests, *filter(Path.is_file, map(lock_beside, manifests))]:
         # A link can be replaced where it lies, and what it leads to where that is.
         if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
             print_warning(
                 f"the manifest {path} lies in the working folder {folder}: an agent that may edit files there could "
-                "allow itself anything. Move it elsewhere, such as ~/.config/lambda-warden/."
+                f"allow itself anything. {elsewhere}"
             )

@@ -212,13 +212,14 @@ def _missing(called: _Called, listing: FunctionList) -> Finding:
         return called.found(
             "problem", "functions", f"there is no function {ref.name}", "deploy it, or correct the manifest"
         )
-    step = "publish it, or correct the manifest"
+    kind, step = "version", "publish it, or correct the manifest"
     if is_alias(ref.qualifier):
+        kind = "alias"
         step = (
             f"aws lambda create-alias --function-name {ref.function_arn} --name {ref.qualifier} --function-version "
             "VERSION, or correct the manifest"
         )
-    return called.found("problem", "functions", f"it has no {ref.qualifier}", step)
+    return called.found("problem", "functions", f"it has no {kind} {ref.qualifier}", step)
 
 
 def _invoke(policy: Policy, called: _Called, listing: FunctionList) -> Finding:
