@@ -216,6 +216,14 @@ def test_samples_become_schemas_which_a_person_may_change(aws: Accounts, tmp_pat
     assert schema.read_text() == "{}"
 
 
+def test_who_selects_nothing_is_told_how_and_nothing_is_written(aws: Accounts, tmp_path: Path) -> None:
+    output = tmp_path / "manifest.yaml"
+    arguments = ["init", "--no-roles", "--output", str(output), "--profile", f"p{ACCOUNT}"]
+    ended = in_terminal(tmp_path, arguments, "", asks=b"type to filter)")
+    assert (ended.code, output.exists()) == (1, False)
+    assert "the space bar selects" in ended.shown
+
+
 def test_schemas_of_the_registry_are_those_that_functions_tags_name(aws: Accounts, tmp_path: Path) -> None:
     order = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}}
     draft_4 = json.dumps({"$schema": "http://json-schema.org/draft-04/schema#", **order})

@@ -52,12 +52,12 @@ def test_a_pause_is_said_everywhere_until_it_is_resumed(records: Path, manifest:
     paused = run(records, "pause", "--reason", "incident\n7")
     assert (paused.exit_code, paused.stdout) == (
         0,
-        "Paused: no call is admitted. `lambda-warden resume` lets them through again.\n",
+        "Paused: no call is admitted.\n`lambda-warden resume` lets them through again.\n",
     )
     again = run(records, "pause")
     assert again.exit_code == 0
     assert f"paused already: {ME} paused them at 20" in again.stdout
-    assert again.stdout.endswith(": incident\\n7\n")
+    assert ": incident\\n7\n" in again.stdout
     assert f"Warning: no call is admitted: {ME} paused them at 20" in run(records, "check", manifest).stderr
     explained = run(records, "explain", *call)
     assert explained.exit_code == 1

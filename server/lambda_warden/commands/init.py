@@ -254,6 +254,8 @@ def _choose(functions: Sequence[FoundFunction], *, new: bool) -> frozenset[str]:
     answer = questionary.checkbox(asked, choices, instruction=keys, use_search_filter=True, use_jk_keys=False).ask()
     if answer is None:
         raise click.Abort
+    if new and not answer:  # who didn't know the key would never be asked for these functions again
+        raise click.ClickException("no function was selected, so nothing was written: the space bar selects")
     return frozenset(answer)
 
 

@@ -51,8 +51,8 @@ def pause(context: click.Context, reason: str | None, records: Path | str) -> No
         return
     with _open(records, "pause") as log:
         before = log.pause(user_name(), reason)
-    paused = f"Calls were paused already: {pause_line(before)}" if before else "Paused: no call is admitted."
-    click.echo(f"{paused} `lambda-warden resume` lets them through again.")
+    click.echo(f"Calls were paused already: {pause_line(before)}" if before else "Paused: no call is admitted.")
+    click.echo("`lambda-warden resume` lets them through again.")
 
 
 @pause.command()
