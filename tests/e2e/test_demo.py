@@ -122,7 +122,7 @@ def test_however_serve_demo_ends_the_endpoint_ends_with_it(end: signal.Signals, 
     family = [psutil.Process(process.pid)]
     try:
         give_up = time.monotonic() + 60
-        while not listeners(family[0]):
+        while not (listeners(family[0]) and list(tmp_path.rglob("records.sqlite3-wal"))):
             assert process.poll() is None
             assert time.monotonic() < give_up
             time.sleep(0.05)

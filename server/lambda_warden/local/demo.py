@@ -56,10 +56,10 @@ def demo_environment() -> Iterator[DemoEnvironment]:
         _terminating_cleanly(),
         tempfile.TemporaryDirectory(prefix="lambda-warden-", ignore_cleanup_errors=True) as name,
     ):
-        folder = Path(name)
-        run = folder / "endpoint"
-        run.mkdir()
-        with embedded_endpoint(run) as url:
+        folder = Path(name) / "demo"
+        folder.mkdir()
+        # All is within the endpoint's folder, which it removes where a signal ends this process at once.
+        with embedded_endpoint(Path(name)) as url:
             target = Target(account=ACCOUNT, regions=[REGION], endpoint_url=url)
             settings = Settings(records=folder / "records.sqlite3", sign_requests=False)
             from lambda_warden.aws.clients import Clients  # loads boto3
