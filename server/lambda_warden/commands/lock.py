@@ -47,7 +47,6 @@ def lock(
     replaced whole, once all that decides on it was read: lambda:ListFunctions, for tags lambda:ListTags. Exit code 2:
     something could not be read.
 
-    \b
     As JSON: up_to_date, whether it was before; files, each with path, functions (how many are selected), left_out
     (ARNs that have a rule of their own) and differences (change, arn, source).
     """
