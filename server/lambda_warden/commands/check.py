@@ -11,8 +11,8 @@ import click
 
 from lambda_warden.commands.console import as_json_option, print_json, print_line
 from lambda_warden.commands.findings import collect, count_of, print_findings
-from lambda_warden.commands.manifests import NoManifest, need_manifest
-from lambda_warden.commands.options import GroupedOptions, UserPath, setting_option, settings_of
+from lambda_warden.commands.manifests import NoManifest, manifests_argument
+from lambda_warden.commands.options import GroupedOptions, setting_option, settings_of
 from lambda_warden.commands.pause import stop_findings
 from lambda_warden.commands.review import deny_json, remarks, rule_json, rule_lines, serves_a_team
 from lambda_warden.doctor.account import look_at_aws
@@ -35,14 +35,7 @@ def _aws_options(command: Any) -> Any:
 
 
 @click.command(cls=GroupedOptions)
-@click.argument(
-    "manifests",
-    type=UserPath(path_type=Path),
-    nargs=-1,
-    callback=need_manifest,
-    envvar="LAMBDA_WARDEN_MANIFEST",
-    metavar="MANIFEST…",
-)
+@manifests_argument
 @click.option("--aws", "ask_aws", is_flag=True, help="Hold them against the accounts, too. Nothing is started.")
 @as_json_option
 @setting_option("records", show_envvar=True, help="Where a pause and failures are looked up, if it is there.")

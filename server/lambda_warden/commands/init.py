@@ -6,10 +6,7 @@ does boto3.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +18,7 @@ import questionary
 from lambda_warden.aws.inventory import find_targets, read_inventory, read_policies, read_schemas
 from lambda_warden.commands.console import print_json, working
 from lambda_warden.commands.manifests import INIT_OUTPUT, load_rules, print_warning
+from lambda_warden.commands.new_file import written_beside
 from lambda_warden.commands.options import UserPath
 from lambda_warden.drafting.changes import Changes, changes_of, missing_targets
 from lambda_warden.drafting.effect import guess_effect
@@ -343,17 +341,11 @@ def _replace(existing: _Existing, text: str, schemas: Mapping[Path, str]) -> Loa
             path.parent.mkdir(exist_ok=True)
             path.write_text(schema, encoding="utf-8")
             written.append(path)
-        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=".init-", suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        temporary = written_beside(existing.path, text, None if existing.text is None else existing.path)
         # What its selectors selected stands beside the manifest that it takes the place of.
         loaded = load_manifests([temporary], lambda _: lock_beside(existing.path))
-        if existing.text is not None:
-            shutil.copymode(existing.path, temporary)
-            if existing.path.read_bytes() != existing.text.encode():
-                raise click.ClickException(f"{existing.path} has changed meanwhile. Run this again")
+        if existing.text is not None and existing.path.read_bytes() != existing.text.encode():
+            raise click.ClickException(f"{existing.path} has changed meanwhile. Run this again")
         temporary.replace(existing.path)
     except (ManifestError, OSError, click.ClickException) as error:
         for path in (*written, *([temporary] if temporary else [])):

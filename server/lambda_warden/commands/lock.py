@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +11,9 @@ import click
 
 from lambda_warden.aws.inventory import select_functions
 from lambda_warden.commands.console import as_json_option, print_json, print_line, working
-from lambda_warden.commands.manifests import ManifestProblems, need_manifest, print_warning
-from lambda_warden.commands.options import UserPath, setting_option
-from lambda_warden.doctor.manifest import make_step
+from lambda_warden.commands.manifests import ManifestProblems, load, manifests_argument, print_warning
+from lambda_warden.commands.new_file import written_beside
+from lambda_warden.commands.options import setting_option
 from lambda_warden.errors import ManifestError
 from lambda_warden.manifests.load import LoadedManifest, load_manifests
 from lambda_warden.manifests.lock import LockFile, Selected, lock_beside, lock_text, read_lock
@@ -26,14 +23,7 @@ from lambda_warden.report.words import plural
 
 
 @click.command("lock")
-@click.argument(
-    "manifests",
-    type=UserPath(path_type=Path),
-    nargs=-1,
-    callback=need_manifest,
-    envvar="LAMBDA_WARDEN_MANIFEST",
-    metavar="MANIFEST…",
-)
+@manifests_argument
 @click.option("--check", "only_check", is_flag=True, help="Write nothing. Exit code 1: a lock file is not up to date.")
 @setting_option("profile", show_envvar=True)
 @setting_option("endpoint_url", show_envvar=True)
@@ -50,10 +40,7 @@ def lock(
     As JSON: up_to_date, whether it was before; files, each with path, functions (how many are selected), left_out
     (ARNs that have a rule of their own) and differences (change, arn, source).
     """
-    try:
-        loaded = load_manifests(manifests, lambda _: None)
-    except ManifestError as error:
-        raise ManifestProblems(error.problems, make_step(manifests)) from None
+    loaded = load(manifests, lock_of=lambda _: None)
     if not loaded.selections and not as_json:
         print_line("No rule has a selector: there is nothing to lock.")
         return
@@ -200,12 +187,7 @@ def _write(manifests: Sequence[Path], drafts: Sequence[_LockDraft]) -> list[str]
 def _temporary(draft: _LockDraft) -> Path:
     """The text in a file beside its place, with the permissions of the lock file, or else of the manifest."""
     place = draft.path.resolve()
-    with tempfile.NamedTemporaryFile("wb", dir=place.parent, prefix=".lock-", suffix=".tmp", delete=False) as file:
-        file.write(draft.text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    shutil.copymode(place if place.exists() else draft.manifest, file.name)
-    return Path(file.name)
+    return written_beside(place, draft.text, place if place.exists() else draft.manifest)
 
 
 def _by_their_names(problems: Iterable[str], temporary: Mapping[Path, Path]) -> Iterator[str]:

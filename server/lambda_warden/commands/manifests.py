@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import click
 
+from lambda_warden.commands.options import UserPath
 from lambda_warden.doctor.manifest import make_step
 from lambda_warden.errors import ManifestError
 from lambda_warden.guard.rules import Rules
@@ -37,6 +38,15 @@ manifest_option = click.option(
     callback=need_manifest,
     envvar="LAMBDA_WARDEN_MANIFEST",
     help="The allowlist: a file, or a folder of them. It has to be given, and may be several times.",
+)
+
+manifests_argument = click.argument(
+    "manifests",
+    type=UserPath(path_type=Path),
+    nargs=-1,
+    callback=need_manifest,
+    envvar="LAMBDA_WARDEN_MANIFEST",
+    metavar="MANIFEST…",
 )
 
 
@@ -70,14 +80,18 @@ def print_warning(text: str) -> None:
     click.echo(f"Warning: {inline(text)}", err=True)
 
 
-def load(paths: Sequence[Path], problems: type[ManifestProblems] = ManifestProblems) -> LoadedManifest:
-    """Manifests, read as one.
+def load(
+    paths: Sequence[Path],
+    problems: type[ManifestProblems] = ManifestProblems,
+    lock_of: Callable[[Path], Path | None] = lock_beside,
+) -> LoadedManifest:
+    """Manifests, read as one. `lock_of` is where the lock file of each is: see `load_manifests`.
 
     Raises:
         ManifestProblems: of the given kind, if they can't be used.
     """
     try:
-        return load_manifests(paths)
+        return load_manifests(paths, lock_of)
     except ManifestError as error:
         raise problems(error.problems, make_step(paths)) from None
 
