@@ -250,7 +250,7 @@ class InvokeResult(ToolResult):
     replayed: bool = Field(
         default=False,
         description="True: nothing was started now. This is the first call with this idempotency_key, or the same call "
-        "before, whose answer had not reached you.",
+        "before, whose answer may not have reached you.",
     )
     running_until: str | None = Field(default=None, description="When it has ended, at the latest (UTC).")
     duration_ms: int | None = Field(default=None, description="Time from sending to AWS's answer.")

@@ -223,7 +223,7 @@ def report_first(
 
 def report_again(result: InvokeResult, *, adopted: bool) -> InvokeResult:
     """The result of an earlier call, given to a call that is the same and started nothing."""
-    unheard = ", whose answer had not reached you" if adopted else ""
+    unheard = ", whose answer may not have reached you" if adopted else ""
     again = f"Nothing was started now: this is the result of {_SAME if adopted else _FIRST}{unheard}."
     return result.model_copy(update={"replayed": True, "next_step": f"{again} {result.next_step}"})
 
