@@ -160,6 +160,13 @@ def test_arguments_that_do_not_fit_are_refused(arguments: list[str], says: str, 
     assert says in " ".join(result.stderr.split())
 
 
+def test_where_there_is_no_function_the_account_and_the_region_are_named(aws: Accounts, tmp_path: Path) -> None:
+    result = run(tmp_path / "made.yaml", "--yes", "--prefix", "billing-")
+    assert result.exit_code == 1
+    assert f"no function was found in {ACCOUNT} us-east-1, so nothing was written" in result.stderr
+    assert not (tmp_path / "made.yaml").exists()
+
+
 def test_an_account_that_is_named_is_not_asked_of_sts(aws: Accounts, tmp_path: Path) -> None:
     assert run(tmp_path / "m.yaml", "--yes", "--account", ACCOUNT, "--no-roles").exit_code == 0
     assert {received.method for received in aws.received} == {"GET"}  # STS is asked with POST

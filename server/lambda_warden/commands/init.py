@@ -128,7 +128,11 @@ def init(
     for line in inventory.skipped:
         click.echo(f"skipped: {line}", err=dry_run or as_json)
     if not inventory.functions and existing.text is None:
-        raise click.ClickException("no function was found, so nothing was written. Look at --region, --prefix, --tag")
+        places = ", ".join(f"{target.account} {region}" for target in inventory.targets for region in target.regions)
+        where = f" in {places}" if places else ""
+        raise click.ClickException(
+            f"no function was found{where}, so nothing was written. Look at --region, --prefix, --tag"
+        )
     changes = changes_of(existing.text or "", existing.rules, inventory)
     for line in changes.lines:
         click.echo(line, err=dry_run or as_json)  # whose stdout is the manifest alone

@@ -115,7 +115,7 @@ def warn_of_manifests_in(folder: Path, manifests: Sequence[Path]) -> None:
     elsewhere = "Move it elsewhere, such as ~/.config/lambda-warden/."
     if Path.home().is_relative_to(folder):  # where a terminal begins
         elsewhere = "Have the agent work in a folder of its own."
-    for path in [*manifests, *filter(Path.is_file, map(lock_beside, manifests))]:
+    for path in filter(Path.exists, [*manifests, *map(lock_beside, manifests)]):
         # A link can be replaced where it lies, and what it leads to where that is.
         if any(where.is_relative_to(folder) for where in (Path(os.path.abspath(path)), path.resolve())):  # noqa: PTH100
             print_warning(

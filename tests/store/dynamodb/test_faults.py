@@ -99,7 +99,7 @@ def test_who_is_overtaken_decides_again(told: Sequence[Fault], records: AuditLog
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        (faults.NO_TABLE, "there is no table .*: `lambda-warden store create` makes it"),
+        (faults.NO_TABLE, "there is no table .* in us-east-1: `lambda-warden store create` makes it"),
         (DENIED, "not authorized"),
         (refused("ValidationException", "too many"), "too many"),
         (refused("UnrecognizedClientException", "no such key"), "no such key"),

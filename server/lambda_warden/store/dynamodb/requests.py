@@ -20,7 +20,7 @@ from lambda_warden.store.audit_log import RecordError
 from lambda_warden.store.clock import Clock
 from lambda_warden.store.dynamodb.keys import Key
 from lambda_warden.store.dynamodb.service_clock import ServiceClock
-from lambda_warden.store.dynamodb.table import PARTITION_KEY, SORT_KEY
+from lambda_warden.store.dynamodb.table import PARTITION_KEY, SORT_KEY, no_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -196,7 +196,7 @@ class Table:
 
     def _cannot(self, error: Exception) -> RecordError:
         if isinstance(error, ClientError) and error.response["Error"].get("Code") == "ResourceNotFoundException":
-            return RecordError(f"there is no table {self.name}: `lambda-warden store create` makes it")
+            return RecordError(no_table(self._client, self.name))
         return RecordError(f"the table {self.name} can't be used: {error}")
 
 

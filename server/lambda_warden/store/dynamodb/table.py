@@ -30,6 +30,11 @@ class TableError(Exception):
     """The table is not there, is another one's, or can't be reached. The message says what to do."""
 
 
+def no_table(client: DynamoDBClient, name: str) -> str:
+    """What an operator is told where the table is not there: it may be in another region."""
+    return f"there is no table {name} in {client.meta.region_name}: `lambda-warden store create` makes it"
+
+
 def check_table(client: DynamoDBClient, name: str) -> None:
     """Make sure that the table is there, and one of ours.
 
@@ -38,7 +43,7 @@ def check_table(client: DynamoDBClient, name: str) -> None:
     """
     table = _described(client, name)
     if table is None:
-        raise TableError(f"there is no table {name}: `lambda-warden store create` makes it")
+        raise TableError(no_table(client, name))
     _fits(table, name)
     if table.get("TableStatus") not in _READY:
         raise TableError(f"the table {name} can't be used: it is {table.get('TableStatus')}")
