@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lambda_warden.invocation import pipeline
 from lambda_warden.invocation.delivery import Delivery
 from support.scripted_endpoint import Held, Received, Reply, ScriptedEndpoint, configured, echo, refused
 from support.warden import Warden, allow, check_of, warden
@@ -181,18 +183,26 @@ async def test_a_slot_is_held_for_as_long_as_the_function_may_run(
 
 
 async def test_who_leaves_while_it_waits_for_room_is_on_record(
-    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+    held: Held, endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look, waits = Delivery.wait_for_room, threading.Event()
+
+    def seen(delivery: Delivery) -> bool:
+        may_wait = look(delivery)
+        waits.set()
+        return may_wait
+
+    monkeypatch.setattr(Delivery, "wait_for_room", seen)
+    # It does not look for room again while its caller leaves.
+    monkeypatch.setattr(pipeline, "growing_pauses", lambda: itertools.repeat(20.0))
     async with warden(tmp_path, endpoint.url, allow("f", limits={"concurrent": 1})) as running:
+        await running.invoke("f:live", wait_seconds=0)
         async with anyio.create_task_group() as group:
-            group.start_soon(running.invoke, "f:live")
-            with anyio.fail_after(30):
-                while not endpoint.started:
-                    await anyio.sleep(0.01)
-            with anyio.move_on_after(0.5):
-                await running.invoke("f:live", payload="another call")
-            await running.until_recorded("intent", "denial")
-            held.release()
+            group.start_soon(lambda: running.invoke("f:live", payload="another call"))
+            assert await anyio.to_thread.run_sync(waits.wait, 30)
+            group.cancel_scope.cancel()
+        await running.until_recorded("intent", "denial")
+        held.release()
         assert running.bodies("denial")[0]["reason"] == "cancelled while it waited for its turn"
     assert len(endpoint.started) == 1
 
