@@ -7,19 +7,20 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from lambda_warden.approvals.secret import ApproverKey, set_secret, unlock
 from lambda_warden.store.approvals import ApprovalVerdict, PendingApproval
 from lambda_warden.store.opening import open_store
 
 SECRET = "correct horse battery staple"
+_FILES = TemporaryDirectory()
 
 
 @cache
 def approver(name: str = "the approver") -> tuple[Path, ApproverKey]:
     """The file and the key of one, which take a while to make."""
-    path = Path(mkdtemp()) / "approver.json"
+    path = Path(_FILES.name) / name / "approver.json"
     set_secret(path, SECRET)
     return path, unlock(path, SECRET)
 

@@ -48,10 +48,9 @@ def engine(kind: str, folder: Path) -> Iterator[str]:
         pytest.skip("no Java, or npm install --prefix tests/clients was not run")
     with _free_port() as port:
         pass
-    command = [java, f"-Djava.library.path={_JAR}/DynamoDBLocal_lib", "-jar", f"{_JAR}/DynamoDBLocal.jar"]
-    process = subprocess.Popen(
-        [*command, "-inMemory", "-port", str(port)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    options = [f"-Djava.library.path={_JAR}/DynamoDBLocal_lib", f"-Djava.io.tmpdir={folder}"]
+    command = [java, *options, "-jar", f"{_JAR}/DynamoDBLocal.jar", "-inMemory", "-port", str(port)]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_until_ready(process, port)
         yield f"http://127.0.0.1:{port}"
