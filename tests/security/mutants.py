@@ -673,6 +673,12 @@ MUTANTS = [
             ),
             "tests/security/test_hand_over.py": (
                 (
+                    "an answer counts as told that could not be given for want of a record",
+                    "invocation/earlier_calls.py",
+                    "        except BaseException:\n            await self._leave(delivery)\n",
+                    "        except BaseException:\n            delivery.leave()\n",
+                ),
+                (
                     "that a caller left is not noted",
                     "invocation/departure.py",
                     "            self._records.leaving(self._delivery.taken)\n",

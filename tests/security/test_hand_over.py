@@ -293,3 +293,22 @@ async def test_a_call_of_another_server_on_the_store_is_waited_for(
             slow.release()
     assert (adopted[0]["invocation_id"], adopted[0]["payload"]) == (first["invocation_id"], {"order": 1})
     assert len(endpoint.started) == 1
+
+
+async def test_an_answer_that_could_not_be_given_for_want_of_a_record_is_not_given_up(
+    slow: Held, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sink"
+    folder.mkdir()
+    sink = f"file://{folder}/records.jsonl?required=true"
+    async with warden(tmp_path, endpoint.url, WRITE, sinks=(sink,)) as running:
+        first = await invoke(running, wait_seconds=0)
+        slow.release()
+        await running.until_free()
+        folder.rename(tmp_path / "away")
+        failed = await invoke(running)
+        (tmp_path / "away").rename(folder)
+        adopted = await invoke(running)
+    assert (failed["outcome"], check_of(failed, "record")["passed"]) == ("denied", False)
+    assert (adopted["outcome"], adopted["invocation_id"]) == ("succeeded", first["invocation_id"])
+    assert len(endpoint.started) == 1

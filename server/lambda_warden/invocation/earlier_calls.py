@@ -125,9 +125,14 @@ class EarlierCalls:
 
     @asynccontextmanager
     async def heard(self, taken: str | None = None) -> AsyncIterator[Delivery]:
-        """While a caller is told of a call: if that one leaves meanwhile, it was not told.
+        """Tell a caller of a call inside. If that raises, or the caller leaves meanwhile, nobody was told.
 
-        What blocks is abandoned then, since a client that comes back does not wait for it.
+        The store has counted the answer as delivered when the call was found. That is taken back then, so that the next
+        same call gets the answer, and does not start the function again. What blocks is abandoned where a caller
+        leaves, since a client that comes back does not wait for it.
+
+        Args:
+            taken: the call whose answer counts as this caller's already; None where `Delivery.takes` is still to say.
         """
         delivery = Delivery()
         if taken is not None:

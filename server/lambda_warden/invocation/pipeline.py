@@ -206,23 +206,23 @@ class Pipeline:
             "state": first.state,
         }
         taken = first.invocation_id if first.state in ("left", "ended", "lost") else None
-        async with self.earlier_calls.heard(taken) as delivery:
-            try:
+        try:
+            async with self.earlier_calls.heard(taken) as delivery:
                 await anyio.to_thread.run_sync(
                     self._records.append, "replay", info.invocation_id, body, abandon_on_cancel=True
                 )
-            except RecordError as error:
-                logger.error("%s: %s", info.invocation_id, error)
-                reason = "that an earlier result is given again could not be recorded"
-                return report_denial(info, denied("record", reason))
-            if first.state == "left":
-                wait = self._answer_within if stopped.wait_seconds is None else stopped.wait_seconds
-                ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress, delivery)
-                first = first if ended is None else replace(ended, adopted=first.adopted)
-            way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
-            if taken is not None:
-                self._answers.on_the_way(info.caller, partial(self._records.leaving, taken))
-            return report_earlier(info, first, way)
+                if first.state == "left":
+                    wait = self._answer_within if stopped.wait_seconds is None else stopped.wait_seconds
+                    ended = await self.earlier_calls.wait(first.invocation_id, info.caller, wait, progress, delivery)
+                    first = first if ended is None else replace(ended, adopted=first.adopted)
+                way = await anyio.to_thread.run_sync(self._way_to_lost, stopped) if first.state == "lost" else ""
+                if taken is not None:
+                    self._answers.on_the_way(info.caller, partial(self._records.leaving, taken))
+                return report_earlier(info, first, way)
+        except RecordError as error:  # `heard` has noted that nobody was told: the next same call is
+            logger.error("%s: %s", info.invocation_id, error)
+            reason = "the records can't be used, so the result of the earlier call is not given"
+            return report_denial(info, denied("record", reason))
 
     def _way_to_lost(self, stopped: ReplayedCall) -> str:
         """How to find the log of a call whose server ended before it; empty if its record can't be read."""
