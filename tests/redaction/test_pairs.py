@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_warden.redaction.hidden import without_hidden
-from lambda_warden.redaction.policy import Detectors
-from lambda_warden.redaction.text import redact_text, secret_named, suspicion
+from lambda_warden.redaction.policy import BUILT_IN, Detectors
+from lambda_warden.redaction.text import redact_text, suspicion
 from support.harmless import MESSAGES
 from support.secret_names import NAMES, SECRET, STYLES, WRITINGS
 from support.secret_shapes import KINDS, make
@@ -101,7 +101,8 @@ def test_what_nobody_sees_is_known_by_its_properties() -> None:
     ],
 )
 def test_the_last_words_of_a_name_tell(name: str, kind: str | None) -> None:
-    assert secret_named(name) == kind
+    meaning = BUILT_IN.meaning_of(name)
+    assert (meaning and meaning.kind) == kind
 
 
 _DETECTORS = Detectors(names=("kundennummer",), allow=frozenset(("hunter2",)))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_warden.redaction.policy import BUILT_IN
 from lambda_warden.redaction.text import (
     is_mark,
     redact_text,
     redact_truncated_text,
-    secret_named,
     suspicion,
 )
 
@@ -211,7 +211,7 @@ def test_a_text_whose_beginning_is_missing_loses_what_may_be_half_a_secret(text:
     ],
 )
 def test_a_name_may_say_that_its_value_is_a_secret(name: str) -> None:
-    assert secret_named(name)
+    assert BUILT_IN.meaning_of(name)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_name_may_say_that_its_value_is_a_secret(name: str) -> None:
     ],
 )
 def test_other_names_say_nothing(name: str) -> None:
-    assert secret_named(name) is None
+    assert BUILT_IN.meaning_of(name) is None
 
 
 _PIECES = st.sampled_from(

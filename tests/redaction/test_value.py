@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.jsontools.pointer import parse_pointer
+from lambda_warden.redaction.policy import Detectors
 from lambda_warden.redaction.text import suspicion
 from lambda_warden.redaction.value import PLACE, redact_value
 from support.results import json_values
@@ -180,6 +181,22 @@ def test_a_number_may_be_a_secret_by_its_name() -> None:
         "pins": 1234,
     }
     assert shown({"pin": 13, "token": 4711, "code": 500}) == {"pin": 13, "token": 4711, "code": 500}
+
+
+def test_an_operators_names_hold_for_numbers() -> None:
+    own = Detectors(names=("customer number",), allow=frozenset(("pinCode", "4711")))
+    told: Any = {
+        "customerNumber": 47110012,
+        "CUSTOMER_NUMBERS": [7, -12, 4.5, True, None],
+        "pinCode": 1234,
+        "pin": 4711,
+    }
+    assert redact_value(told, detectors=own).value == {
+        "customerNumber": "[redacted:secret]",
+        "CUSTOMER_NUMBERS": [*["[redacted:secret]"] * 3, True, None],
+        "pinCode": 1234,
+        "pin": 4711,
+    }
 
 
 def test_pointers_see_keys_as_they_were() -> None:

@@ -2017,6 +2017,13 @@ MUTANTS = [
         "tests/manifests/test_load.py",
     ),
     Mutant(
+        "a number under an operator's name is shown",
+        "redaction/policy.py",
+        """else "secret", number=True)""",
+        """else "secret")""",
+        "tests/redaction/test_value.py",
+    ),
+    Mutant(
         "an operator's detectors are left out",
         "manifests/load.py",
         "Rules(rules, targets, denies, principals, self._detectors(), self._digest())",

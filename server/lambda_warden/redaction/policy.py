@@ -44,7 +44,7 @@ class Detectors:
         if self._words:
             words = tuple(words_of(name))
             if any(words[-len(own) :] == own for own in self._words):
-                return NameMeaning(KEY if words[-1] in ("key", "keys") else "secret")
+                return NameMeaning(KEY if words[-1] in ("key", "keys") else "secret", number=True)
         return meaning_of(name)
 
     def allows(self, value: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from lambda_warden.jsontools.prefilter import Prefilter, windows
 from lambda_warden.redaction.harmless import is_harmless
 from lambda_warden.redaction.hidden import ESCAPED, HIDDEN, unescaped, without_hidden
-from lambda_warden.redaction.literals import LiteralPattern, literal_pattern
+from lambda_warden.redaction.literals import LiteralPattern
 from lambda_warden.redaction.marks import MARK, RedactedText, SecretSpan, is_mark, mark
 from lambda_warden.redaction.pairs import SCHEMES, find_pair
 from lambda_warden.redaction.policy import BUILT_IN, Detectors, index
@@ -32,7 +32,6 @@ __all__ = (
     "opens_key",
     "redact_text",
     "redact_truncated_text",
-    "secret_named",
     "suspicion",
 )
 
@@ -42,7 +41,6 @@ _LARGE: Final = 4096  # characters of a text in which the prefilter is faster
 _TOGETHER: Final = (24, 64, 16, 1)  # patterns searched for at once: of more, the search is no longer that for literals
 _REACH: Final = 128  # more than any of these patterns takes
 _ROUNDS: Final = 4
-_COUNT: Final = 99  # what a number is at most that counts something, as the pins of a chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,6 @@ class Suspicion:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ordered", tuple(self.literals))
         object.__setattr__(self, "patterns", frozenset(each.pattern for each in self.literals))
-
-    @property
-    def keys(self) -> bool:
-        """Whether there may be private keys."""
-        return self.everything or not self.literals.isdisjoint(_KEY_LITERALS)
 
     @property
     def escapes(self) -> bool:
@@ -86,11 +79,6 @@ class Suspicion:
 
     def __bool__(self) -> bool:
         return bool(self.literals)
-
-
-_KEY_LITERALS: Final = frozenset(
-    literal_pattern(each) for shape in SHAPES if shape.kind == "private-key" for each in shape.literals
-)
 
 
 @lru_cache(maxsize=16)
@@ -324,12 +312,6 @@ def redact_truncated_text(text: str, detectors: Detectors = BUILT_IN) -> Redacte
     return redact_text(rest, detectors=detectors)
 
 
-def secret_named(name: str, detectors: Detectors = BUILT_IN) -> str | None:
-    """The kind of secret that a name says its value is, or None: `db_password`, `clientSecret`, `X-Api-Key`."""
-    meaning = detectors.meaning_of(name)
-    return meaning.kind if meaning else None
-
-
 def named_value(name: str, value: str, detectors: Detectors = BUILT_IN) -> str | None:
     """The kind of secret that a string is by the name of its member, or None: also if it is a path, a placeholder …"""
     meaning = detectors.meaning_of(name)
@@ -338,10 +320,10 @@ def named_value(name: str, value: str, detectors: Detectors = BUILT_IN) -> str |
     return meaning.kind
 
 
-def named_number(name: str, value: int, detectors: Detectors = BUILT_IN) -> str | None:
+def named_number(name: str, value: float, detectors: Detectors = BUILT_IN) -> str | None:
     """The kind of secret that a number is by the name of its member, or None: a PIN, the number of a card …"""
     meaning = detectors.meaning_of(name)
-    return meaning.kind if meaning and meaning.number and abs(value) > _COUNT else None
+    return named_value(name, str(abs(value)), detectors) if meaning and meaning.number else None
 
 
 def opens_key(text: str) -> bool:

@@ -123,9 +123,8 @@ class _Walk:
         if isinstance(value, str):
             shown = self._text(value, name) if self._searches else value
             return self._inside(shown, pointers) if pointers and (aimed or _may_be_json(shown)) else shown
-        if self._searches and name is not None and type(value) is int and (kind := named_number(name, value)):
-            self.count += 1
-            return mark(kind)
+        if self._searches and name is not None and isinstance(value, int | float) and not isinstance(value, bool):
+            return self._number(value, name)
         if isinstance(value, dict | list) and value and (self._searches or pointers):
             value = value if self._owned else value.copy()
             self._open.append((value, pointers, name))
@@ -184,6 +183,13 @@ class _Walk:
         kind = named_value(name, text, self._among.detectors)
         if kind is None or not text or is_mark(text):
             return self._plain_text(text)
+        self.count += 1
+        return mark(kind)
+
+    def _number(self, number: float, name: str) -> JsonValue:
+        kind = named_number(name, number, self._among.detectors)
+        if kind is None:
+            return number
         self.count += 1
         return mark(kind)
 
