@@ -183,8 +183,15 @@ def test_events_are_read_as_cloudtrail_delivers_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", gzip.compress(b"{}")[:-5], gzip.compress(b"[]"), gzip.compress(b"no")],
-    ids=["empty", "cut", "a list", "no JSON"],
+    [
+        b"",
+        gzip.compress(b"{}")[:-5],
+        gzip.compress(b"{}")[:10] + b"\xff" * 20,
+        gzip.compress(b"[]"),
+        gzip.compress(b"no"),
+        gzip.compress(b"[" * 100_000),
+    ],
+    ids=["empty", "cut", "damaged", "a list", "no JSON", "too deep"],
 )
 def test_a_file_that_is_not_cloudtrails_is_said(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.json.gz").write_bytes(content)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -111,7 +112,7 @@ def _records(file: Path) -> Iterator[Any]:
         data = file.read_bytes()
         read = json.loads(gzip.decompress(data) if file.name.endswith(".gz") else data)
         records = read["Records"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, KeyError, TypeError) as error:
         raise SettingsError(f"{file} is no file of CloudTrail: {error!r}") from None
     yield from records if isinstance(records, list) else [None]
 
