@@ -19,7 +19,7 @@ from lambda_warden import cli
 from lambda_warden.cli import main
 from lambda_warden.commands.manifests import warn_of_manifests_in
 from lambda_warden.manifests.json_schema import manifest_json_schema
-from lambda_warden.settings import TOPICS, Settings
+from lambda_warden.settings import TOPICS, Settings, state_file
 from support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 from support.terminal import in_terminal
 from support.warden import allow, stdio, structured, write_manifest
@@ -200,6 +200,12 @@ def test_records_and_results_stand_where_a_path_or_a_url_says(monkeypatch: pytes
     by_url = _settings_of(monkeypatch, env={"LAMBDA_WARDEN_RECORDS": url, "LAMBDA_WARDEN_RESULTS": f"{url}.results"})
     assert (by_url.records, by_url.results_store) == (url, f"{url}.results")
     assert _settings_of(monkeypatch, "--records", url).results_store == Path("/var/lib/warden/results.sqlite3")
+    assert (by_path.payload_key, by_url.payload_key) == (
+        Path.home() / "payloads.key",
+        Path("/var/lib/warden/payloads.key"),
+    )
+    in_table = _settings_of(monkeypatch, "--records", "dynamodb://calls?region=eu-north-1")
+    assert in_table.payload_key == state_file("payloads.key")
 
 
 def test_without_a_word_the_options_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

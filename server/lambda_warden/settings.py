@@ -57,7 +57,14 @@ def state_file(name: str) -> Path:
 
 def payload_key_beside(records: Path | str) -> Path:
     """The file with the key of the payloads' digests, where none is named."""
-    return records.with_name("payloads.key") if isinstance(records, Path) else state_file("payloads.key")
+    return _beside(records, "payloads.key") or state_file("payloads.key")
+
+
+def _beside(records: Path | str, name: str) -> Path | None:
+    """The file of this name beside that of the records; None where they are in no file."""
+    if str(records).startswith("sqlite:///"):
+        records = Path(str(records).removeprefix("sqlite://"))
+    return records.with_name(name) if isinstance(records, Path) else None
 
 
 class Settings(BaseModel):
@@ -315,9 +322,7 @@ class Settings(BaseModel):
         """The file, or the URL of the store, that results are kept in."""
         if self.results is not None:
             return self.results
-        if str(self.records).startswith("sqlite:///"):
-            return Path(str(self.records).removeprefix("sqlite://")).with_name("results.sqlite3")
-        return self.records.with_name("results.sqlite3") if isinstance(self.records, Path) else self.records
+        return _beside(self.records, "results.sqlite3") or self.records
 
 
 TOPICS: Final[dict[str, tuple[str, ...]]] = {

@@ -63,6 +63,16 @@ def test_the_functions_exact_bytes_are_written(path: Path, seal: Seal | None, pa
     assert run(path, *(["--results-key-file", str(key)] if seal else [])).stdout_bytes == payload
 
 
+def test_a_result_is_found_where_the_server_of_the_same_records_keeps_it(path: Path) -> None:
+    with opened(path) as store:
+        keep(store, CALL, b"kept")
+    file = path.with_name("records.sqlite3")
+    for records in (str(file), f"sqlite://{file}"):
+        by_option = CliRunner().invoke(main, ["result", CALL, "--records", records])
+        by_variable = CliRunner().invoke(main, ["result", CALL], env={"LAMBDA_WARDEN_RECORDS": records})
+        assert (by_option.stdout, by_variable.stdout) == ("kept", "kept")
+
+
 def test_a_process_writes_them_into_a_file(path: Path) -> None:
     key = path.with_name("key")
     key.write_text(KEY.hex())

@@ -19,7 +19,7 @@ from lambda_warden.commands.options import setting_option
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.report.visible import inline, visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
-from lambda_warden.settings import state_file
+from lambda_warden.settings import Settings
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import KeptResult, PartName, ResultError
 
@@ -30,12 +30,9 @@ _DAMAGED: Final = "the kept result is damaged: what was written is not what was 
 @click.argument("invocation_id", metavar="ID")
 @click.option("--part", type=click.Choice(["payload", "log"]), default="payload", show_default=True, help="Which part.")
 @click.option("--query", help="Print what a JMESPath expression finds in the payload, as JSON, and not the whole.")
+@setting_option("records", show_envvar=True, help="The records of the server that made the call.")
 @setting_option(
-    "results",
-    default=lambda: state_file("results.sqlite3"),
-    show_default="results.sqlite3 in the user's state folder",
-    show_envvar=True,
-    help="The file, or the URL of the store, to read. A server may be writing to it.",
+    "results", show_envvar=True, help="The file, or the URL of the store, to read. A server may be writing to it."
 )
 @setting_option("principal", show_envvar=True, help="Who made the call.")
 @setting_option("results_key_file", show_envvar=True, help="Holds the key, where results are encrypted.")
@@ -45,7 +42,8 @@ def result(
     invocation_id: str,
     part: PartName,
     query: str | None,
-    results: Path | str,
+    records: Path | str,
+    results: Path | str | None,
     principal: str,
     results_key_file: Path | None,
     as_json: bool,
@@ -58,7 +56,8 @@ def result(
     """
     if query is not None and part != "payload":
         raise click.UsageError("--query searches the payload alone")
-    with _reading(results, results_key_file, invocation_id, principal) as entry:
+    store = Settings(records=records, results=results).results_store
+    with _reading(store, results_key_file, invocation_id, principal) as entry:
         if part not in entry.about.parts:
             raise ResultError(f"this call left no {part}")
         if query is not None:
