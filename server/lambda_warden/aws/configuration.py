@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,10 @@ from lambda_warden.aws.answer import refusal_of
 from lambda_warden.aws.clients import Clients
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.outcome import Refused
+from lambda_warden.model.payload_rule import LOG_GROUP
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
-
-_LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,512}", re.ASCII)  # CloudWatch Logs API reference, CreateLogGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,6 @@ def _configuration(ref: FunctionRef, answer: FunctionConfigurationResponseTypeDe
     return Configuration(
         timeout_seconds=timeout if isinstance(timeout, int) and timeout > 0 else None,
         durable=bool(answer.get("DurableConfig")),
-        log_group=group if _LOG_GROUP.fullmatch(group) else None,
+        log_group=group if LOG_GROUP.fullmatch(group) else None,
         concurrent=answer.get("CapacityProviderConfig") is not None,
     )

@@ -50,11 +50,6 @@ class Configurations:
             self._known[ref] = self._clock(), configuration
         return configuration
 
-    def known(self, ref: FunctionRef) -> Configuration | None:
-        """The configuration if it is known by now. Asks nobody."""
-        fresh = self._fresh(ref)
-        return fresh[1] if fresh else None
-
     def tell(self, ref: FunctionRef, told: Callable[[Configuration], None]) -> None:
         """Give the configuration to somebody: at once if it is known, or when AWS has answered. Never if it does not.
 

@@ -15,7 +15,8 @@ from lambda_warden.doctor.finding import Finding, State, step_of, told
 from lambda_warden.errors import SettingsError
 from lambda_warden.guard.alias import check_alias, is_alias
 from lambda_warden.guard.rules import Rule, Rules
-from lambda_warden.listing.catalog import Place, checked, expand
+from lambda_warden.listing.catalog import checked, expand
+from lambda_warden.model.found_function import Place
 from lambda_warden.model.function_info import FunctionList
 from lambda_warden.model.function_ref import FunctionRef
 from lambda_warden.model.log_event import Span

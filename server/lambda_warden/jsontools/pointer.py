@@ -14,12 +14,11 @@ Pointer = tuple[str, ...]
 _ESCAPES: Final = re.compile(r"~[01]")
 
 
-def parse_pointer(text: str, argument: str = "redact") -> Pointer:
+def parse_pointer(text: str) -> Pointer:
     """Read a JSON pointer as the tokens that it leads through.
 
     Args:
         text: for example /card/number or /items/*/ssn. Empty: the whole answer.
-        argument: the name to use in an error.
 
     Raises:
         ArgumentError: if it does not begin with / or holds a ~ that escapes nothing.
@@ -29,10 +28,10 @@ def parse_pointer(text: str, argument: str = "redact") -> Pointer:
     """
     if text and not text.startswith("/"):
         raise ArgumentError(
-            argument, f"{shown(text)} is not a JSON pointer", "one such as /card/number or /items/*/ssn"
+            "redact", f"{shown(text)} is not a JSON pointer", "one such as /card/number or /items/*/ssn"
         )
     if "~" in _ESCAPES.sub("", text):
-        raise ArgumentError(argument, f"{shown(text)} has a ~ that escapes nothing", "~0 for ~, and ~1 for / in a key")
+        raise ArgumentError("redact", f"{shown(text)} has a ~ that escapes nothing", "~0 for ~, and ~1 for / in a key")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:])
 
 

@@ -15,6 +15,7 @@ from lambda_warden.guard.callers import refusal_of, tenants_of
 from lambda_warden.guard.rules import Rule, Rules
 from lambda_warden.model.approval import why
 from lambda_warden.model.caller import Caller
+from lambda_warden.model.found_function import Place
 from lambda_warden.model.function_info import FunctionDetails, FunctionInfo, FunctionList
 from lambda_warden.model.function_ref import LATEST, FunctionRef
 from lambda_warden.model.limits import Limits
@@ -32,9 +33,6 @@ _NO_APPROVALS: Final = f"Functions that need approval can't be invoked here: {wh
 _TOLD_CHARACTERS: Final = 256
 """Lambda's own limit of a description (API reference, CreateFunction)."""
 _LISTED_TENANTS: Final = 50
-
-Place = tuple[str, str]
-"""An account and a region."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from lambda_warden.model.target import Account, Region
 
 
 def _check_name(text: str) -> str:
-    if not is_name(text) or len(text) > NAME_LIMIT:
+    if not is_name(text):
         raise ArgumentError("name", f"{shown(text)} is no function name", f"1 to {NAME_LIMIT} letters, digits and _ -")
     return text
 
