@@ -165,10 +165,13 @@ def unlock(path: Path, secret: str) -> ApproverKey:
 
 @contextmanager
 def _one_try(secret_file: Path) -> Iterator[Callable[[], None]]:
-    """One try at a time, and none while it has to be waited. What it gives notes that the try was wrong.
+    """Make one try at a time, and none while it has to be waited. A try counts as wrong until it is noted as right.
+
+    Yields:
+        What notes that the try was right: the count of wrong ones begins anew.
 
     Raises:
-        SecretError: if it has to be waited.
+        SecretError: if it has to be waited, or the file that counts the tries can't be used.
     """
     path = secret_file.with_name(secret_file.name + ".tries")
     try:

@@ -33,7 +33,7 @@ class ServerKey:
 
     Attributes:
         rulings: signs what approvers decide.
-        forms: made into the tokens of forms.
+        forms: the key that the tokens of forms are made with.
     """
 
     rulings: ApproverKey

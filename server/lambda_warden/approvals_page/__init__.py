@@ -1,1 +1,1 @@
-"""The page on which a person decides on requests for approval, in a browser on the same machine. No script."""
+"""The pages on which people decide on requests for approval, in a browser: on this machine, or a team's. No script."""

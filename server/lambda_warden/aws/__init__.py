@@ -1,1 +1,1 @@
-"""AWS: the only folder that imports boto3 and botocore. Everything here blocks, so it runs in worker threads."""
+"""Lambda and what else is asked of AWS, by boto3. Everything here blocks, so it runs in worker threads."""

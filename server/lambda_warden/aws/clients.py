@@ -162,7 +162,7 @@ class Clients:
         return self._sessions[self._settings.profile].region_name
 
     def _note(self, key: tuple[str, str, bool], client: LambdaClient, parsed: Any, **_: object) -> None:
-        """Where a read is refused for its credentials, the next one has others."""
+        """After an answer of AWS: where it refuses the credentials, make the next read find new ones."""
         error = parsed.get("Error", {})
         if self._made.get(key) is client and may_be_renewed(str(error.get("Code")), str(error.get("Message"))):
             self.renew(*key[:2], None)

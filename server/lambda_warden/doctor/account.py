@@ -51,7 +51,7 @@ class _Called:
     rule: Rule
     ref: FunctionRef
     first: bool
-    """Of the function's qualifiers: logs are looked at once."""
+    """Whether it is the first of the function's qualifiers: logs are looked at once for all of them."""
 
     @property
     def subject(self) -> str:

@@ -15,7 +15,7 @@ from lambda_warden.model.tenant import is_tenant_id
 
 _CLIENT: Final = ("client_id", "azp", "cid", "appid")
 _GROUPS: Final = 1000
-"""That are taken of a token. Who is in more may be denied what a group would allow."""
+"""How many groups are taken of a token. Who is in more may be denied what one of the others would allow."""
 
 
 def caller_from(

@@ -69,11 +69,11 @@ class Leaving(Protocol):
         """Its caller has gone."""
 
     async def noted(self) -> None:
-        """Have other servers know of either."""
+        """Have other servers know that the call goes on without its caller."""
 
 
 class Dispatcher:
-    """Runs calls. Belongs to one event loop, at the first call's.
+    """Runs calls. Belongs to the event loop of its first call.
 
     Args:
         concurrency: how many may be under way at once.
@@ -116,7 +116,7 @@ class Dispatcher:
 
         Raises:
             QueueFullError, NoTurnError, StoppingError: nothing was sent.
-            LeftError: nor here, and it is cancelled.
+            LeftError: it was cancelled while it waited for its turn; nothing was sent.
             DetachedError: its caller's time was up, and it goes on.
             StuckError: its thread did not end in time after it was given up.
         """

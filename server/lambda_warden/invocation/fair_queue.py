@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _RESERVED: Final = 4
-"""FairQueue for functions with nothing under way; a quarter of all, if there are fewer than 16."""
+"""Slots that only functions with no call under way get; a quarter of all, if there are fewer than 16."""
 
 
 class QueueFullError(Exception):
@@ -36,7 +36,7 @@ class SlotRequest:
 
 
 class FairQueue:
-    """FairQueue for calls. Belongs to one event loop.
+    """Gives slots to calls, function by function in turn. Belongs to one event loop.
 
     Args:
         total: how many calls may be under way at once.
@@ -56,7 +56,7 @@ class FairQueue:
 
     @property
     def under_way(self) -> int:
-        """FairQueue that are taken."""
+        """Slots that are taken."""
         return self._under_way
 
     @property
@@ -68,7 +68,7 @@ class FairQueue:
         """Take a slot, to be given back with `release`, or wait for one.
 
         Returns:
-            None if it was taken; else a future that is done when it is. Whoever stops waiting for that must `leave`.
+            None if it was taken; else a future that is done when it is. Whoever stops waiting for that must `cancel`.
 
         Raises:
             QueueFullError: if too many wait already.

@@ -27,7 +27,7 @@ _KEPT_BYTES: Final = 64 * 1024
 
 
 def record_denial(records: AuditLog, tool: str, call: DeniedCall, detectors: Detectors) -> None:
-    """Record a call that is not sent. The one place where a denial is recorded. Blocks."""
+    """Record a call that is not sent. All stages' denials are recorded here. Blocks."""
     note_denial(tool, call.decision.failed.name if call.decision.failed else "")
     try:
         records.append("denial", call.info.invocation_id, _denial_record(tool, call, detectors))

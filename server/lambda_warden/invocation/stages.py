@@ -24,7 +24,7 @@ from lambda_warden.store.audit_log import IdempotencyClaim, IdempotencyHit
 
 @dataclass(frozen=True, slots=True)
 class DeniedCall:
-    """It is not sent. `payload` is what would have been sent, if the call came so far."""
+    """A call that is not sent. `payload` is what would have been sent, if the call came so far."""
 
     info: CallInfo
     decision: Decision
@@ -38,7 +38,7 @@ class DeniedCall:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCall:
-    """Nothing is sent, since an earlier call is the same: by its idempotency key, or by what it asks for."""
+    """A call that is not sent, since an earlier one is the same: by its idempotency key, or by what it asks for."""
 
     info: CallInfo
     first: IdempotencyHit
@@ -48,7 +48,7 @@ class ReplayedCall:
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """It is not sent until it is approved: its caller makes it again. `page`: where it is decided on in a browser."""
+    """A call that is not sent until it is approved: its caller makes it again. `page`: the URL where people decide."""
 
     info: CallInfo
     approval: PendingApproval
@@ -57,7 +57,7 @@ class PendingCall:
 
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
-    """It was sent, or was about to be. `result` is what its caller gets to read."""
+    """A call that was sent, or was about to be. `result` is what its caller gets to read."""
 
     raw: RawOutcome
     result: InvokeResult
@@ -65,7 +65,7 @@ class CompletedCall:
 
 @dataclass(frozen=True, slots=True)
 class RunningCall:
-    """It goes on without its caller. `until`: when it has ended at the latest, in seconds since the epoch."""
+    """A call that goes on without its caller. `until`: when it ends at the latest, in seconds since the epoch."""
 
     info: CallInfo
     until: float
@@ -76,7 +76,7 @@ Stopped = DeniedCall | ReplayedCall | PendingCall | CompletedCall | RunningCall
 
 @dataclass(frozen=True, slots=True)
 class AllowedCall:
-    """Nothing speaks against it yet.
+    """A call that nothing speaks against yet.
 
     Attributes:
         info: which call it is, and who makes it.

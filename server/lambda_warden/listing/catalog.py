@@ -130,11 +130,11 @@ class Catalog:
         def make(count: int) -> ListResult:
             shown = max(1, count)
             next_cursor = cursor if shown >= len(page) else page_of([item.key for item in items], shown, after)[1]
+            # The schema and examples of one function can be too large to show.
             shown_entries = entries[:count] if count or not entries else [_without_schema(entries[0])]
             from_aws = any(entry.description_from == "aws" for entry in shown_entries)
             return ListResult(
                 outside_data=AWS_OUTSIDE_DATA if from_aws else None,
-                # The schema and examples of one function can be too large to show.
                 functions=shown_entries,
                 total=len({item.function for item in items}),
                 next_cursor=next_cursor,

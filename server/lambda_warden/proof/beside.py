@@ -1,8 +1,7 @@
 """What stands beside the chains, held against what follows from them: limits, keys, approvals and a pause.
 
 A reset of these changes no record, so that no hash tells of it; but what the records say of the last day implies what
-has to stand there. What is younger or older than that by less than a minute or so is left out, since it may just be
-changing.
+has to stand there. What is about to expire, in the next five minutes, is left out: clocks may differ.
 """
 
 from __future__ import annotations

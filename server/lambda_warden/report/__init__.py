@@ -1,1 +1,1 @@
-"""The report: bytes from AWS → what a model reads, bounded, decoded and marked as data from outside. Pure."""
+"""The report: a redacted answer → what a model reads, bounded and marked as data from outside. Pure."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 PAGES: Final = 20
-"""That a model reads one after another, and no more."""
+"""How many pages of a result a model reads one after another, at the most."""
 PAGED_BYTES: Final = PAGES * 16_384
-"""What these hold, if nothing is said of their size."""
+"""What so many pages hold, of the size that a page has if none is asked for."""
 
 
 def whole_to_a_file(invocation_id: str) -> str:

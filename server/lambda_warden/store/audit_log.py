@@ -45,8 +45,9 @@ LimitName = Literal["per_minute", "per_day", "concurrent"]
 HitState = Literal["ended", "unreadable", "in_progress", "left", "lost", "may_have_run", "another_request"]
 """ended: it has a result. unreadable: it has one, sealed with a key that is not given here. in_progress: it is under
 way, and its caller waits. left: it is under way, and its caller waits no more: whoever asked does, from now on. lost:
-it is under way no longer, and nobody knows how it ended. may_have_run: nor of this one, and only a call that names it
-may follow. another_request: it was a call of something else."""
+it is under way no longer, and nobody knows how it ended. may_have_run: the same holds of a call that asks for the same
+without its key, and only one that names it in `after_unknown` may follow. another_request: it has this key, and asked
+for something else."""
 
 ApprovalUse = Literal["valid", "unknown", "used", "expired", "changed"]
 
@@ -205,7 +206,7 @@ class IdempotencyClaim:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyHit:
-    """The call that stands against a same one.
+    """An earlier call, in whose place a same one must not be started.
 
     Attributes:
         invocation_id: of that call.
@@ -304,7 +305,7 @@ class AuditReader(ApprovalReader, Protocol):
         """
 
     def find_invocation(self, invocation_id: str) -> list[AuditEvent]:
-        """All events of one call, in their order. None is no error: it may be anybody's text."""
+        """All events of one call, in their order; none if the id is unknown, which is no error."""
 
     def stopped_by(self, breaker: CircuitBreaker | None = None) -> Pause | CircuitOpen | None:
         """What would keep a call from being admitted now, whatever its limits and key. `admit` judges it again."""

@@ -22,7 +22,10 @@ class Work:
     Attributes:
         do: does it, and gives what its caller gets.
         durable: whether it has to be on the disk before its caller goes on.
+        value: what `do` returned.
         error: what went wrong, if anything did; then nothing of it is written.
+        done: whether it was carried out, by success or error.
+        turn: held until it is done, or its thread has to commit; None for who commits at once.
     """
 
     __slots__ = ("do", "done", "durable", "error", "turn", "value")

@@ -46,7 +46,7 @@ def caller_of(context: Context[Any, Any] | ServerRequestContext[Any, Any], princ
         principal: whom it is made for; None where the request's access token says so.
 
     Raises:
-        MCPError: if it has to, and there is none.
+        MCPError: if the access token has to say so, and the request has none that was verified.
     """
     caller = _authenticated() if principal is None else Caller(principal)
     parameters = context.session.client_params

@@ -20,7 +20,10 @@ _SESSION: Final = "mcp-session-id"
 
 @asynccontextmanager
 async def while_connected(context: Context[Any, Any]) -> AsyncIterator[None]:
-    """Cancel what is done inside when the client of a session over HTTP is there no more; go on after it then."""
+    """Cancel the body of the `with` when the client of a session over HTTP has gone; go on behind it then.
+
+    Elsewhere, over stdio and from 2026-07-28 on, it changes nothing.
+    """
     request = context.request_context.request
     if not isinstance(request, Request) or _SESSION not in request.headers:
         yield

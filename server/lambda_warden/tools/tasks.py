@@ -36,7 +36,7 @@ from lambda_warden.tools.tool import ToolDeclaration, answer
 logger = logging.getLogger(__name__)
 
 _REVISIONS: Final = frozenset(MODERN_PROTOCOL_VERSIONS)
-"""Those before have no results of other types."""
+"""Of the protocol, in which a request may be answered by a task: earlier ones know one type of result each."""
 _POLL_MS: Final = 2000
 
 _Context = ServerRequestContext[Any, Any]
