@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_warden.model.result import ErrorCause, Log, Report
-from lambda_warden.report.error_cause import Said, cause_of, denied
+from lambda_warden.report.error_cause import Said, cause_of, denied_action
 from support.results import hostile_texts
 
 USER = "User: arn:aws:sts::123456789012:assumed-role/r/f is"
@@ -172,12 +172,14 @@ def test_a_start_that_failed_within_the_call_is_the_cause(line: str, status: str
     ],
 )
 def test_what_was_denied_is_read_from_the_message(message: str, action: str | None, resource: str | None) -> None:
-    assert denied(message) == (action, resource)
+    assert denied_action(message) == (action, resource)
 
 
 @given(hostile_texts, hostile_texts)
 def test_what_was_denied_is_one_short_word_each(before: str, after: str) -> None:
-    action, resource = denied(f"{before} not authorized to perform: s3:Get{after} on resource: arn:aws:s3:::{after}")
+    action, resource = denied_action(
+        f"{before} not authorized to perform: s3:Get{after} on resource: arn:aws:s3:::{after}"
+    )
 
     for word in (action, resource):
         assert word is None or (len(word) <= 400 and word.isascii() and word.isprintable() and " " not in word)

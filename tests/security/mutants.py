@@ -2060,7 +2060,7 @@ MUTANTS = [
     ),
     Mutant(
         "a question can be answered twice",
-        "store/sqlite/approvals.py",
+        "store/sqlite/questions.py",
         '    if used:\n        return "used"\n',
         "",
         "tests/store/contract/test_approvals.py",

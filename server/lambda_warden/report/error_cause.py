@@ -162,7 +162,7 @@ def said_in_log(error: LogError) -> list[Said]:
     return [Said("", error.message, error.code or ""), *behind]
 
 
-def denied(message: str) -> tuple[str | None, str | None]:
+def denied_action(message: str) -> tuple[str | None, str | None]:
     """The action and the resource that a message says the function may not use, as IAM writes them."""
     found = _PERMISSION.search(message)
     return (found["action"], (found["resource"] or "").rstrip(".:") or None) if found else (None, None)

@@ -16,7 +16,7 @@ from lambda_warden.answers.error_chain import TRACEBACK, ToldError, read_json_ch
 from lambda_warden.answers.log import BEHIND_LIMIT, caused_by, tells_of
 from lambda_warden.answers.payload import Payload
 from lambda_warden.model.result import CausedBy, ErrorCause, FunctionError, Log, LogError
-from lambda_warden.report.error_cause import Said, cause_of, denied, said_in_log
+from lambda_warden.report.error_cause import Said, cause_of, denied_action, said_in_log
 from lambda_warden.report.explanation import explain
 
 MESSAGE_LIMIT: Final = 2000
@@ -52,7 +52,7 @@ def read_function_error(kind: str, told: dict[str, Any], log: Log | None) -> Fun
     said = [_said(error), *map(_said, behind)]
     cause = cause_of([*said, *(said_in_log(logged) if logged else [])], log)
     messages = [each.message for each in said] + ([each.message for each in said_in_log(logged)] if logged else [])
-    actions = map(denied, messages) if cause == "permission_denied" else ()
+    actions = map(denied_action, messages) if cause == "permission_denied" else ()
     action, resource = next((found for found in actions if found[0]), (None, None))
     shown = {"cause": cause, "explanation": explain(cause, said[0], log), "action": action, "resource": resource}
     return described.model_copy(update=shown)

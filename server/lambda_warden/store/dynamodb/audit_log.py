@@ -386,12 +386,12 @@ class DynamoDbAuditLog(Readings):
     def _keep_alive(self) -> None:
         while not self._ended.wait(writers.RENEW_SECONDS):
             try:
-                self._run(self._say_a_word)
+                self._run(self._renew_lease)
                 self._bury_the_dead()
             except RecordError as error:
                 logger.warning("the records could not be reached: %s", error)
 
-    def _say_a_word(self, tx: Transaction) -> None:
+    def _renew_lease(self, tx: Transaction) -> None:
         self._writer.renew(tx)
         if stops.paused(tx):  # who paused may have ended before this server was told
             stops.stop(tx, [self.writer])

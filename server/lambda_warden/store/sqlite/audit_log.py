@@ -39,7 +39,7 @@ from lambda_warden.store.clock import Clock, SystemClock
 from lambda_warden.store.group_commit import GroupCommit, Work
 from lambda_warden.store.hash_chain import GENESIS, link
 from lambda_warden.store.readings import Readings
-from lambda_warden.store.sqlite import approval_requests, approvals, calls, layout, limits, stops, writers
+from lambda_warden.store.sqlite import approval_requests, calls, layout, limits, questions, stops, writers
 from lambda_warden.store.sqlite.database import Memory, roll_back
 from lambda_warden.store.sqlite.file_check import FileCheck
 from lambda_warden.store.sqlite.place import MovedError, refuse_cut
@@ -228,11 +228,11 @@ class SqliteAuditLog(Readings):
 
     def ask(self, approval_id: str, request_digest: str, timeout_seconds: float) -> None:
         """Keep a question to a person; see `AuditLog.ask`."""
-        self._run(lambda: approvals.keep(self._db, self._now(), approval_id, request_digest, timeout_seconds))
+        self._run(lambda: questions.keep(self._db, self._now(), approval_id, request_digest, timeout_seconds))
 
     def answer(self, approval_id: str, request_digest: str) -> ApprovalUse:
         """Use up a question; see `AuditLog.answer`."""
-        return self._run(lambda: approvals.use(self._db, self._now(), approval_id, request_digest))
+        return self._run(lambda: questions.use(self._db, self._now(), approval_id, request_digest))
 
     def request_approval(self, ask: ApprovalAsk) -> PendingApproval | None:
         """Ask for a decision, or find that it was asked for; see `ApprovalStore.request_approval`."""
@@ -261,7 +261,7 @@ class SqliteAuditLog(Readings):
         self._timeline = Timeline(self._db, self._clock)
         now = self._now()
         limits.prune(self._db, _microseconds(now))
-        approvals.prune(self._db, now)
+        questions.prune(self._db, now)
         approval_requests.prune(self._db, now)
         calls.prune(self._db, now)
         follows = writers.add(self._db, self.writer, locked=locked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from lambda_warden.store.audit_log import Kind, RecordError
-from lambda_warden.store.sqlite import approval_requests, approvals, calls, limits, stops, timeline, writers
+from lambda_warden.store.sqlite import approval_requests, calls, limits, questions, stops, timeline, writers
 from lambda_warden.store.sqlite.database import Tables
 
 LAYOUT: Final = 4
@@ -40,7 +40,7 @@ SCHEMA: Final = (
     f"CREATE TRIGGER IF NOT EXISTS events_no_update BEFORE UPDATE ON events {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS events_no_delete BEFORE DELETE ON events {_REFUSE}",
     *limits.SCHEMA,
-    *approvals.SCHEMA,
+    *questions.SCHEMA,
     *approval_requests.SCHEMA,
     *calls.SCHEMA,
     *writers.SCHEMA,

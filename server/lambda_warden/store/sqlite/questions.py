@@ -1,4 +1,4 @@
-"""Approvals: questions to a person, each of which takes one answer.
+"""Questions to a person through the client, each of which takes one answer. Out of band: `approval_requests`.
 
 Every function runs inside the caller's write transaction. Times are seconds of the store's timeline.
 """
