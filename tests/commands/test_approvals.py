@@ -16,7 +16,7 @@ from lambda_warden.cli import main
 from lambda_warden.store.approvals import ApprovalAsk
 from lambda_warden.store.audit_log import AuditLog
 from lambda_warden.store.opening import open_store
-from support.approvals import SECRET, approver, decide, found
+from support.approvals import SECRET, approver, decide, found, tamper
 from support.terminal import Ended, in_terminal, without_terminal
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:refund:live"
@@ -83,6 +83,8 @@ def test_requests_are_listed_and_shown_with_nothing_hidden(path: Path) -> None:
         "Approved by ada (terminal): fine\\n\\u001b[2J",
     ):
         assert expected in shown
+    tamper(path, "ruling = replace(ruling, 'terminal', ?) WHERE approval_id = ?", "\\u001b[2J", ASK.approval_id)
+    assert "Approved by ada (\\u001b[2J): fine" in run(path, "show", ASK.approval_id).stdout
     missing = run(path, "show", "c" * 32)
     assert missing.exit_code == 1
     assert "approvals list" in missing.stderr

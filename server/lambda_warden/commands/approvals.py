@@ -242,7 +242,7 @@ def _told(pending: PendingApproval) -> str:
     """A request, whole. Whoever can write to the file can have put anything there, but for what shows as escapes."""
     ask = pending.ask
     lines = [
-        f"Request {inline(ask.approval_id)}, {pending.state}, until {pending.until}",
+        inline(f"Request {ask.approval_id}, {pending.state}, until {pending.until}"),
         f"From: {inline(ask.principal)}{f' ({inline(ask.client)})' if ask.client else ''}, rule {inline(ask.rule)}",
         *([] if ask.reason is None else reason_lines(ask.reason)),
         "",
@@ -251,8 +251,8 @@ def _told(pending: PendingApproval) -> str:
     if ask.approvers:
         lines += ["", f"{pending.approvals} of {ask.count} approvals by {inline(' or '.join(ask.approvers))}"]
     for ruling in pending.rulings:
-        note = f": {inline(ruling.note)}" if ruling.note else ""
-        lines += ["", f"{ruling.verdict.capitalize()} by {inline(ruling.by)} ({ruling.how}){note}"]
+        note = f": {ruling.note}" if ruling.note else ""
+        lines += ["", inline(f"{ruling.verdict.capitalize()} by {ruling.by} ({ruling.how}){note}")]
     return "\n".join(lines)
 
 
