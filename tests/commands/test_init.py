@@ -181,6 +181,7 @@ def test_prefix_tags_roles_and_an_assumed_role(aws: Accounts, tmp_path: Path) ->
             Function("orders-b"),
             Function("else", tags=team),
             Function("orders-c", tags=team, role="writer"),
+            Function("orders-d", tags=team, role=""),
         ],
     )
     here.policies = {"reader": READS}
@@ -190,7 +191,7 @@ def test_prefix_tags_roles_and_an_assumed_role(aws: Accounts, tmp_path: Path) ->
     result = run(output, "--yes", "--prefix", "orders-", "--tag", "team=orders", "--role-arn", role)
     assert result.exit_code == 0, result.output
     text = output.read_text()
-    assert re.findall(r"function:(.*)", text) == ["orders-a", "orders-c"]
+    assert re.findall(r"function:(.*)", text) == ["orders-a", "orders-c", "orders-d"]
     assert "a guess: its role may s3:PutObject" in text
     assert "a guess; read, if it changes nothing: its role may only read" in text
     (target,) = load_manifests([output]).rules.targets

@@ -20,7 +20,7 @@ PAGE = 50
 
 @dataclass
 class Function:
-    """One function of an account."""
+    """One function of an account. `role` is the name of its role; empty, what is told is no ARN."""
 
     name: str
     aliases: Sequence[str] = ("live",)
@@ -106,7 +106,7 @@ class Accounts(ScriptedEndpoint):
                     "FunctionName": each.name,
                     "FunctionArn": arn + each.name,
                     "Description": each.description,
-                    "Role": f"arn:aws:iam::{account}:role/{each.role}",
+                    "Role": f"arn:aws:iam::{account}:role/{each.role}" if each.role else "none",
                 }
                 for each in page
             ]

@@ -276,7 +276,7 @@ class _Reading:
         def read(role: tuple[str, Place]) -> tuple[Mapping[str, Any], ...] | None:
             arn, place = role
             client = clients[place[0]]
-            if client is None or arn.split(":")[4] != place[0]:
+            if client is None or arn.split(":")[4:5] != [place[0]]:
                 return None
             return self._attempt("iam: policies of roles", place, lambda: tuple(_documents(client, arn, policies)))
 
