@@ -104,6 +104,15 @@ def test_an_error_says_what_to_type_next(words: list[str], expected: str) -> Non
     assert expected in result.stderr
 
 
+def test_an_error_shows_all_that_it_quotes(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources: {a: *\u202eevil}")
+    result = run("init", "--template", str(template), "--account", "123456789012", "--region", "us-east-1")
+    assert result.exit_code == 1
+    assert "*\\u202eevil" in result.stderr
+    assert "\u202e" not in result.stderr
+
+
 def test_the_manifest_that_init_wrote_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = tmp_path / ".config" / "lambda-warden"

@@ -30,6 +30,7 @@ from lambda_warden.local.endpoint import EndpointError
 from lambda_warden.manifests.json_schema import manifest_json_schema
 from lambda_warden.manifests.load import LoadedManifest
 from lambda_warden.manifests.watch import Watcher
+from lambda_warden.report.visible import visible
 from lambda_warden.settings import Settings
 from lambda_warden.telemetry.logs import configure_logging
 from lambda_warden.tools.caller import Identity
@@ -74,6 +75,14 @@ class _Commands(LateGroup):
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             kwargs.setdefault("color", False)
         return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one. What an error quotes, of a file or of AWS, shows all that it holds."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = visible(error.message)
+            raise
 
 
 class _Problems(click.ClickException):
