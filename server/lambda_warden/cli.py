@@ -81,7 +81,7 @@ class _Commands(LateGroup):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = visible(error.message)
+            error.message = visible(error.message)  # type: ignore[misc]  # final, but click has no other place for it
             raise
 
 
