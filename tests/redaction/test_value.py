@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -197,6 +198,16 @@ def test_an_operators_names_hold_for_numbers() -> None:
         "pinCode": 1234,
         "pin": 4711,
     }
+
+
+def test_long_names_of_a_value_do_not_stay_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        for i in range(30):
+            assert shown({f"{'x' * 1_000_000}{i}": "y", "password": "hunter2"})["password"] == "[redacted:password]"
+        assert tracemalloc.get_traced_memory()[0] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_pointers_see_keys_as_they_were() -> None:

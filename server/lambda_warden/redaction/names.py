@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 PASSWORD: Final = "password"
@@ -159,7 +158,6 @@ _PHRASE_ENDS: Final = frozenset("phrase words seed passphrase mnemonic".split())
 _NUMBERS: Final = frozenset("pin pincode otp totp cvv cvc cvv2 cvc2 ssn code number passcode".split())
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-zß-ÿ])|[A-Zß-ÿ]?[a-zß-ÿ]+|[0-9]+")
 _DIGITS_IN: Final = frozenset("ed25519 s3 r2 b2 auth0 p12 base64 b64 cvv2 cvc2".split())
-_NAME_LIMIT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +177,6 @@ class NameMeaning:
     number: bool = False
 
 
-@lru_cache(maxsize=8192)
 def meaning_of(name: str) -> NameMeaning | None:
     """What a name tells of its value, or None: by its last words, written in any way.
 
@@ -188,8 +185,6 @@ def meaning_of(name: str) -> NameMeaning | None:
     """
     if name in ("PWD", "OLDPWD"):  # the working folder
         return None
-    if len(name) > _NAME_LIMIT:
-        name = name[-_NAME_LIMIT:]
     words = words_of(name)
     while words and (words[-1].isdigit() or words[-1] in LATER_WORDS):
         found = _last_words(words)

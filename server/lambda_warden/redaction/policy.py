@@ -14,6 +14,9 @@ from lambda_warden.redaction.literals import SHORT_END, LiteralPattern, literal_
 from lambda_warden.redaction.names import KEY, SHORT_STEMS, STEMS, NameMeaning, meaning_of, words_of
 from lambda_warden.redaction.shapes import SHAPES
 
+_NAME_CHARACTERS: Final = 256
+_NAMES_KEPT: Final = 8192
+
 
 @dataclass(frozen=True, slots=True)
 class Detectors:
@@ -30,6 +33,7 @@ class Detectors:
     names: tuple[str, ...] = ()
     allow: frozenset[str] = frozenset()
     _words: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+    _known: dict[str, NameMeaning | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = (words_of(name) for name in self.names)
@@ -37,15 +41,25 @@ class Detectors:
         object.__setattr__(self, "_words", words)
 
     def meaning_of(self, name: str) -> NameMeaning | None:
-        """What a name tells of its value, or None."""
+        """What a name tells of its value, or None. Only the end of a long one is looked at, and kept."""
         if name in self.allow:
             return None
         name = without_hidden(name)
-        if self._words:
-            words = tuple(words_of(name))
-            if any(words[-len(own) :] == own for own in self._words):
-                return NameMeaning(KEY if words[-1] in ("key", "keys") else "secret", number=True)
-        return meaning_of(name)
+        name = name[-_NAME_CHARACTERS:]
+        try:
+            return self._known[name]
+        except KeyError:
+            meaning = self._own_meaning_of(name) or meaning_of(name)
+        if len(self._known) >= _NAMES_KEPT:
+            self._known.clear()
+        self._known[name] = meaning
+        return meaning
+
+    def _own_meaning_of(self, name: str) -> NameMeaning | None:
+        words = tuple(words_of(name)) if self._words else ()
+        if not any(words[-len(own) :] == own for own in self._words):
+            return None
+        return NameMeaning(KEY if words[-1] in ("key", "keys") else "secret", number=True)
 
     def allows(self, value: str) -> bool:
         """Whether an operator lets this very value pass."""

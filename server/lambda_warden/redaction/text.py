@@ -41,6 +41,7 @@ _LARGE: Final = 4096  # characters of a text in which the prefilter is faster
 _TOGETHER: Final = (24, 64, 16, 1)  # patterns searched for at once: of more, the search is no longer that for literals
 _REACH: Final = 128  # more than any of these patterns takes
 _ROUNDS: Final = 4
+_COUNT: Final = 99  # what a number is at most that counts something, as the pins of a chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +324,9 @@ def named_value(name: str, value: str, detectors: Detectors = BUILT_IN) -> str |
 def named_number(name: str, value: float, detectors: Detectors = BUILT_IN) -> str | None:
     """The kind of secret that a number is by the name of its member, or None: a PIN, the number of a card …"""
     meaning = detectors.meaning_of(name)
-    return named_value(name, str(abs(value)), detectors) if meaning and meaning.number else None
+    if meaning is None or not meaning.number or (meaning.weak and abs(value) <= _COUNT) or detectors.allows(str(value)):
+        return None
+    return meaning.kind
 
 
 def opens_key(text: str) -> bool:
