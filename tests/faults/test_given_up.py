@@ -96,7 +96,7 @@ async def _invoke(running: Warden, payload: object) -> None:
     await running.invoke("f:live", payload=payload)
 
 
-async def test_a_call_whose_caller_left_while_it_waited_for_its_record_is_found_by_the_same_call(
+async def test_a_call_whose_caller_left_while_it_waited_for_its_record_is_not_made_and_the_same_call_is(
     endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
     async with warden(tmp_path, endpoint.url, RULE) as running:
@@ -106,9 +106,11 @@ async def test_a_call_whose_caller_left_while_it_waited_for_its_record_is_found_
                 group.start_soon(running.invoke, "f:live")
                 await _until_under_way(running)
                 group.cancel_scope.cancel()
+            await running.until_left()
             other.execute("COMMIT")
         await running.until_free()
-        assert (await running.invoke("f:live"))["replayed"] is True
+        assert "replayed" not in await running.invoke("f:live")
+        assert running.kinds() == ["denial", "intent", "outcome"]
     assert len(endpoint.started) == 1
 
 

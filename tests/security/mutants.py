@@ -734,7 +734,7 @@ MUTANTS = [
                 "            return calls.find(",
             ),
             (
-                "a call whose client has left before it was admitted is waited for",
+                "a call whose client has left before it was admitted is admitted",
                 "store/sqlite/audit_log.py",
                 "        if not takes(invocation_id):\n",
                 "        if False:\n",
@@ -1690,9 +1690,9 @@ MUTANTS = [
     Mutant(
         "an approval is used up by a call that is not admitted",
         "store/sqlite/audit_log.py",
-        """            return gone
+        """            return CallerLeft()
         exceeded""",
-        """            return gone
+        """            return CallerLeft()
         if approval is not None:
             self._use(invocation_id, approval)
             approval = None

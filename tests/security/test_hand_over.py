@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from lambda_warden.store.sqlite.audit_log import SqliteAuditLog
 from support.scripted_endpoint import Held, Reply, ScriptedEndpoint, echo, one_after_another, refused, returned
 from support.warden import Warden, allow, check_of, structured, text_of, warden
 
@@ -165,6 +167,32 @@ async def test_while_the_first_is_wanted_the_same_call_is_in_progress(
             assert (met["outcome"], met["replayed"]) == ("in_progress", True)
             assert (await read(running, met["invocation_id"]))["invocation"]["outcome"] == "succeeded"
     assert len(endpoint.started) == starts
+
+
+async def test_who_left_while_the_store_was_waited_for_and_came_back_starts_it_once(
+    endpoint: ScriptedEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store may be busy for as long as another server writes to it, or a disk takes."""
+    admit, waits, free = SqliteAuditLog.admit, threading.Event(), threading.Event()
+
+    def late(*args: Any, **keys: Any) -> Any:
+        if not waits.is_set():
+            waits.set()
+            free.wait(30)
+        return admit(*args, **keys)
+
+    monkeypatch.setattr(SqliteAuditLog, "admit", late)
+    async with warden(tmp_path, endpoint.url, WRITE) as running:
+        async with anyio.create_task_group() as group:
+            group.start_soon(invoke, running)
+            await anyio.to_thread.run_sync(waits.wait)
+            group.cancel_scope.cancel()
+        await running.until_left()
+        assert (await invoke(running))["outcome"] == "succeeded"
+        free.set()
+        await running.until_free()
+        assert running.kinds() == ["intent", "outcome", "denial"]
+    assert len(endpoint.started) == 1
 
 
 async def test_a_client_that_gives_up_without_a_word_gets_the_answer_it_asks_for_again(

@@ -96,6 +96,13 @@ class Warden:
             while self.kinds() != list(kinds):
                 await anyio.sleep(0.01)
 
+    async def until_left(self) -> None:
+        """Wait until the server knows that the caller of a call under way has gone."""
+        assert self.inside is not None
+        with anyio.fail_after(30):
+            while not self.inside._pipeline._dispatcher._left:
+                await anyio.sleep(0.01)
+
     async def until_free(self) -> None:
         """Wait until no call has a slot."""
         assert self.inside is not None

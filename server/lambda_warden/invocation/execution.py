@@ -53,6 +53,7 @@ from lambda_warden.report.way_to_log import with_way_to_its_log
 from lambda_warden.store.approvals import ApprovalGone
 from lambda_warden.store.audit_log import (
     AuditLog,
+    CallerLeft,
     CircuitOpen,
     Field,
     IdempotencyHit,
@@ -202,6 +203,8 @@ class Execution:
                 return current.denied(current.decision.with_check(stop_check(met)))
             case ApprovalGone():
                 return current.denied(current.decision.with_check(gone_check(met)))
+            case CallerLeft():
+                return current.denied(current.decision.with_check(_LEFT))
             case LimitExceeded():
                 return met
 

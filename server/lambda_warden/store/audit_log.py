@@ -225,7 +225,12 @@ class IdempotencyHit:
     until: float | None = field(default=None, compare=False)
 
 
-NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen | ApprovalGone
+@dataclass(frozen=True, slots=True)
+class CallerLeft:
+    """A call was not admitted: its caller left before it was, and may have come back with the same call since."""
+
+
+NotAdmitted = LimitExceeded | IdempotencyHit | Pause | CircuitOpen | ApprovalGone | CallerLeft
 """Why a call is not sent now."""
 
 
@@ -389,7 +394,7 @@ class AuditLog(AuditReader, ApprovalStore, Protocol):
 
         Returns:
             None if admitted, else the same call, what keeps calls from being admitted, what had no room, or that the
-            approval is gone: then nothing was taken, and no intent written.
+            approval is gone, or the caller: then nothing was taken, and no intent written.
         """
 
     def claimed_by(self, claim: IdempotencyClaim, takes: Takes = always) -> IdempotencyHit | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_warden.store.audit_log import AuditLog, IdempotencyClaim, NotAdmitted, RecordError, Takes, always
+from lambda_warden.store.audit_log import (
+    AuditLog,
+    CallerLeft,
+    IdempotencyClaim,
+    Limit,
+    NotAdmitted,
+    RecordError,
+    Takes,
+    always,
+)
 
 READS = IdempotencyClaim("local", None, "look at A-1", 86_400.0, repeatable=True)
 WRITES = IdempotencyClaim("local", None, "refund A-1", 86_400.0)
@@ -34,15 +43,18 @@ def test_who_has_left_is_known_before_it_is_written(claim: IdempotencyClaim, rec
 
 
 @CLAIMS
-def test_who_left_before_it_was_admitted_is_not_waited_for(claim: IdempotencyClaim, records: AuditLog) -> None:
-    admit(records, "one", claim, gone)
-    assert found(admit(records, "two", claim)) == ("one", "left")
+def test_who_left_before_it_was_admitted_starts_nothing(claim: IdempotencyClaim, records: AuditLog) -> None:
+    """It may have come back meanwhile, and got its answer."""
+    limit = Limit("rule:f", per_day=1)
+    assert records.admit("one", {}, [limit], 915.0, claim, takes=gone) == CallerLeft()
+    assert records.admit("two", {}, [limit], 915.0, claim) is None, "nothing was taken"
 
 
 @CLAIMS
 def test_who_has_left_takes_no_answer(claim: IdempotencyClaim, records: AuditLog) -> None:
     """Neither while the call is under way nor when it has ended, however it was looked for."""
-    admit(records, "one", claim, gone)
+    admit(records, "one", claim)
+    records.leaving("one")
     for state in ("left", "ended"):
         assert found(admit(records, "two", claim, gone)) == ("one", state)
         assert found(records.claimed_by(claim, gone)) == ("one", state)

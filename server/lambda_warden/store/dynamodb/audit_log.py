@@ -19,6 +19,7 @@ from lambda_warden.store.audit_log import (
     SERVER_LOST,
     SERVER_LOST_REASON,
     ApprovalUse,
+    CallerLeft,
     CircuitBreaker,
     Field,
     IdempotencyClaim,
@@ -269,13 +270,13 @@ class DynamoDbAuditLog(Readings):
             return refused
         if approval is not None and (gone := approval_requests.gone(tx, now, approval)):
             return gone
+        if not takes(invocation_id):
+            return CallerLeft()
         taken = limits.take(tx, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if isinstance(taken, LimitExceeded):
             return taken
         function = breaker.function if breaker else None
         calls.add(tx, now, self.writer, invocation_id, lease, claim, function, taken)
-        if not takes(invocation_id):
-            calls.leave(tx, now, invocation_id)
         self._writer.note(tx, invocation_id, under_way=True)
         if approval is not None:
             approval_requests.use(tx, approval.ask.approval_id)

@@ -21,6 +21,7 @@ from lambda_warden.store.audit_log import (
     SERVER_LOST,
     SERVER_LOST_REASON,
     ApprovalUse,
+    CallerLeft,
     CircuitBreaker,
     CircuitOpen,
     Field,
@@ -292,6 +293,8 @@ class SqliteAuditLog(Readings):
             return refused
         if approval is not None and (gone := approval_requests.gone(self._db, now, approval)):
             return gone
+        if not takes(invocation_id):
+            return CallerLeft()
         exceeded = limits.take(self._db, _microseconds(now), invocation_id, wanted, _microseconds(lease))
         if exceeded is not None:
             return exceeded
@@ -299,8 +302,6 @@ class SqliteAuditLog(Readings):
             self._pruned_at = now
             calls.prune(self._db, now)
         calls.add(self._db, now, self.writer, invocation_id, lease, claim, breaker.function if breaker else None)
-        if not takes(invocation_id):
-            calls.leave(self._db, now, invocation_id)
         if approval is not None:
             self._use(invocation_id, approval)
         self._append("intent", invocation_id, text)
