@@ -126,8 +126,12 @@ def test_the_warning_of_a_manifest_that_lies_in_the_home_says_what_helps(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "ana"))
     for folder, step in ((tmp_path / "project", "Move it elsewhere"), (tmp_path / "ana", "in a folder of its own")):
-        warn_of_manifests_in(folder, [folder / "manifest.yaml"])
-        assert step in capsys.readouterr().err
+        folder.mkdir()
+        (folder / "manifest.yaml").touch()
+        warn_of_manifests_in(folder, [folder / "manifest.yaml", folder / "none.yaml"])
+        said = capsys.readouterr().err
+        assert step in said
+        assert "none.yaml" not in said
 
 
 @pytest.mark.parametrize("command", ["serve", "doctor"])

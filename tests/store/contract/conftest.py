@@ -18,6 +18,7 @@ from support.clock import Clock
 _LARGE = ("every_moment", "many", "model")
 
 
+@pytest.hookimpl(tryfirst=True)  # before that of all tests, which gives slow ones their time
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What asks an engine thousands of things is slow, as is all on a second engine of one kind."""
     for item in items:
