@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.configuration import Configuration, read_configuration
+from lambda_warden.aws.errors import classify
 from lambda_warden.aws.invocation_handle import InvocationHandle
 from lambda_warden.aws.invoke import invoke
 from lambda_warden.invocation.retry import attempt_until_it_may_have_run
@@ -305,6 +307,7 @@ def test_the_reason_of_a_throttling_is_shown_and_the_functions_own_limit_is_said
         assert (reason in other.message) is (reason != "<b>")
 
 
+DENIED = "User: x is not authorized to perform: lambda:InvokeFunction on resource: y"
 KEY = "Lambda was unable to decrypt the environment variables because KMS access was denied."
 
 
@@ -319,7 +322,25 @@ KEY = "Lambda was unable to decrypt the environment variables because KMS access
         (502, "SubnetIPAddressLimitReachedException", "no", "set up"),
         (403, "EFSMountFailureException", "no", "set up"),
         (400, "InvalidRequestContent", "Query Parameters are not supported", "SAM's"),
+        (403, "AccessDeniedException", f"{DENIED} with an explicit deny in a service control policy", "does not help"),
+        (403, "AccessDeniedException", f"{DENIED} because no permissions boundary allows the action", "does not help"),
+        (403, "AccessDeniedException", f"{DENIED} because no VPC endpoint policy allows the action", "does not help"),
+        (
+            403,
+            "AccessDeniedException",
+            f"{DENIED} because no identity-based policy allows the action",
+            "prints the policy",
+        ),
+        (403, "AccessDeniedException", "Lambda does not have permission to access the ECR image.", "code"),
+        (403, "AccessDeniedException", "Your account is currently blocked.", "blocked"),
+        (403, "AccessDeniedException", "Unable to determine service/operation name to be authorized", "not Lambda"),
+        (403, "OptInRequired", "The AWS Access Key Id needs a subscription for the service", "activated"),
+        (400, "RecursiveInvocationException", "recursive loop", "loop"),
+        (402, "ServiceQuotaExceededException", "tenants", "quota"),
+        (404, "404", "404 page not found", "another server"),
+        (501, "501", "Not Implemented", "another server"),
         (404, "ResourceNotFoundException", "Function not found", None),
+        (413, "413", "Request Entity Too Large", None),
     ],
 )
 def test_what_the_operator_has_to_do_is_said(status: int, code: str, message: str, advice: str | None) -> None:
@@ -330,7 +351,9 @@ def test_what_the_operator_has_to_do_is_said(status: int, code: str, message: st
     assert (advice or "") in (outcome.advice or "")
 
 
-@pytest.mark.parametrize(("state", "passes"), [("Failed", False), ("Pending", True), ("Inactive", True)])
+@pytest.mark.parametrize(
+    ("state", "passes"), [("Failed", False), ("'Failed'", False), ("Pending", True), ("'Pending'", True)]
+)
 def test_a_function_that_failed_to_start_does_not_pass_by_waiting(state: str, passes: bool) -> None:
     message = (
         f"The operation cannot be performed at this time. The function is currently in the following state: {state}"
@@ -339,6 +362,25 @@ def test_a_function_that_failed_to_start_does_not_pass_by_waiting(state: str, pa
     outcome = said(answer(409, body, {"x-amzn-ErrorType": "ResourceConflictException"}))
     assert isinstance(outcome, Refused)
     assert (outcome.retry_sensible, outcome.advice is None) == (passes, passes)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "passes"),
+    [
+        (403, "AccessDenied", False),
+        (403, "RegionDisabledException", False),
+        (400, "InvalidIdentityToken", False),
+        (400, "Throttling", True),
+        (429, "TooManyRequestsException", True),
+        (503, "ServiceUnavailable", True),
+    ],
+)
+def test_of_what_aws_refuses_a_call_for_credentials_only_the_load_passes(status: int, code: str, passes: bool) -> None:
+    error: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    outcome = classify(ClientError(error, "AssumeRole"), "no")
+    assert isinstance(outcome, Refused)
+    assert (outcome.message, outcome.retry_sensible) == ("AssumeRole: no", passes)
+    assert (outcome.advice or "").startswith("" if passes else "Tell the operator: ")
 
 
 @pytest.mark.parametrize(("status", "passes"), [(407, False), (403, False), (401, False), (429, True), (502, True)])

@@ -238,8 +238,12 @@ def test_a_certificate_that_was_not_accepted_stays_and_other_tls_errors_pass() -
     rejected = raised(SSLError, error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate (_ssl.c:1006)")
     broken = raised(SSLError, error="[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] (_ssl.c:2580)")
 
-    assert classify(rejected, "partly") == Refused("SSLError", str(rejected))
-    assert classify(broken, "partly") == Refused("SSLError", str(broken), retry_sensible=True)
+    stays, passes = classify(rejected, "partly"), classify(broken, "partly")
+    assert isinstance(stays, Refused)
+    assert isinstance(passes, Refused)
+    assert (stays.retry_sensible, passes.retry_sensible) == (False, True)
+    assert (stays.advice or "").startswith("Tell the operator: the endpoint's certificate is not trusted.")
+    assert (passes.advice or "").startswith("If it stays, tell the operator: ")
     assert classify(rejected, "whole") == Unknown("SSLError", str(rejected))
 
 

@@ -56,6 +56,7 @@ def expected(raw: RawOutcome) -> Row:
         assert raw.advice.startswith("Tell the operator: ")
         assert raw.advice in words
         words = words.replace(raw.advice, "Tell the operator: …")
+    words = words.split(" If it stays, tell the operator: ")[0]
     (step,) = [name for name, text in NEXT_STEPS.items() if text == words]
     again = "never" if isinstance(raw, Unknown) else "once" if raw.remedy else "no"
     if may_retry(raw, 1, 3) and raw.code not in GIVEN_UP:

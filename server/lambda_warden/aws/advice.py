@@ -15,6 +15,7 @@ _NOT_ACCEPTED: Final = frozenset(
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
+        "InvalidToken",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "SignatureDoesNotMatch",
@@ -38,8 +39,45 @@ _OF_FUNCTION: Final = re.compile(
 )
 """Codes of Invoke's model that tell of what a function is set up with."""
 _MISSING: Final = frozenset({"NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"})
+_SET_UP_WRONGLY: Final = frozenset(
+    {
+        "ConfigNotFound",
+        "ConfigParseError",
+        "EndpointProviderError",
+        "InfiniteLoopConfigError",
+        "InvalidConfigError",
+        "InvalidProxiesConfigError",
+        "InvalidRegionError",
+        "LoginInsufficientPermissions",
+        "MissingDependencyException",
+        "NoRegionError",
+        "ProfileNotFound",
+        "UnknownCredentialError",
+        "UnknownEndpointError",
+    }
+)
+"""What botocore says of a profile, region or endpoint that it can't use."""
+_NO_CODE: Final = re.compile(r"4(?!13)[0-9]{2}|501")
+"""What botocore gives as the code of an answer that has none of AWS's. A 413 blames the size, whoever says it."""
 
+_BY_CODE: Final = {
+    "NoPublishedVersionException": "the function has no published version, and the call needs one.",
+    "OptInRequired": "AWS has not activated Lambda for this account, or has suspended the account.",
+    "RecursiveInvocationException": "Lambda stopped the function, since it starts itself in a loop. "
+    "Nothing is wrong with the call.",
+    "ServiceQuotaExceededException": "a quota of the AWS account is used up, as the message says.",
+    "SubscriptionRequiredException": "AWS has not activated Lambda for this account, or has suspended the account.",
+}
 _BY_MESSAGE: Final = (
+    (
+        re.compile(
+            r"not authorized to perform: lambda:Invoke.*(?:explicit deny|no (?:permissions boundary|session policy"
+            r"|VPC endpoint policy|service control policy|resource control policy) allows)",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        "a policy denies lambda-warden this call, or would have to allow it too (the organization's, a permissions "
+        "boundary, a session's, a VPC endpoint's), as the message says. More in its own policy does not help.",
+    ),
     (
         re.compile(r"defined for the function cannot be assumed", re.IGNORECASE),
         "Lambda can't assume the function's own role; its trust policy has to allow lambda.amazonaws.com. "
@@ -51,13 +89,25 @@ _BY_MESSAGE: Final = (
         "it needs.",
     ),
     (
-        re.compile(r"state: Failed\b", re.IGNORECASE),
+        re.compile(r"state: '?Failed\b", re.IGNORECASE),
         "the function is in the state Failed, which does not pass by itself; its StateReason says why.",
     ),
     (
         re.compile(r"query parameters are not supported", re.IGNORECASE),
         "this endpoint is SAM's local Lambda service, which knows no qualifiers, and lambda-warden calls nothing "
         "without one; the target needs another endpoint_url.",
+    ),
+    (
+        re.compile(r"access the ECR image|unable to decrypt your code", re.IGNORECASE),
+        "Lambda can't read the function's code, as the message says. Nothing is wrong with the call.",
+    ),
+    (
+        re.compile(r"account is currently blocked|account is suspended", re.IGNORECASE),
+        "AWS has blocked the account.",
+    ),
+    (
+        re.compile(r"unable to determine service/operation name", re.IGNORECASE),
+        "what answers is AWS, but not Lambda: the target's endpoint_url or region is wrong.",
     ),
 )
 _RESERVED: Final = frozenset(
@@ -81,7 +131,16 @@ def advice_for(code: str, message: str) -> str | None:
             "what the function is set up with keeps it from running, as the message says (its key, network, file "
             "system or code). Nothing is wrong with the call."
         )
+    found = found or _BY_CODE.get(code) or _of_machine(code)
     return None if found is None else f"Tell the operator: {found}"
+
+
+def for_credentials(code: str, message: str) -> str:
+    """As `advice_for`, where AWS refused a call for credentials, so that nobody else can help."""
+    return advice_for(code, message) or (
+        "Tell the operator: AWS refused lambda-warden the credentials of its profile or role, as the message says "
+        "(the role's trust policy, its assignment, or what the identity of lambda-warden may assume)."
+    )
 
 
 def of_throttling(reason: str | None) -> str | None:
@@ -97,6 +156,21 @@ def of_throttling(reason: str | None) -> str | None:
 def may_be_renewed(code: str, message: str) -> bool:
     """Whether credentials that are read again may be accepted where these were not."""
     return code in _EXPIRED | _NOT_ACCEPTED | _LOGIN | _MISSING and not _CLOCK.search(f"{code} {message}")
+
+
+def _of_machine(code: str) -> str | None:
+    """What is wrong with how lambda-warden is set up to reach AWS."""
+    if code in _SET_UP_WRONGLY:
+        return (
+            "how lambda-warden reaches AWS is not set up as botocore needs it (profile, region, endpoint or proxy), as "
+            "the message says."
+        )
+    if _NO_CODE.fullmatch(code):
+        return (
+            "what answered gave no error of AWS's, so it may be a proxy (HTTPS_PROXY), or another server at the "
+            "target's endpoint_url."
+        )
+    return None
 
 
 def _of_credentials(code: str, message: str) -> str | None:
@@ -129,6 +203,9 @@ def _of_credentials(code: str, message: str) -> str | None:
                 "credentials (`aws sts get-session-token`, or IAM Identity Center)."
             )
         case "CredentialRetrievalError":
-            return "the credential process of the profile failed; it has to work without asking a person."
+            return (
+                "what the message names gave lambda-warden no credentials. A credential process of a profile has to "
+                "work without asking a person."
+            )
         case _:
             return None

@@ -20,7 +20,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from lambda_warden.aws.advice import advice_for, of_throttling
+from lambda_warden.aws.advice import advice_for, for_credentials, of_throttling
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
@@ -91,19 +91,26 @@ _REFUSED_STATUS: Final = frozenset({400, 401, 402, 403, 404, 405, 407, 409, 413,
 """For error codes that the model does not name (AccessDeniedException, ExpiredTokenException, …): Lambda gives
 these statuses before it runs anything, a proxy 407 before it passes anything on, and SAM's local service 501 for what
 it does not know."""
-_FAILED_STATE: Final = re.compile(r"state: Failed\b", re.IGNORECASE)
+_THROTTLED: Final = frozenset({"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"})
+"""What services of AWS say instead of a 429, most of them with a 400 ("Common Errors" of their API references)."""
+_FAILED_STATE: Final = re.compile(r"state: '?Failed\b", re.IGNORECASE)
 """Of a function. Pending and InProgress pass, and this does not (Lambda Developer Guide, "Lambda function states")."""
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: ([1-5][0-9]{2})")
 _NO_CERTIFICATE: Final = "NO_CERTIFICATE_OR_CRL_FOUND"
 _PROXY_AUTHENTICATION: Final = 407
+_TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
-_PASSING_PROXY_STATUS: Final = frozenset({408, 429})
+_PASSING_PROXY_STATUS: Final = frozenset({408, _TOO_MANY})
 
 _GIVEN_UP: Final[dict[Reason, tuple[str, str]]] = {
     "cancelled": ("Cancelled", "the client cancelled the call"),
     "deadline": ("DeadlineExceeded", "there was no answer in time"),
     "shutdown": ("Shutdown", "the server was stopped"),
 }
+_IF_IT_STAYS: Final = (
+    "If it stays, tell the operator: lambda-warden can't reach the endpoint (its region or endpoint_url, the network, "
+    "or a proxy)."
+)
 _OPERATIONS: Final = frozenset({"Invoke", "InvokeWithResponseStream"})
 _LONGEST_RETRY_AFTER: Final = 86_400.0
 
@@ -136,9 +143,9 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
     if advice := _advice_of_connection(error, status):
         return Refused(code, message, status, advice=advice)
     # Every failure of the connection is one of these: refused, DNS, TLS, a proxy, a reset while the request left.
-    transient = isinstance(error, HTTPClientError | ConnectionError) and not _of_certificate(error)
+    transient = isinstance(error, HTTPClientError | ConnectionError)
     return Refused(
-        code, message, status, retry_sensible=transient, advice=None if transient else advice_for(code, message)
+        code, message, status, retry_sensible=transient, advice=_IF_IT_STAYS if transient else advice_for(code, message)
     )
 
 
@@ -149,11 +156,16 @@ def _proxy_status(error: Exception) -> int | None:
 
 
 def _advice_of_connection(error: Exception, status: int | None) -> str | None:
-    """What helps where a connection fails for a reason that stays, other than a certificate."""
+    """What helps where a connection fails for a reason that stays."""
     if isinstance(error, SSLError) and _of_file(error):
         return (
             "Tell the operator: the file of trusted certificates can't be read (--ca-bundle, AWS_CA_BUNDLE, "
             "`ca_bundle` of the profile)."
+        )
+    if _of_certificate(error):
+        return (
+            "Tell the operator: the endpoint's certificate is not trusted. Where a proxy reads what is sent, its "
+            "authority has to be named (--ca-bundle, AWS_CA_BUNDLE)."
         )
     if status is None or status >= _SERVER_ERROR or status in _PASSING_PROXY_STATUS:
         return None
@@ -186,12 +198,15 @@ def _classify_answer(error: ClientError, sent: Sent) -> Refused | Unknown:
     status, request_id = metadata.get("HTTPStatusCode"), token(metadata.get("RequestId"))
     if error.operation_name not in _OPERATIONS:
         # A call for credentials (AssumeRole, GetRoleCredentials) failed, so Invoke was never sent.
-        advice = advice_for(code, message)
-        return Refused(code, f"{error.operation_name}: {message}", status, request_id, advice=advice)
+        again = code in _THROTTLED or status == _TOO_MANY or (isinstance(status, int) and status >= _SERVER_ERROR)
+        advice = None if again else for_credentials(code, message)
+        message = f"{error.operation_name}: {message}"
+        return Refused(code, message, status, request_id, retry_sensible=again, advice=advice)
     reason = token(error.response.get("Reason"))
     if reason is not None:
         message = f"{message} (Reason: {reason})".lstrip()
-    later = (code in LATER or status == 429) and not _FAILED_STATE.search(message)
+    throttled = status == _TOO_MANY or (code in _THROTTLED and status in _REFUSED_STATUS)
+    later = (code in LATER or throttled) and not _FAILED_STATE.search(message)
     # An answer that came before the request had left whole says that AWS did not want it, whatever its status.
     unasked = sent == "partly"
     if unasked or (code not in MAY_HAVE_RUN and (later or code in LATER | NEVER_AS_IS or status in _REFUSED_STATUS)):
