@@ -64,7 +64,7 @@ def log(text: str = "", **report: object) -> Log:
         ("Error", "Cannot find module 'x'", "import_failure"),
         ("Error", "I said: Cannot find module 'x'", "code"),
         ("NoMethodError", "undefined method 'total' for nil", "code"),
-        ("Function<NoMethodError>", "undefined method `run' for main:Object", "handler_missing"),
+        ("Function<NoMethodError>", "undefined method `run' for main:Object", "code"),
         ("MemoryError", "", "out_of_memory"),
         ("java.lang.OutOfMemoryError", "Java heap space", "out_of_memory"),
         ("*json.UnmarshalTypeError", "json: cannot unmarshal string into Go value of type int", "invalid_input"),
@@ -97,6 +97,31 @@ def test_a_process_that_ended_by_itself_did_not_run_out_of_memory() -> None:
     assert cause_of([ended], log(memory_size_mb=128, max_memory_used_mb=128)) == "exit"
     assert cause_of([KILLED], None) == "exit"
     assert cause_of([KILLED], log(max_memory_used_mb=128)) == "exit"
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("/var/task/bootstrap: error while loading shared libraries: libssl.so.1.1", "invalid_entrypoint"),
+        ("./func: version `GLIBC_2.34' not found\nINIT_REPORT Phase: invoke\tStatus: error", "invalid_entrypoint"),
+        (
+            "/opt/bin/ffmpeg: error while loading shared libraries: libx.so: cannot open shared object file",
+            "import_failure",
+        ),
+        ("/var/task/bootstrap: line 7: ./convert: cannot execute binary file: Exec format error", "exit"),
+        ("2026/11/28 05:00:00 fork/exec /opt/bin/ffmpeg: exec format error", "exit"),
+        (
+            "2026/11/28 05:00:00 fork/exec /opt/bin/ffmpeg: exec format error\nINIT_REPORT Phase: init\tStatus: error",
+            "exit",
+        ),
+    ],
+)
+def test_a_program_that_the_function_starts_says_nothing_of_whether_the_handler_ran(
+    words: str, cause: ErrorCause
+) -> None:
+    ended = Said("Runtime.ExitError", "RequestId: 8f507cfc Error: Runtime exited with error: exit status 1")
+
+    assert cause_of([ended, Said("", words.splitlines()[0])], log(words)) == cause
 
 
 @pytest.mark.parametrize(

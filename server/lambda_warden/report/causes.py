@@ -36,11 +36,14 @@ NAMES: Final = (
     Names("import_failure", "ModuleNotFoundError ImportError", "Python"),
     Names("import_failure", "LoadError GemNotFound", "Ruby"),
     Names("import_failure", "ClassNotFoundException NoClassDefFoundError", "Java"),
-    Names("import_failure", "ERR_MODULE_NOT_FOUND MODULE_NOT_FOUND", "Node.js"),
+    Names("import_failure", "UnsupportedClassVersionError NoSuchMethodError NoSuchFieldError UnsatisfiedLinkError", "Java: linkage"),
+    Names("import_failure", "MissingMethodException TypeLoadException BadImageFormatException DllNotFoundException", ".NET"),
+    Names("import_failure", "ERR_MODULE_NOT_FOUND MODULE_NOT_FOUND ERR_REQUIRE_ESM ERR_DLOPEN_FAILED ERR_PACKAGE_PATH_NOT_EXPORTED", "Node.js"),
     Names("invalid_input", "SchemaValidationError InvalidEventPayloadError", "Powertools: validation of the event"),
     # Permission.
     Names("permission_denied", "AccessDenied AccessDeniedException AccessDeniedError", "AWS"),
     Names("permission_denied", "AuthorizationError AuthorizationErrorException", "AWS SNS"),
+    Names("permission_denied", "AuthorizationException", "OpenSearch, Elasticsearch"),
     Names("permission_denied", "KMSAccessDeniedException NotAuthorized UnauthorizedOperation ForbiddenException", "AWS"),
     Names("permission_denied", "42501 ER_TABLEACCESS_DENIED_ERROR ER_DBACCESS_DENIED_ERROR", "PostgreSQL, MySQL"),
     Names("permission_denied", "P1010", "Prisma"),
@@ -58,6 +61,7 @@ NAMES: Final = (
     Names("credentials", "P1000", "Prisma"),
     Names("credentials", "NOAUTH WRONGPASS AuthenticationError AuthenticationException", "Redis, Elasticsearch, Cassandra"),
     Names("credentials", "TokenExpiredError ExpiredSignatureError InvalidClientError InvalidGrantError", "JWT, OAuth"),
+    Names("credentials", "SMTPAuthenticationError EAUTH", "smtplib, nodemailer"),
     # Throttling by a service.
     Names("throttled", "BandwidthLimitExceeded EC2ThrottledException PriorRequestNotComplete", "AWS SDKs"),
     Names("throttled", "ProvisionedThroughputExceeded ProvisionedThroughputExceededException", "AWS DynamoDB, Kinesis"),
@@ -79,6 +83,7 @@ NAMES: Final = (
     Names("capacity", "LimitExceededException ServiceQuotaExceededException LimitExceeded", "AWS"),
     Names("capacity", "DatabaseResumingException StatementTimeoutException ServiceUnavailable", "AWS"),
     Names("capacity", "ServiceUnavailableException ServiceUnavailableError CircuitBreakingException", "AWS, Elasticsearch"),
+    Names("capacity", "ModelNotReadyException", "AWS Bedrock"),
     Names("capacity", "CallNotPermittedException BrokenCircuitException", "circuit breakers"),
     # Storage.
     Names("storage", "ENOSPC EROFS EDQUOT EFBIG", "POSIX"),
@@ -87,8 +92,10 @@ NAMES: Final = (
     # Configuration: what the function is set up with.
     Names("configuration", "NoRegionError ConfigNotFound ProfileNotFound UnknownServiceError", "botocore"),
     Names("configuration", "ParameterNotFound ParameterNotFoundException GetParameterError", "AWS SSM"),
-    Names("configuration", "NoSuchBucket QueueDoesNotExist", "AWS S3, SQS"),
+    Names("configuration", "NoSuchBucket QueueDoesNotExist StateMachineDoesNotExist", "AWS S3, SQS, Step Functions"),
     Names("configuration", "NonExistentQueue PermanentRedirect AuthorizationHeaderMalformed", "AWS SQS, S3"),
+    Names("configuration", "KMSDisabledException KMSNotFoundException KMSInvalidStateException", "AWS KMS"),
+    Names("configuration", "MongoParseError", "MongoDB: a connection string"),
     Names("configuration", "MissingEnvironmentVariable MissingEnvVarError EnvError ImproperlyConfigured", "libraries"),
     Names("configuration", "3D000 InvalidCatalogName ER_BAD_DB_ERROR P1003 P1012 P1013", "databases, Prisma"),
     # A database that answered, and refused what it was asked or broke off.
@@ -106,7 +113,7 @@ NAMES: Final = (
     Names("database", "READONLY MOVED CLUSTERDOWN ReadOnlyError ClusterDownError", "Redis"),
     Names("database", "OperationalError ProgrammingError DatabaseError PDOException", "DB-API, PHP"),
     Names("database", "StatementInvalid Deadlocked", "ActiveRecord"),
-    Names("database", "TransactionCanceledException TransactionConflictException", "AWS DynamoDB"),
+    Names("database", "TransactionCanceledException TransactionConflictException ConditionalCheckFailedException", "AWS DynamoDB"),
     # The network.
     Names("network", "ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT EHOSTUNREACH ENETUNREACH EPIPE", "POSIX"),
     Names("network", "ENOTFOUND EAI_AGAIN EAI_NONAME gaierror UnknownHostException", "DNS"),
@@ -138,9 +145,9 @@ NAMES: Final = (
     Names("network", "NoHttpResponseException SSLHandshakeException SSLException", "Java"),
     Names("network", "SunCertPathBuilderException CertPathValidatorException ApiCallTimeoutException", "Java"),
     Names("network", "ApiCallAttemptTimeoutException SSLPeerUnverifiedException", "AWS SDK for Java, Java"),
-    Names("network", "HttpRequestException AuthenticationFailedException", ".NET"),
+    Names("network", "HttpRequestException AuthenticationFailedException TaskCanceledException", ".NET"),
     Names("network", "SocketError OpenTimeout ConnectionFailed ResolutionError", "Ruby"),
-    Names("network", "RequestTimeout RequestTimeoutException", "AWS"),
+    Names("network", "RequestTimeout RequestTimeoutException ModelTimeoutException", "AWS"),
     Names("network", "AbortError EPROTO", "Node.js: a fetch that was broken off, TLS"),
     Names("network", "APIConnectionError APITimeoutError APIConnectionTimeoutError StripeConnectionError", "OpenAI, Anthropic, Stripe"),
     Names("network", "NoBrokersAvailable KafkaTimeoutError KafkaConnectionError AMQPConnectionError NoServerAvailable", "Kafka, RabbitMQ, MongoDB"),
@@ -149,9 +156,16 @@ NAMES: Final = (
 """Looked up before `WORDS` for codes, and after it for types: a message says more than a type."""
 
 WORDS: Final = (
+    # What could not be loaded.
+    Words("import_failure", r"\brequire\(\) of ES Module\b|\brequire is not defined in ES module scope\b|\bDynamic require of \S{1,100} is not supported\b|\bdoes not provide an export named\b|\bis not defined by \"exports\" in\b", "Node.js: modules"),
+    Words("import_failure", r"\binvalid ELF header\b|\bcannot open shared object file\b|\bversion `GLIBC\S{1,30}' not found\b|(?i:\bcould not load the \"sharp\" module\b)", "Linux: libraries"),
+    Words("import_failure", r"\bcould not locate the Query Engine\b|\bQuery engine library for current platform\b|\bCould not find Chrome\b|\bExecutable doesn't exist at\b", "Prisma, Puppeteer, Playwright"),
+    Words("import_failure", r"\bNo module named '?[\w.]{1,200}'?\Z", "Python"),
+    # Permission.
     Words("permission_denied", r"\bis not authorized to perform:? [a-z0-9-]+:\w|\bnot authorized to perform: ", "AWS"),
     Words("permission_denied", r"\bpermission denied for (?:table|schema|relation|database|sequence|function)\b", "PostgreSQL"),
     Words("permission_denied", r"\bcommand denied to user\b|\bNOPERM\b", "MySQL, Redis"),
+    Words("permission_denied", r"\bAccess denied for user \S{1,200} to database\b|\bnot authorized on \S{1,100} to execute command\b|\bAn error occurred \(403\) when calling\b", "MySQL, MongoDB, AWS S3"),
     # Credentials.
     Words("credentials", r"\bsecurity token included in the request is (?:expired|invalid)\b", "AWS"),
     Words("credentials", r"(?i)\btoken (?:has |is |was )?expired\b", "OAuth, JWT"),
@@ -164,7 +178,8 @@ WORDS: Final = (
     Words("credentials", r"\bNOAUTH\b|\bWRONGPASS\b|\binvalid username-password pair\b", "Redis"),
     Words("credentials", r"(?i)\bauthentication failed\b|\bbad auth\b|\bAuthentication failed against database server\b", "MongoDB, Prisma"),
     Words("credentials", r"(?i)\binvalid api key\b|\bincorrect api key\b|\binvalid_grant\b|\binvalid_client\b|\bbad credentials\b", "APIs, OAuth"),
-    Words("credentials", r"\b(?:status(?: code)?|HTTP(?: Error)?|Response:?) ?:?=? ?401\b|\b401 (?:Client Error|Unauthorized)\b", "HTTP clients"),
+    Words("credentials", r"\b(?:status(?: code)?|HTTP(?: Error)?|Response:?) ?:?=? ?401\b|\b401 (?:Client Error|Unauthorized)\b|\b[Cc]ode: 401\b", "HTTP and GraphQL clients"),
+    Words("credentials", r"\bIncorrect username or password was specified\b", "Snowflake"),
     # Capacity.
     Words("capacity", r"(?i)\btoo many (?:open |database )?(?:connections?|clients|open files|sessions|concurrent (?:connections|queries))\b", "databases, POSIX"),
     Words("capacity", r"(?i)\bconnection slots are reserved\b|\bsorry, too many clients\b|\btoo many clients already\b", "PostgreSQL"),
@@ -178,10 +193,12 @@ WORDS: Final = (
     Words("capacity", r"\bEMFILE\b|\bENFILE\b|(?i:\bcan't start new thread\b|\bunable to create (?:new )?native thread\b)|\bResource temporarily unavailable\b", "POSIX, Python, Java"),
     Words("capacity", r"(?i)\bthe database system is (?:starting up|shutting down|in recovery mode)\b|\bis resuming after being auto-paused\b", "PostgreSQL, Aurora"),
     Words("capacity", r"\bServer is out of connections\b|\bORA-(?:00018|00020|12516|12519|12520)\b|\bERR max number of clients\b|\blimit for the database is \d+ and has been reached\b|\bAll pooled connections are in use\b", "Oracle, Redis, Azure SQL, MySqlConnector"),
+    Words("capacity", r"\bTimed-out waiting to acquire database connection\b|\boverloaded_error\b|\bes_rejected_execution_exception\b|\A(?:\w+: )?OOM command not allowed\b", "RDS Proxy, Anthropic, Elasticsearch, Redis"),
     Words("capacity", r"\b(?:status(?: code)?|HTTP(?: Error)?) ?:?=? ?503\b|\b503 (?:Server Error|Service (?:Temporarily )?Unavailable)\b", "HTTP clients"),
     # Throttling.
     Words("throttled", r"(?i)\brate exceeded\b|\brate limit(?:ed| exceeded| reached)\b|\bthroughput (?:for the table )?(?:was )?exceeded\b|\breduce your request rate\b", "AWS, APIs"),
     Words("throttled", r"\b(?:status(?: code)?|HTTP(?: Error)?) ?:?=? ?429\b|\b429 (?:Client Error|Too Many Requests)\b|\bToo Many Requests\b", "HTTP clients"),
+    Words("throttled", r"\bQuota exceeded for quota\b", "Google"),
     # Storage and memory.
     Words("storage", r"(?i)\bno space left on device\b|\bENOSPC\b|\bdisk (?:is )?full\b|\bdisk quota exceeded\b|\bnot enough space on the disk\b|\bdatabase or disk is full\b", "POSIX, .NET, SQLite"),
     Words("storage", r"(?i)\bread-only file ?system\b|\bEROFS\b|\bcould not extend file\b", "POSIX, PostgreSQL"),
@@ -195,6 +212,9 @@ WORDS: Final = (
     Words("configuration", r"\bEnvironment variable not found: |(?i:\brequired environment variable\b)", "Prisma, libraries"),
     Words("configuration", r"(?i)\b(?:you must specify a region|region is missing|missing region|unable to find a region|unable to load region|no region was found|could not resolve region)\b", "AWS SDKs"),
     Words("configuration", r"(?i)\bcan't find the specified secret\b|\bRequested resource not found\b|\bspecified (?:bucket|queue) does not exist\b|\bspecified bucket is not valid\b|\bHttpEndpoint is not enabled\b", "AWS"),
+    Words("configuration", r"(?i)\btopic does not exist\b|\bsecret because it was (?:marked for deletion|deleted)\b|\bfunction not found: arn:|\bidentities failed the check in region\b|:key/\S{1,60} is (?:disabled|pending deletion)\b|\bno such index \[", "AWS SNS, Secrets Manager, Lambda, SES, KMS, Elasticsearch"),
+    Words("configuration", r"\bon-demand throughput isn.t supported\b|\bprovided model identifier is invalid\b", "AWS Bedrock"),
+    Words("configuration", r"\bInvalid endpoint: |\bCould not resolve placeholder '|\bkey not found: \"[A-Z][A-Z0-9_]{2,100}\"", "botocore, Spring, Ruby's ENV"),
     Words("configuration", r"(?i)\bUnknown database\b|\bdatabase \S{1,100} does not exist\b|\bno suitable driver\b|\binvalid connection string\b|\binvalid dsn\b", "databases"),
     # The database.
     Words("database", r"(?i)\bdeadlock (?:found|detected)\b|\block wait timeout\b|\bcould not serialize access\b|\bdatabase is locked\b|\bwrite conflict\b", "databases"),
@@ -202,6 +222,7 @@ WORDS: Final = (
     Words("database", r"(?i)\bcannot execute \w+ in a read-only transaction\b|\b--read-only option\b|\bREADONLY You can't write\b|\bnot master\b|\bnot primary and\b", "databases: failover"),
     Words("database", r"(?i)\bduplicate key value\b|\bDuplicate entry\b|\bE11000 duplicate key\b|\bviolates (?:foreign key|unique|not-null|check) constraint\b|\bUnique constraint failed\b|\bconstraint failed\b", "databases"),
     Words("database", r"(?i)\bcanceling statement due to\b|\bterminating connection due to administrator command\b|\bQuery execution was interrupted\b|\bExecution Timeout Expired\b", "databases"),
+    Words("database", r"\bItem size has exceeded\b|\bprepared statement \S{1,100} (?:already exists|does not exist)\b|\b(?:TABLE|COLUMN|SCHEMA)_NOT_FOUND: |\A(?:\w+: )?MOVED \d+ ", "DynamoDB, PostgreSQL, Athena, Redis"),
     # The network: databases first, which say most.
     Words("network", r"(?i)\bcan't reach database server\b|\bserver selection timed out\b|\bserver has gone away\b|\bLost connection to (?:MySQL )?server\b|\bCan't connect to (?:local )?(?:MySQL )?server\b", "Prisma, MongoDB, MySQL"),
     Words("network", r"(?i)\bcould not (?:connect to server|translate host name)\b|\bconnection to server at \S{1,100}.{0,80} failed\b|\bserver closed the connection unexpectedly\b|\bThe connection attempt failed\b|\bSSL (?:connection has been closed unexpectedly|SYSCALL error)\b|\A(?:error: )?timeout expired\Z", "PostgreSQL"),
@@ -217,7 +238,7 @@ WORDS: Final = (
     Words("network", r"\bCould not connect to the endpoint URL\b|\bConnection was closed before we received a valid response\b|\bMax retries exceeded with url\b", "botocore, requests"),
     Words("network", r"(?i)\bname or service not known\b|\btemporary failure in name resolution\b|\bname (?:does not|could not be) resolve|\bcould not resolve host\b|\bNo such host is known\b|\bnodename nor servname\b|\bgetaddrinfo\b|\bfailed to lookup address\b", "DNS"),
     Words("network", r"(?i)\bno route to host\b|\bnetwork is unreachable\b|\bhost is unreachable\b|\bremote end closed connection\b|\bunexpected end of (?:file from server|stream on)\b|\bbroken pipe\b", "languages"),
-    Words("network", r"(?i)\berror trying to connect\b|\berror sending request for url\b|\bdispatch failure\b|\btcp connect error\b|\boperation timed out\b", "Rust: hyper, reqwest, AWS SDK"),
+    Words("network", r"(?i)\berror trying to connect\b|\berror sending request for url\b|\bdispatch ?failure\b|\btcp connect error\b|\boperation timed out\b", "Rust: hyper, reqwest, AWS SDK"),
     Words("network", r"\bcURL error (?:5|6|7|28|35|51|52|55|56|58|60)\b|(?i:\bfailed to open stream: (?:Connection|Operation)\b|\bSQLSTATE\[HY000\] \[200[2356]\])", "PHP: cURL, PDO"),
     Words("network", r"(?i)\bOperation timed out after \d+ milliseconds\b|\bHttpClient\.Timeout of \d|\bThe SSL connection could not be established\b|\bUnable to connect to the remote server\b", "PHP, .NET"),
     Words("network", r"(?i)\bFailed to open TCP connection\b|\bexecution expired\b|\bNet::(?:Open|Read)Timeout\b", "Ruby"),

@@ -83,12 +83,15 @@ _RUNTIME_MESSAGES: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
     (re.compile(r"An error occurred during JSON serialization"), "invalid_response"),
     # Node.js
     (re.compile(r"(?:Error(?: \[ERR_MODULE_NOT_FOUND\])?: )?Cannot find (?:module|package) ['\"]"), "import_failure"),
+    (re.compile(r"Unable to stringify response body"), "invalid_response"),
     # Ruby
     (re.compile(r"cannot load such file -- "), "import_failure"),
-    (re.compile(r"undefined method [`'][^']{1,100}' for (?:main\b|an instance of Object\b)"), "handler_missing"),
     # Go
     (re.compile(r"json: cannot unmarshal "), "invalid_input"),
+    (re.compile(r"handler (?:is nil|kind \w{1,20} is not func)"), "handler_missing"),
     (re.compile(r"json: (?:unsupported type|unsupported value|error calling MarshalJSON)"), "invalid_response"),
+    # Rust
+    (re.compile(r"failed to deserialize the incoming data into the function's payload type"), "invalid_input"),
 )
 """How messages of the runtimes begin, where the type says too little."""
 
@@ -113,8 +116,10 @@ _NO_START: Final = re.compile(
     r"\bCouldn't find valid bootstrap|\bfork/exec /\S+: |\bversion `GLIBC\S+' not found\b|\b[Ee]xec format error\b"
     r"|\bcannot execute binary file\b|\berror while loading shared libraries: "
 )
+_BOOTSTRAP_SAYS: Final = re.compile(r"^/(?:var/task|opt)/bootstrap: (?!line )", re.MULTILINE)
+"""The loader, of the program that Lambda starts. A program that this one starts, while it handles an event, says the
+same of itself, and a shell script names the line that it has come to."""
 _EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
-    (_NO_START, "invalid_entrypoint"),
     (re.compile(r"\bJavaScript heap out of memory\b|\bjava\.lang\.OutOfMemoryError\b"), "out_of_memory"),
     (re.compile(r"\bfatal error: runtime: out of memory\b|\bmemory allocation of \d+ bytes failed\b"), "out_of_memory"),
     (re.compile(r"\bERR_MODULE_NOT_FOUND\b|\bCannot find (?:module|package) '"), "import_failure"),
@@ -228,9 +233,21 @@ def _init_ended(log: Log | None, status: str) -> bool:
 
 def _of_exit(errors: list[Said], log: Log | None) -> ErrorCause:
     """Why a process ended: some say themselves why they end, and to others an error happened just before."""
+    if _never_started(errors, log):
+        return "invalid_entrypoint"
     texts = [*(error.message for error in errors), *_texts(log)]
     reason = next((cause for pattern, cause in _EXIT_REASONS if any(map(pattern.search, texts))), None)
     return reason or _of_last_logged(log) or _of_last_lines(log) or "exit"
+
+
+def _never_started(errors: list[Said], log: Log | None) -> bool:
+    """Whether it is the function's own program that could not be started: Lambda says so, or the program's loader."""
+    of_lambda = (error for error in errors if _OWN.fullmatch(error.type) or error.message.startswith("RequestId: "))
+    if any(_NO_START.search(error.message) for error in of_lambda):
+        return True
+    lines = log.text.splitlines() if log else []
+    init = _init_ended(log, "error")
+    return any(_NO_START.search(line) and (init or _BOOTSTRAP_SAYS.match(line)) for line in lines)
 
 
 def _of_last_lines(log: Log | None) -> ErrorCause | None:
