@@ -254,7 +254,10 @@ def test_an_unforeseen_error_is_unknown_and_keeps_its_text_to_itself(sent: Sent)
 
 @pytest.mark.parametrize("sent", NOT_LEFT)
 def test_an_unforeseen_error_before_sending_is_refused_for_good_and_keeps_its_text_to_itself(sent: Sent) -> None:
-    assert classify(KeyError("/home/operator/.aws/credentials"), sent) == Refused("KeyError", "unexpected KeyError")
+    outcome = classify(KeyError("/home/operator/.aws/credentials"), sent)
+    assert isinstance(outcome, Refused)
+    assert (outcome.message, outcome.retry_sensible) == ("unexpected KeyError", False)
+    assert (outcome.advice or "").startswith("Tell the operator: an error on the machine of lambda-warden")
 
 
 @pytest.mark.parametrize("error", [GivenUpError(), raised(HTTPClientError, error="x"), KeyError("x")], ids=repr)

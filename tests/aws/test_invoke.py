@@ -136,7 +136,10 @@ def test_a_client_that_can_not_be_made_is_a_refusal(monkeypatch: pytest.MonkeyPa
         raise OSError("no config")
 
     monkeypatch.setattr(Clients, "_build", fail)
-    assert invoke(clients, ref(), request(), InvocationHandle()) == Refused("OSError", "no config")
+    outcome = invoke(clients, ref(), request(), InvocationHandle())
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.message, outcome.retry_sensible) == ("OSError", "no config", False)
+    assert (outcome.advice or "").startswith("Tell the operator: ")
 
 
 # Streams

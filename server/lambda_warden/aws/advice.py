@@ -143,6 +143,14 @@ def for_credentials(code: str, message: str) -> str:
     )
 
 
+def for_machine(code: str, message: str) -> str:
+    """As `advice_for`, of an error on this machine that kept a call from being sent, and that no call can help."""
+    return advice_for(code, message) or (
+        "Tell the operator: an error on the machine of lambda-warden kept the call from being sent, mostly in what "
+        "gives it credentials (a credential process, a token's file)."
+    )
+
+
 def of_throttling(reason: str | None) -> str | None:
     """What a throttling's Reason means, where waiting may not help."""
     if reason not in _RESERVED:

@@ -20,7 +20,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from lambda_warden.aws.advice import advice_for, for_credentials, of_throttling
+from lambda_warden.aws.advice import advice_for, for_credentials, for_machine, of_throttling
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
@@ -142,6 +142,8 @@ def classify(error: Exception, sent: Sent, reason: Reason | None = None) -> Refu
         message = f"{message} (the proxy answered {status})"
     if advice := _advice_of_connection(error, status):
         return Refused(code, message, status, advice=advice)
+    if not isinstance(error, BotoCoreError):
+        return Refused(code, message, advice=for_machine(code, message))
     # Every failure of the connection is one of these: refused, DNS, TLS, a proxy, a reset while the request left.
     transient = isinstance(error, HTTPClientError | ConnectionError)
     return Refused(

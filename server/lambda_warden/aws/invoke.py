@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
-from lambda_warden.aws.advice import advice_for, may_be_renewed
+from lambda_warden.aws.advice import for_machine, may_be_renewed
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.clients import Clients
 from lambda_warden.aws.errors import classify
@@ -63,7 +63,7 @@ def invoke(clients: Clients, ref: FunctionRef, request: EncodedRequest, handle: 
         client = clients.for_invoking(ref.account, ref.region)
     except Exception as error:  # noqa: BLE001 - whatever kept a client from being made, nothing was sent
         code = type(error).__name__
-        return Refused(code, text(error), advice=advice_for(code, text(error)))
+        return Refused(code, text(error), advice=for_machine(code, text(error)))
     answer = _ArrivedAnswer()
     asks_for_log = request.log_tail and not clients.refuses_log(ref.account, ref.region)
     request = replace(request, log_tail=asks_for_log)
