@@ -38,7 +38,7 @@ NAMES: Final = (
     Names("import_failure", "ClassNotFoundException NoClassDefFoundError", "Java"),
     Names("import_failure", "UnsupportedClassVersionError NoSuchMethodError NoSuchFieldError UnsatisfiedLinkError", "Java: linkage"),
     Names("import_failure", "MissingMethodException TypeLoadException BadImageFormatException DllNotFoundException", ".NET"),
-    Names("import_failure", "ERR_MODULE_NOT_FOUND MODULE_NOT_FOUND ERR_REQUIRE_ESM ERR_DLOPEN_FAILED ERR_PACKAGE_PATH_NOT_EXPORTED", "Node.js"),
+    Names("import_failure", "ERR_MODULE_NOT_FOUND MODULE_NOT_FOUND ERR_REQUIRE_ESM ERR_DLOPEN_FAILED ERR_PACKAGE_PATH_NOT_EXPORTED ERR_UNSUPPORTED_DIR_IMPORT", "Node.js"),
     Names("invalid_input", "SchemaValidationError InvalidEventPayloadError", "Powertools: validation of the event"),
     # Permission.
     Names("permission_denied", "AccessDenied AccessDeniedException AccessDeniedError", "AWS"),
@@ -61,7 +61,7 @@ NAMES: Final = (
     Names("credentials", "P1000", "Prisma"),
     Names("credentials", "NOAUTH WRONGPASS AuthenticationError AuthenticationException", "Redis, Elasticsearch, Cassandra"),
     Names("credentials", "TokenExpiredError ExpiredSignatureError InvalidClientError InvalidGrantError", "JWT, OAuth"),
-    Names("credentials", "SMTPAuthenticationError EAUTH", "smtplib, nodemailer"),
+    Names("credentials", "SMTPAuthenticationError EAUTH DefaultCredentialsError", "smtplib, nodemailer, Google"),
     # Throttling by a service.
     Names("throttled", "BandwidthLimitExceeded EC2ThrottledException PriorRequestNotComplete", "AWS SDKs"),
     Names("throttled", "ProvisionedThroughputExceeded ProvisionedThroughputExceededException", "AWS DynamoDB, Kinesis"),
@@ -179,7 +179,7 @@ WORDS: Final = (
     Words("credentials", r"(?i)\bauthentication failed\b|\bbad auth\b|\bAuthentication failed against database server\b", "MongoDB, Prisma"),
     Words("credentials", r"(?i)\binvalid api key\b|\bincorrect api key\b|\binvalid_grant\b|\binvalid_client\b|\bbad credentials\b", "APIs, OAuth"),
     Words("credentials", r"\b(?:status(?: code)?|HTTP(?: Error)?|Response:?) ?:?=? ?401\b|\b401 (?:Client Error|Unauthorized)\b|\b[Cc]ode: 401\b", "HTTP and GraphQL clients"),
-    Words("credentials", r"\bIncorrect username or password was specified\b", "Snowflake"),
+    Words("credentials", r"\bIncorrect username or password was specified\b|\bLogin was refused\b|\bAADSTS\d{5,7}\b", "Snowflake, RabbitMQ, Entra ID"),
     # Capacity.
     Words("capacity", r"(?i)\btoo many (?:open |database )?(?:connections?|clients|open files|sessions|concurrent (?:connections|queries))\b", "databases, POSIX"),
     Words("capacity", r"(?i)\bconnection slots are reserved\b|\bsorry, too many clients\b|\btoo many clients already\b", "PostgreSQL"),
@@ -226,7 +226,7 @@ WORDS: Final = (
     # The network: databases first, which say most.
     Words("network", r"(?i)\bcan't reach database server\b|\bserver selection timed out\b|\bserver has gone away\b|\bLost connection to (?:MySQL )?server\b|\bCan't connect to (?:local )?(?:MySQL )?server\b", "Prisma, MongoDB, MySQL"),
     Words("network", r"(?i)\bcould not (?:connect to server|translate host name)\b|\bconnection to server at \S{1,100}.{0,80} failed\b|\bserver closed the connection unexpectedly\b|\bThe connection attempt failed\b|\bSSL (?:connection has been closed unexpectedly|SYSCALL error)\b|\A(?:error: )?timeout expired\Z", "PostgreSQL"),
-    Words("network", r"(?i)\bCommunications link failure\b|\bconnection terminated (?:unexpectedly|due to)\b|\bconnection (?:is|already) closed\b|\bConnection to \S{1,100} refused\b|\bNo (?:primary )?servers? (?:is )?available\b|\bno suitable servers? found\b|\bNo reachable node\b", "JDBC, pg, Redis, MongoDB"),
+    Words("network", r"(?i)\bCommunications link failure\b|\bconnection terminated (?:unexpectedly|due to)\b|\bconnection (?:is|already) closed\b|\bConnection to \S{1,100} refused\b|\bNo (?:primary )?servers? (?:is )?available\b|\bno suitable servers? found\b|\bNo reachable node\b|\bNo cluster endpoints available\b", "JDBC, pg, Redis, MongoDB"),
     Words("network", r"\bORA-12(?:154|170|514|541|543|545)\b|(?i:\bA network-related or instance-specific error\b|\bduring the pre-login handshake\b)|\bUnable to connect to Redis\b|\bReached the max retries per request limit\b", "Oracle, SQL Server, Redis"),
     Words("network", r"\b(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN|EAI_NONAME)\b", "POSIX, Node.js"),
     Words("network", r"(?i)\bsocket hang up\b|\bsocket disconnected before secure TLS connection\b|\bfetch failed\b|\bother side closed\b|\bNetwork Error\b|\bConnect(?:ion)? Timeout Error\b|\bHeaders Timeout Error\b", "Node.js, undici, axios"),

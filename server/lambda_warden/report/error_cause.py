@@ -100,6 +100,7 @@ _CODES: Final = (
     re.compile(r"\bapi error (\w{1,100}): "),  # AWS SDK for Go
     re.compile(r"\bError Code: (\w{1,100})[;)]"),  # AWS SDK for Java 1
     re.compile(r"\b[Cc]ode: '(\w{1,100})'"),  # AWS SDK for JavaScript 2, Prisma
+    re.compile(r'"code": ?"(\w{1,100})"'),  # errors in JSON: Neptune
 )
 """Where messages name a service's error code."""
 
