@@ -37,6 +37,9 @@ Bearer token: not found in the header
 Bad token: malformed
 JWT error: invalid signature
 jwt: malformed
+CommandError: Can't locate revision identified by 'ae1027a6acf'
+The queue identified by https://sqs.eu-west-1.amazonaws.com/123456789012/orders does not exist
+Resource identified by arn:aws:states:eu-west-1:123456789012:stateMachine:orders was not found
 signature: mismatch
 Signature: does not match the expected value
 The request signature we calculated does not match the signature you provided. Check your key and signing method.

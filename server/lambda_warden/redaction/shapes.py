@@ -187,12 +187,14 @@ SHAPES: Final = (
         rf"(?P<keep>[ ]-p)(?!{MARK})(?=[A-Za-z0-9!@#%^&*._-]*[0-9!@#%^&])(?=[^\s\"']*[A-Za-z])"
         r"(?![a-z]+\.|\d+:\d)[A-Za-z][^\s\"'`;|,)=:/]{3,}",
     ),
-    # SQL: CREATE USER, ALTER USER, as MySQL and Oracle write them.
+    # SQL: CREATE USER, ALTER USER, as MySQL and Oracle write them. In English, what is identified is named by its ARN,
+    # its address, or (Alembic) its revision.
     _shape(
         "password",
         ["identified "],
-        rf"(?P<keep>IDENTIFIED\s{{1,8}}(?:WITH\s{{1,8}}[\w\"'`]{{1,64}}\s{{1,8}})?(?:BY|AS)\s{{1,8}}(?:PASSWORD\s{{1,8}})?(?P<q>\\?[\"'`])?)"
-        rf"(?!{MARK}|\$|<|\*{{3}})(?(q)" + possessive(r"(?!(?P=q))[^\r\n]", "+") + r"|[^\s\"'`;,]++)",
+        r"(?P<keep>(?<!revision )"
+        rf"IDENTIFIED\s{{1,8}}(?:WITH\s{{1,8}}[\w\"'`]{{1,64}}\s{{1,8}})?(?:BY|AS)\s{{1,8}}(?:PASSWORD\s{{1,8}})?(?P<q>\\?[\"'`])?)"
+        rf"(?!{MARK}|\$|<|\*{{3}}|arn:|https?:)(?(q)" + possessive(r"(?!(?P=q))[^\r\n]", "+") + r"|[^\s\"'`;,]++)",
         re.IGNORECASE,
     ),
     # netrc(5).
