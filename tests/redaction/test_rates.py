@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import islice
+from urllib.parse import quote, unquote
 
 import pytest
 from pydantic import JsonValue
@@ -37,6 +38,16 @@ def test_kinds_with_a_shape_are_found_as_strings_of_json(seed: int) -> None:
         if shows(kind, json.dumps(redact_value({"rows": [{"note": make(kind, seed)[0]}]}).value), seed)
     ]
     assert len(shown) <= GOAL * len(KINDS), shown
+
+
+def test_kinds_with_a_shape_are_found_percent_encoded() -> None:
+    """Except for what depends on its place, and what is an address itself."""
+    encoded = [kind for kind in KINDS if "://" not in KINDS[kind] and " " not in KINDS[kind]]
+    shown = [
+        kind for kind in encoded if shows(kind, unquote(redact_text(f"v={quote(make(kind)[0], safe='')}&b=1").text))
+    ]
+
+    assert len(shown) <= GOAL * len(encoded), shown
 
 
 def test_values_are_found_by_their_names_in_all_writings() -> None:

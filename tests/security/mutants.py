@@ -1956,15 +1956,15 @@ MUTANTS = [
     Mutant(
         "secrets by detectors are shown",
         "redaction/text.py",
-        "    if starts_of := _prefixes(folded, among):\n",
-        "    if starts_of := _prefixes(folded, among)[:0]:\n",
+        "    if starts_of := _prefixes(_folded(text), among):\n",
+        "    if starts_of := _prefixes(_folded(text), among)[:0]:\n",
         "tests/redaction/test_rates.py",
     ),
     Mutant(
         "secrets by name are shown",
         "redaction/text.py",
-        "    if starts := _starts(folded, known.stems, among):\n",
-        "    if starts := _starts(folded, (), among):\n",
+        "    if starts := _starts(_folded(text), known.stems, among):\n",
+        "    if starts := _starts(_folded(text), (), among):\n",
         "tests/redaction/test_text.py",
     ),
     Mutant(
@@ -1997,8 +1997,8 @@ MUTANTS = [
     ),
     Mutant(
         "a detector takes what goes on behind its length",
-        "redaction/detectors.py",
-        "        if self.most is not None and (end - first > self.most or _ALNUM.match(text, end)):\n",
+        "redaction/detector.py",
+        "        if self.most is not None and (size > self.most or _ALNUM.match(text, end)):\n",
         "        if self.most is not None and end - first < self.least:\n",
         "tests/manifests/test_load.py",
     ),

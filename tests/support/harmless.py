@@ -183,6 +183,13 @@ password: '{{resolve:secretsmanager:prod/db:SecretString:password}}'
 secret: vault:secret/data/app#password
 password: op://vault/item/password
 connection string: not configured
+produced an unexpected new value: .password: inconsistent values for sensitive attribute.
+  + master_password        = (known after apply)
+  + token                  = (sensitive value)
+WARNING! Using --password via the CLI is insecure. Use --password-stdin.
+Unable to match keys: token: 'Microsoft.IdentityModel.Tokens'
+Caused by: com.amazonaws.SdkClientException: password: java.lang.NullPointerException
+salt: enabled
 Connection string: missing
 ConnectionString is not set
 """.splitlines()
@@ -296,6 +303,9 @@ MEMBERS: tuple[tuple[str, str], ...] = (
     ("monkey", "george7"),
     ("turkey", "ankara7"),
     ("keys", "a7"),
+    ("saltLevel", "3g"),
+    ("sdkKeyCount", "7x"),
+    ("string_value", "abc7"),
 )
 """Members whose value is no secret: name and value."""
 
@@ -360,6 +370,14 @@ def values(count: int, seed: int = 1) -> Iterator[str]:
         lambda: f"pkg:npm/{text(lower, 7)}@{rng.randint(0, 20)}.{rng.randint(0, 20)}.{rng.randint(0, 20)}",
         lambda: f"sha512-{base64.b64encode(some(64)).decode()}",
         lambda: f"{rng.choice(region)}_{text(upper + lower + digits, 9)}",
+        lambda: f"{text(lower, 6)}-prod-{some(16).hex()}",
+        lambda: f"{text(lower, 6)}_api_{some(16).hex()}",
+        lambda: f"deploy_live_{text(lower, 12)}_20261128T100000Z",
+        lambda: f"price_{text(upper + lower + digits, 24)}",
+        lambda: f"msg_01{text(upper + lower + digits, 22)}",
+        lambda: f"chatcmpl-{text(upper + lower + digits, 29)}",
+        lambda: f"sk-learn-{text(lower, 5)}-{rng.randint(1, 99)}-model",
+        lambda: text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", rng.randint(20, 54)),
         lambda: f"AgV4{base64.b64encode(some(120)).decode()}",
     )
     for i in range(count):

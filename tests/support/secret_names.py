@@ -47,7 +47,8 @@ slack webhook url, authorization code, kennwort, passwort, contrasena, senha, pe
 ldap bind password, tokens secret, passkey, deployer private key, wallet private key, eth private key, dropbox key,
 github key, slack signing secret, discord bot token, telegram bot token, twilio auth token, mail password,
 bind pw, bindpw, rootpw, admin pw, vault pass, tls key, security answer, passport number, bank account number,
-key material, contraseña, wachtwoord
+key material, contraseña, wachtwoord, password salt, auth salt, honeycomb writekey, sdk key, kaggle key, apollo key,
+vapid key, fcm server key, vault secret id, cosmos primary key, pagerduty routing key
 """
 NAMES = tuple(" ".join(name.split()) for name in _WORDS.split(",") if name.strip())
 
@@ -109,9 +110,22 @@ WRITINGS: dict[str, Callable[[str, str], str]] = {
     "zero width": lambda name, value: f"{name[:2]}\u200b{name[2:]}={value[:3]}\u200d{value[3:]}",
     "escaped": lambda name, value: "".join(f"\\u{ord(c):04x}" for c in name) + f'": "{value}"',
     "setter": lambda name, value: f'config.set("{name}", "{value}")',
+    "Some of Rust": lambda name, value: f'Config {{ port: 5, {name}: Some("{value}") }}',
+    "property of PHP": lambda name, value: f"Config Object\n(\n    [{name}:Config:private] => {value}\n)",
+    "padded": lambda name, value: f"{name:<32}: {value}\nport{'':<28}: 5",
+    "Dockerfile": lambda name, value: f"FROM a\nENV {name} {value}\n",
+    "typed": lambda name, value: f'{name}: str = "{value}"',
+    "fallback": lambda name, value: f'os.environ.get("{name}") or "{value}"',
+    "name above value": lambda name, value: f"- name: {name}\n  value: {value}\n- name: port\n  value: 5",
+    "form": lambda name, value: f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--b',
+    "pydantic": lambda name, value: (
+        f"{name}\n  Extra inputs are not permitted [type=extra_forbidden, input_value='{value}', input_type=str]"
+    ),
+    "typed value": lambda name, value: json.dumps({name: {"S": value}}),
+    "attribute": lambda name, value: json.dumps({"key": name, "value": {"stringValue": value}}),
+    "plan": lambda name, value: f'~ {name} = "a1B2c3D4" -> "{value}"',
     "subscript": lambda name, value: f"os.environ['{name}'] = '{value}'",
 }
-_PLAIN = ("xml element", "ruby", "flag", "flag with sign", "argv")
 SPACED = frozenset(
     ("yaml", "json", "log", "header", "table", "tab", "said", "name and value", "with scheme", "yaml block")
 )

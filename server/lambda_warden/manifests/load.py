@@ -30,7 +30,7 @@ from lambda_warden.model.rule_arn import RuleArn, parse_deny_arn, parse_rule_arn
 from lambda_warden.model.rule_entry import RuleEntry
 from lambda_warden.model.selector import Selector
 from lambda_warden.model.target import Target
-from lambda_warden.redaction.detectors import Detector
+from lambda_warden.redaction.detector import Detector
 from lambda_warden.redaction.policy import Detectors
 
 _NAMED: Final = 5

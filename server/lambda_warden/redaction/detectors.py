@@ -6,13 +6,9 @@ each other, it has a pattern in `shapes.py`.
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
+
+from lambda_warden.redaction.detector import Detector
 
 HEX: Final = "0-9a-f"
 UPPER: Final = "A-Z0-9"
@@ -30,98 +26,6 @@ PATH: Final = r"A-Za-z0-9_@.\\/-"
 CRYPT: Final = "A-Za-z0-9./+=,$"
 """crypt(5): salt, parameters and hash."""
 
-_SAMPLE: Final = 256  # characters of a body that its entropy is told by
-_RANDOM: Final = 3.0  # bits from which on a body has digits and letters, as no words joined have
-_JOINED: Final = re.compile(r"[A-Za-z0-9_+-]")
-_PUNCTUATION: Final = ".,-\\"
-_ALNUM: Final = re.compile(r"[A-Za-z0-9]")
-_MIXED: Final = re.compile(r"[0-9][^A-Za-z]*[A-Za-z]|[A-Za-z][^0-9]*[0-9]")
-_ESCAPED: Final = re.compile(r"\\[nrtbf]\Z|%[0-9A-Fa-f]{2}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """One kind of secret that begins with a literal.
-
-    A secret is a prefix, not inside a word, and behind it `least` to `most` characters of the alphabet (of all that
-    are there), with at least `entropy` bits a character (Shannon, 1948).
-
-    Args:
-        kind: what the mark in its place says: lower-case letters and hyphens.
-        prefixes: literals, of which one begins the secret. They are matched in the case given.
-        alphabet: as between the brackets of a regular expression.
-        least: characters behind the prefix, at least.
-        most: and at most; None for any number.
-        entropy: bits a character, at least.
-        keep: whether the prefix stays, since it says what the secret is for and is none itself.
-    """
-
-    kind: str
-    prefixes: tuple[str, ...]
-    alphabet: str
-    least: int
-    most: int | None = None
-    entropy: float = 2.0
-    keep: bool = False
-
-    def end(self, text: str, start: int, prefix: str) -> int | None:
-        """Where the secret ends that begins with this prefix at `start`, or None if none does."""
-        if not text.startswith(prefix, start) or _in_word(text, start):
-            return None
-        first = start + len(prefix)
-        if (found := _body(self.alphabet, self.least).match(text, first)) is None:
-            return None
-        sample = found[0]
-        if entropy(sample) < self.entropy or (self.entropy >= _RANDOM and not _MIXED.search(sample)):
-            return None
-        end = _run(self.alphabet, text, found.end())
-        if self.most is not None and (end - first > self.most or _ALNUM.match(text, end)):
-            return None
-        while text[end - 1] in _PUNCTUATION and end - first > self.least:  # the sentence's
-            end -= 1
-        return end
-
-
-def entropy(text: str) -> float:
-    """Shannon's entropy of a text, in bits a character: 0 for `aaaa`, about 6 for random base64."""
-    size = len(text)
-    return -sum(n / size * math.log2(n / size) for n in Counter(text).values()) if size else 0.0
-
-
-def _in_word(text: str, start: int) -> bool:
-    """Whether a word goes on at `start`, and not behind an escape such as `\\n` or `%3D`."""
-    if not start or not _JOINED.match(text, start - 1):
-        return False
-    return not _ESCAPED.search(text, max(0, start - 3), start)
-
-
-@lru_cache(maxsize=512)
-def _body(alphabet: str, least: int) -> re.Pattern[str]:
-    return re.compile(f"[{alphabet}]{{{least},{max(least, _SAMPLE)}}}+")
-
-
-@lru_cache(maxsize=512)
-def _any(alphabet: str) -> re.Pattern[str]:
-    return re.compile(f"[{alphabet}]*+")
-
-
-def _run(alphabet: str, text: str, start: int) -> int:
-    found = _any(alphabet).match(text, start)
-    return found.end() if found else start
-
-
-def by_prefix(detectors: tuple[Detector, ...]) -> dict[str, tuple[tuple[str, Detector], ...]]:
-    """Prefixes and their detectors, by the prefix in lower case; longer prefixes come first."""
-    found: dict[str, list[tuple[str, Detector]]] = {}
-    for prefix, detector in _prefixes(detectors):
-        found.setdefault(prefix.lower(), []).append((prefix, detector))
-    return {folded: tuple(each) for folded, each in sorted(found.items(), key=lambda item: -len(item[0]))}
-
-
-def _prefixes(detectors: tuple[Detector, ...]) -> Iterator[tuple[str, Detector]]:
-    return ((prefix, detector) for detector in detectors for prefix in detector.prefixes)
-
-
 DETECTORS: Final = (
     # AWS: STS, "Using temporary credentials"; Bedrock, "API keys"; AppSync, "API_KEY authorization"; MWS.
     Detector("aws-session-token", ("IQoJb3JpZ2lu", "FwoGZXIvYXdz", "FQoGZXIvYXdz", "AQoDYXdz"), ENCODED, 60, None, 3.5),
@@ -134,7 +38,6 @@ DETECTORS: Final = (
     # Microsoft: "Shared access signatures", "Storage account keys", "Connection strings", "Personal access tokens".
     Detector("azure-signature", ("sig=", "Signature="), "~" + ENCODED, 40, None, 3.5, keep=True),
     Detector("azure-key", ("AccountKey=", "SharedAccessKey=", "SharedSecretValue="), BASE64, 20, None, 3, keep=True),
-    Detector("azure-key", ("AzCa", "AzSe", "AzFu"), BASE64, 40, None, 3.5),
     # Google Cloud: "Signed URLs", "API keys"; Google Identity, "OAuth 2.0"; Firebase Cloud Messaging.
     Detector("google-signature", ("X-Goog-Signature=", "X-Goog-Signature%3D"), HEX, 32, None, 2.5, keep=True),
     Detector("google-key", ("AIza",), URL, 35, 35, 3),
@@ -142,6 +45,7 @@ DETECTORS: Final = (
     Detector("google-key", ("GOCSPX-",), URL, 28, None, 2.5),
     # Alibaba Cloud, Tencent Cloud, IBM Cloud, Oracle, Yandex, Scaleway, OVH, Exoscale: "Access keys", "API keys".
     Detector("alibaba-key", ("LTAI",), ALNUM, 17, 21, 3),
+    Detector("volcengine-key", ("AKLT",), ALNUM, 40, None, 3.5),
     Detector("tencent-key", ("AKID",), ALNUM, 32, 36, 3),
     Detector("yandex-key", ("AQVN",), URL, 35, 38, 3),
     Detector("yandex-key", ("t1.",), DOTTED, 80, None, 3.5),
@@ -176,29 +80,29 @@ DETECTORS: Final = (
         None,
         2.5,
     ),
-    Detector("gitlab-session", ("_gitlab_session=",), HEX, 32, None, 2.5, keep=True),
+    Detector("gitlab-session", ("_gitlab_session=",), LOWER, 32, None, 2.5, keep=True),
     Detector("bitbucket-token", ("ATBB", "ATCTT3xFfG", "BBDC-"), BASE64 + "_-", 24, None, 3),
     Detector("atlassian-token", ("ATATT3", "ATSTT3", "ATOA"), BASE64 + "_-", 60, None, 3.5),
     Detector("npm-token", ("npm_",), ALNUM, 36, None, 2.5),
     Detector("npm-token", ("_authToken=",), DOTTED, 16, None, 2.5, keep=True),
     Detector("pypi-token", ("pypi-Ag",), URL, 50, None, 2.5),
-    Detector("rubygems-key", ("rubygems_",), HEX, 40, None, 2.5),
+    Detector("rubygems-key", ("rubygems_",), LOWER, 40, None, 2.5),
     Detector("crates-token", ("cio",), ALNUM, 32, 32, 3.5),
     Detector("nuget-key", ("oy2",), LOWER, 43, 43, 3.5),
     Detector("clojars-token", ("CLOJARS_",), LOWER, 60, 60, 3),
     Detector("docker-token", ("dckr_pat_", "dckr_oat_"), URL, 20, None, 2.5),
-    Detector("artifactory-key", ("AKCp",), ALNUM, 60, None, 3),
-    Detector("artifactory-token", ("cmVmdGtu",), ALNUM, 40, None, 3),
+    Detector("artifactory-key", ("AKC",), ALNUM, 60, None, 3),
+    Detector("artifactory-token", ("cmVmd",), ALNUM, 43, None, 3),
     Detector("sonar-token", ("squ_", "sqp_", "sqa_"), HEX, 40, None, 2.5),
     Detector("snyk-token", ("snyk_uat.", "snyk_sat."), DOTTED, 30, None, 3),
     Detector("sourcegraph-token", ("sgp_", "sgd_", "slk_", "sgs_"), WORD, 40, None, 2.5),
     Detector("circleci-token", ("CCIPAT_", "CCIPRJ_"), WORD, 30, None, 3),
-    Detector("buildkite-token", ("bkua_", "bkaj_", "bkct_"), HEX, 40, None, 2.5),
+    Detector("buildkite-token", ("bkua_", "bkaj_", "bkct_"), LOWER, 40, None, 2.5),
     Detector("harness-token", ("pat.", "sat."), DOTTED, 60, None, 3.5),
     # Infrastructure: HashiCorp, Pulumi, Databricks, Doppler, Infisical, Tailscale, Teleport, OpenShift, Kubernetes …
     Detector("vault-token", ("hvs.", "hvb.", "hvr."), URL, 20, None, 2.5),
     Detector("vault-token", ("s.", "b."), ALNUM, 24, 24, 3.5),
-    Detector("pulumi-token", ("pul-",), HEX, 40, 40, 2.5),
+    Detector("pulumi-token", ("pul-",), LOWER, 40, 40, 2.5),
     Detector("databricks-token", ("dapi", "dose", "dsapi", "dkea"), "0-9a-f-", 32, 36, 2.5),
     Detector("doppler-token", ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."), DOTTED, 30, None, 3),
     Detector("infisical-token", ("st.",), DOTTED, 60, None, 3.5),
@@ -228,7 +132,9 @@ DETECTORS: Final = (
     Detector("grafana-token", ("glsa_", "glc_"), BASE64 + "_", 32, None, 3),
     Detector("grafana-key", ("eyJrIjoi",), BASE64, 60, None, 3.5),
     Detector("sentry-token", ("sntrys_", "sntryu_", "sntrya_", "sntryi_"), BASE64 + "_", 40, None, 2.5),
-    Detector("newrelic-key", ("NRAK-", "NRJS-", "NRII-", "NRAA-", "NRRA-", "NRSP-"), URL, 19, None, 2.5),
+    Detector(
+        "newrelic-key", ("NRAK-", "NRJS-", "NRII-", "NRIQ-", "NRBR-", "NRAA-", "NRRA-", "NRSP-"), URL, 19, None, 2.5
+    ),
     Detector("datadog-key", ("pub",), HEX, 32, 34, 2.5),
     Detector("dynatrace-token", ("dt0c01.", "dt0s01.", "dt0s02.", "dt0s06.", "dt0s16."), DOTTED, 40, None, 3),
     Detector("honeycomb-key", ("hcaik_", "hcxik_", "hcamk_", "hcalk_"), LOWER, 32, None, 3),
@@ -244,7 +150,10 @@ DETECTORS: Final = (
     # Models: Anthropic, OpenAI and those that follow its form, Hugging Face, Groq, xAI, Perplexity, Replicate …
     Detector(
         "ai-key",
-        ("sk-ant-", "sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-", "sk-or-v1-", "sess-"),
+        (
+            *("sk-ant-", "sk-proj-", "sk-svcacct-", "sk-service-", "sk-admin-", "sk-None-", "sk-or-v1-", "sess-"),
+            *("sk-helicone-", "sk-kimi-", "sk-cp-"),
+        ),
         URL,
         20,
         None,
@@ -255,7 +164,7 @@ DETECTORS: Final = (
     Detector("groq-key", ("gsk_",), ALNUM, 40, None, 3),
     Detector("xai-key", ("xai-",), ALNUM, 60, None, 3),
     Detector("perplexity-key", ("pplx-",), ALNUM, 40, None, 2.5),
-    Detector("replicate-token", ("r8_",), ALNUM, 30, None, 3),
+    Detector("replicate-token", ("r8_",), URL, 30, None, 3),
     Detector("pinecone-key", ("pcsk_", "pclocal_"), WORD, 40, None, 3),
     Detector("fireworks-key", ("fw_",), ALNUM, 22, None, 3),
     Detector("cerebras-key", ("csk-",), ALNUM, 40, None, 3),
@@ -273,7 +182,7 @@ DETECTORS: Final = (
     ),
     Detector("stripe-key", ("whsec_",), BASE64, 24, None, 2.5),
     Detector("square-token", ("sq0atp-", "sq0csp-", "sq0idp-"), URL, 22, None, 3),
-    Detector("square-token", ("EAAAE", "EAAAl"), URL, 55, 62, 3),
+    Detector("square-token", ("EAAA",), URL, 56, 63, 3),
     Detector("paypal-token", ("A21AA",), URL, 60, None, 3.5),
     Detector("braintree-token", ("access_token$production$", "access_token$sandbox$"), "0-9a-z$", 40, None, 2.5),
     Detector("shopify-token", ("shpat_", "shpca_", "shppa_", "shpss_", "shpua_", "shptka_"), ALNUM, 24, None, 2.5),
@@ -282,7 +191,7 @@ DETECTORS: Final = (
     Detector("flutterwave-key", ("FLWSECK-", "FLWSECK_TEST-", "FLWSECK_LIVE-"), URL, 12, None, 2.5),
     Detector("flutterwave-key", ("FLWPUBK-", "FLWPUBK_TEST-"), URL, 12, None, 2.5),
     Detector("easypost-key", ("EZAK", "EZTK"), ALNUM, 54, 54, 3),
-    Detector("shippo-token", ("shippo_live_", "shippo_test_"), HEX, 40, 40, 2.5),
+    Detector("shippo-token", ("shippo_live_", "shippo_test_"), ALNUM, 40, 40, 2.5),
     Detector("lob-key", ("live_", "test_"), HEX, 35, 35, 2.5),
     Detector("gocardless-token", ("live_", "sandbox_"), URL, 40, 40, 3.5),
     Detector("mollie-key", ("live_", "test_"), ALNUM, 30, 30, 3),
@@ -297,7 +206,7 @@ DETECTORS: Final = (
     Detector("mandrill-key", ("md-",), URL, 22, 22, 3.5),
     Detector("novu-key", ("nv-",), HEX, 32, 32, 2.5),
     Detector("intercom-token", ("dG9r",), BASE64, 48, 64, 3.5),
-    Detector("hubspot-token", ("pat-na1-", "pat-eu1-", "pat-na2-", "pat-ap1-"), "0-9a-f-", 36, 36, 2.5),
+    Detector("hubspot-token", ("pat-na1-", "pat-eu1-", "pat-na2-", "pat-ap1-"), "0-9A-Za-z-", 36, 36, 2.5),
     Detector("facebook-token", ("EAA",), ALNUM, 90, None, 3.5),
     Detector("instagram-token", ("IGQV", "IGAA"), URL, 80, None, 3.5),
     Detector("twitter-token", ("AAAAAAAAAAAAAAAAAAAAA",), "A-Za-z0-9%", 60, None, 4),
@@ -305,7 +214,7 @@ DETECTORS: Final = (
     Detector("dropbox-token", ("sl.",), URL, 120, None, 3.5),
     # Desks and tools: Linear, Notion, Postman, Airtable, Asana, Figma, Zapier, Contentful, Typeform, ReadMe …
     Detector("linear-key", ("lin_api_", "lin_oauth_", "lin_wh_"), ALNUM, 30, None, 2.5),
-    Detector("notion-token", ("secret_", "ntn_"), ALNUM, 40, None, 3),
+    Detector("notion-token", ("secret_", "ntn_"), ALNUM, 32, None, 3),
     Detector("postman-key", ("PMAK-", "PMAT-"), "0-9A-Za-z-", 24, None, 2.5),
     Detector("airtable-token", ("pat",), "A-Za-z0-9.", 79, 79, 3),
     Detector("figma-token", ("figd_", "figu_", "figo_"), URL, 30, None, 3),
@@ -321,6 +230,59 @@ DETECTORS: Final = (
     Detector("ionic-token", ("ion_",), LOWER, 42, 42, 3),
     Detector("beamer-key", ("b_",), BASE64 + "_-", 44, 44, 3.5),
     Detector("zuplo-key", ("zpka_",), WORD, 30, None, 3),
+    # Many more, each with a prefix that is its own.
+    Detector(
+        "api-key",
+        (
+            *("KGAT_", "NF-", "aio_", "ajkey_", "bxt_", "creem_", "crsr_", "ctp_", "ddapp_", "ddp_", "ddw_", "xau_"),
+            *("fhb-", "hexpm_", "lip_", "llx-", "m0-", "odt_", "opk_", "pyx-", "rootly_", "salad_cloud_", "sindri_"),
+            *("sqco_", "ste-", "thog-secret-", "tly-", "tss_", "ucat_", "unkey_", "esecret_", "BBFF-", "BBUS-"),
+        ),
+        WORD,
+        20,
+        None,
+        3,
+    ),
+    Detector(
+        "api-key",
+        (
+            *("AIK_", "AVNS_", "CCDB1_", "JDC_", "Mid-server-", "cfxk_", "cnvca", "dbtc_", "dbtu_", "dnkey-", "figp_"),
+            *("lsxs_", "packagist_", "pina_", "rpa_", "sgamp_user_", "shltm_", "signkey-prod-", "sktsec_", "sup_sk_"),
+            *("syt_", "tk-us-", "wandb_v1_", "wrkaus-", "AQ.Ab8RN6", "4/0A", "v1.M", "bb_live_", "secret-live-"),
+        ),
+        URL,
+        19,
+        None,
+        3,
+    ),
+    Detector("api-key", ("rh-api-", "px-api-", "px-dep-", "pub-c-", "sub-c-"), "0-9a-z-", 36, 36, 2.5),
+    Detector("api-key", ("persona_production_",), "0-9a-f-", 36, 36, 2.5),
+    Detector("api-key", ("n8n_api_", "con-", "dtn_", "inc_"), HEX, 64, None, 3),
+    Detector("api-key", ("s-s4t2ud-", "s-s4t2af-", "u-s4t2ud-", "u-s4t2af-"), HEX, 64, None, 3),
+    Detector("api-key", ("sk_", "sk_car_", "sk_sbox_"), ALNUM, 22, None, 3),
+    Detector("api-key", ("live_",), ALNUM, 24, None, 4),
+    Detector("api-key", ("ak-", "sm_aat_", "sm_pat_", "sm_sat_", "endr+"), ALNUM, 16, 22, 3),
+    Detector("api-key", ("sec-c-", "pa-", "secret-"), URL, 43, 48, 3.5),
+    Detector("api-key", ("hawk.", "VF.", "mlsn.", "mssp.", "1000.", "p.eyJ", "api_live."), DOTTED, 32, None, 3),
+    Detector("api-key", ("lmb_", "lma_", "na1.", "cflt", "mb_", "RWRTY0Iy"), BASE64, 43, None, 3.5),
+    Detector("api-key", ("$aact_", "tkn.v1_", "configcat-sdk-1/"), BASE64 + "_-", 40, None, 3),
+    Detector("api-key", ("os_v2_app_", "gto_", "nsec1", "pts_", "skey_"), LOWER, 19, None, 3),
+    Detector("api-key", ("ck_", "cs_"), HEX, 40, 40, 3),
+    Detector("api-key", ("QN_", "kit_", "bb_pr_", "bb_ma_", "EXO"), HEX, 24, 32, 3),
+    Detector("api-key", ("pk_",), WORD, 34, 41, 3.2),  # Klaviyo's: private, in spite of its name
+    Detector("api-key", ("api_",), "A-Za-z0-9.", 45, 45, 3.5),
+    Detector("api-key", ("APP_USR-", "TEST-"), "0-9a-f-", 55, None, 3),
+    Detector("api-key", ("KEY0", "K10"), WORD + ":", 53, None, 3.5),
+    Detector("api-key", ("secret-token:",), DOTTED, 16, None, 3),  # RFC 8959
+    Detector("api-key", ("APA91b",), URL, 100, None, 3.5),
+    Detector("api-key", ("v2/",), ALNUM, 300, None, 4),
+    Detector("api-key", ("AK1",), "A-Za-z0-9/", 50, 56, 3.5),
+    Detector("api-key", ("pk.",), ALNUM, 32, 32, 3.5),
+    Detector("api-key", ("authress_", "scauth_"), BASE64 + "._-", 60, None, 3.5),
+    Detector("api-key", ("base64:",), BASE64, 44, 44, 3.5),  # Laravel's APP_KEY
+    Detector("api-key", ("OC|",), "0-9a-f|", 40, None, 3),
+    Detector("wallet-key", ("xprv9", "yprv", "zprv", "tprv8"), ALNUM, 100, None, 3.5),
+    Detector("swarm-token", ("SWMTKN-1-", "SWMKEY-1-"), BASE64 + "-", 40, None, 3),
     Detector("polar-token", ("polar_oat_", "polar_pat_", "polar_at_"), ALNUM, 30, None, 3),
     # Addresses that hold their own permission: incoming webhooks.
     Detector(
@@ -351,6 +313,7 @@ DETECTORS: Final = (
         keep=True,
     ),
     Detector("zapier-webhook", ("hooks.zapier.com/hooks/catch/",), PATH, 10, None, 2, keep=True),
+    Detector("tines-webhook", ("tines.com/webhook/",), PATH, 40, None, 3, keep=True),
     Detector("google-chat-webhook", ("chat.googleapis.com/v1/spaces/",), "?=&%" + PATH, 60, None, 3, keep=True),
     Detector(
         "make-webhook",
@@ -364,14 +327,18 @@ DETECTORS: Final = (
     Detector("pagerduty-url", ("events.pagerduty.com/integration/",), PATH, 24, None, 2.5, keep=True),
     Detector("ifttt-url", ("maker.ifttt.com/trigger/",), PATH, 24, None, 2.5, keep=True),
     # Hashes of passwords: crypt(5), PHC string format, Django's and LDAP's.
-    Detector("password-hash", ("$2a$", "$2b$", "$2y$"), "A-Za-z0-9./$", 56, 56, 3),
-    Detector("password-hash", ("$1$", "$5$", "$6$", "$y$", "$7$", "$gy$", "$apr1$"), CRYPT, 24, None, 3),
+    Detector("password-hash", ("$2a$", "$2b$", "$2x$", "$2y$"), "A-Za-z0-9./$", 56, 56, 3),
+    Detector(
+        "password-hash", ("$1$", "$5$", "$6$", "$8$", "$9$", "$y$", "$7$", "$gy$", "$apr1$", "$wp$"), CRYPT, 24, None, 3
+    ),
+    Detector("password-hash", ("$P$", "$H$", "$S$", "$A$005$"), CRYPT, 30, None, 3),
+    Detector("password-hash", ("$krb5asrep$", "$krb5tgs$"), CRYPT + "@*:_-", 40, None, 3),
+    Detector("password-hash", ("aad3b435b51404eeaad3b435b51404ee:",), HEX, 32, 32, 2.5),
     Detector(
         "password-hash", ("$argon2id$", "$argon2i$", "$argon2d$", "$scrypt$", "$pbkdf2"), CRYPT + "-", 24, None, 3
     ),
-    Detector(
-        "password-hash", ("pbkdf2_sha256$", "pbkdf2_sha1$", "bcrypt_sha256$", "scrypt:"), CRYPT + ":", 24, None, 3
-    ),
+    Detector("password-hash", ("pbkdf2_sha256$", "pbkdf2_sha1$", "bcrypt_sha256$"), CRYPT, 24, None, 3),
+    Detector("password-hash", ("pbkdf2:sha", "scrypt:"), CRYPT + ":", 24, None, 3),
     Detector("password-hash", ("{SSHA}", "{SHA}", "{SSHA256}", "{SSHA512}", "{SMD5}"), BASE64, 20, None, 3),
     Detector("password-hash", ("SCRAM-SHA-256$", "SCRAM-SHA-1$"), CRYPT + ":", 40, None, 3),
 )

@@ -16,13 +16,13 @@ STATES: Final = frozenset(
     " rotated valid verified changed updated reset created deleted loaded optional enabled disabled unauthorized"
     " forbidden unavailable unsupported too field value password token secret credentials please your this that length"
     " string str bytes int integer number boolean bool object any unmatched illegal"
-    " eof identifier exists already contains cannot".split()
+    " eof identifier exists already contains cannot known inconsistent matches matched".split()
 )
 """Words that a message begins with behind `password:`, and what a serialiser puts there."""
 FUNCTION_WORDS: Final = frozenset(
     "the a an and or of for from in on at by await new yield async lambda function func return to with as if"
     " then than but be been it its we you i he she they my our"
-    " their there here where when while because only also used using set given".split()
+    " their there here where when while because only also used using via set given".split()
 )
 """Words of sentences, which no pass phrase is expected to begin with unless it is quoted."""
 TECHNICAL: Final = frozenset(
@@ -55,7 +55,7 @@ _CODE: Final = re.compile(
     re.DOTALL,
 )
 _PART: Final = r"(?:[A-Z]?[a-z]{1,24}|[A-Z]{1,24})"
-_WORD: Final = re.compile(rf"[\"'(]?(?:{_PART}){{1,4}}(?:['’_-](?:{_PART}){{1,4}}){{0,5}}[.,:;!?)\"']{{0,3}}")
+_WORD: Final = re.compile(rf"[\"'(]?(?:{_PART}){{1,4}}(?:['’._-](?:{_PART}){{1,4}}){{0,5}}[.,:;!?)\"']{{0,3}}")
 _LOWER_PATH: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}(?:[/:][A-Za-z0-9_.*-]{1,64}){1,12}[.,;:]?")
 _ABSOLUTE: Final = re.compile(r"(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w@ .+~/\\:*-]{0,4096}", re.ASCII)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s@?#]{1,2048}", re.IGNORECASE)

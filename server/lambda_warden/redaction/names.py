@@ -26,7 +26,7 @@ LAST_WORDS: Final[dict[str, str]] = {
     **dict.fromkeys(
         "secret secrets clientsecret appsecret apisecret credential credentials cred creds mnemonic dsn cookie cookies"
         " signature sig hmac pin otp totp cvv cvc cvv2 cvc2 ssn iban bearer jwt jws jwe auth authorization auths"
-        " setcookie authdata sas pincode webhooksecret passkey pepper".split(),
+        " setcookie authdata sas pincode webhooksecret passkey pepper salt".split(),
         SECRET,
     ),
     **dict.fromkeys(
@@ -34,7 +34,7 @@ LAST_WORDS: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(
         "apikey accesskey accountkey privatekey privkey authkey signingkey encryptionkey secretkey masterkey sharedkey"
-        " appkey storagekey apitoken sshkey licensekey".split(),
+        " appkey storagekey apitoken sshkey licensekey writekey serverkey servicekey instrumentationkey".split(),
         KEY,
     ),
 }
@@ -43,7 +43,7 @@ LAST_WORDS: Final[dict[str, str]] = {
 WEAK_WORDS: Final = frozenset(
     "auth auths authorization bearer cookie cookies cred creds credential credentials dsn sig signature hmac pin otp"
     " totp cvv cvc ssn iban pat jwt jws jwe sas pass secrets pepper setcookie authdata pincode"
-    " passkey".split()
+    " passkey salt".split()
 )
 """Last words that also stand before words: `auth: basic`, `credentials: include`: a word alone is no secret."""
 
@@ -65,7 +65,9 @@ KEYS: Final = frozenset(
     " algolia elastic elasticsearch meilisearch typesense firebase supabase airtable notion linear asana jira hubspot"
     " salesforce zendesk intercom segment amplitude mixpanel launchdarkly mapbox maps here openweather weather"
     " auth0 okta clerk workos twitter facebook instagram linkedin youtube twitch spotify dropbox box"
-    " infura alchemy etherscan coinbase binance kraken wallet ethereum eth bitcoin btc deployer".split()
+    " infura alchemy etherscan coinbase binance kraken wallet ethereum eth bitcoin btc deployer"
+    " sdk cert vapid apns fcm apollo kaggle wandb comet ngrok tailscale turnstile recaptcha hcaptcha steam tmdb deepl"
+    " contentful sanity brevo klaviyo onesignal knock etherscan moralis helius finnhub".split()
 )
 """Words before `key` that make it a secret. Of any other key (`partition_key`, `public_key`) nothing is told."""
 
@@ -95,7 +97,7 @@ TELLING_TOKENS: Final = frozenset(
 LATER_WORDS: Final = frozenset(
     "value string text binary plain plaintext raw base base64 b64 hash hashed digest encrypted enc old new current"
     " confirm confirmation confirmed again repeat verify verification pem json data env b64encoded default fallback"
-    " primary secondary live test prod dev staging production development hex main".split()
+    " private primary secondary live test prod dev staging production development hex main".split()
 )
 """Words behind what tells, that change nothing: `SECRET_KEY_BASE`, `passwordConfirmation`, `private_key_pem`."""
 
@@ -146,6 +148,9 @@ PHRASES: Final[dict[tuple[str, ...], str]] = {
     ("security", "token"): TOKEN,
     ("client", "key", "data"): KEY,
     ("x", "amz", "credential"): SECRET,
+    ("vault", "secret", "id"): SECRET,
+    ("cosmos", "primary", "key"): KEY,
+    ("pagerduty", "routing", "key"): KEY,
 }
 """Words that tell only together, at the end of a name."""
 WEAK_PHRASES: Final = frozenset(
@@ -245,24 +250,7 @@ STEMS: Final = tuple(
 )
 """What any telling name has in it, in lower case, unless it ends with one of `SHORT_STEMS`."""
 SHORT_STEMS: Final = (
-    *(
-        "key",
-        "keys",
-        "sig",
-        "pin",
-        "otp",
-        "totp",
-        "cvv",
-        "cvc",
-        "cvv2",
-        "cvc2",
-        "ssn",
-        "iban",
-        "dsn",
-        "jwt",
-        "jws",
-        "jwe",
-    ),
-    *("pat", "auth", "auths", "cred", "creds", "sas", "hmac", "psw", "pw", "pword", "pepper", "seed", "code", "codes"),
-    *("number", "str", "string", "words", "data", "material"),
+    *("key", "keys", "sig", "pin", "otp", "totp", "cvv", "cvc", "cvv2", "cvc2", "ssn", "iban", "dsn", "jwt", "jws"),
+    *("jwe", "pat", "auth", "auths", "cred", "creds", "sas", "hmac", "psw", "pw", "pword", "pepper", "salt", "seed"),
+    *("code", "codes", "number", "str", "string", "words", "data", "material"),
 )

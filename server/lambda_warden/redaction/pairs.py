@@ -29,30 +29,44 @@ _NAME_BEHIND: Final = re.compile(
     + possessive(" (?i:value|string|hash|confirmation|key base|base|pem|data|url|id|codes?)(?![A-Za-z0-9_])", "?")
 )
 _WORD_BEFORE: Final = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,24}) \Z")
-_FLAG: Final = re.compile(r"(?:^|[\s\"'`,\[(=])-{1,2}[\w.-]{0,60}\Z")
+_FLAG: Final = re.compile(  # also as a Dockerfile and shells set a variable
+    r"(?:(?:^|[\s\"'`,\[(=])-{1,2}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|setenv|setx)[ ]{1,4})[\w.-]{0,60}\Z"
+)
+_FORM: Final = re.compile(r"\bname=\\{0,7}[\"'][\w.-]{0,60}\Z")
 _NAME_LIMIT: Final = 64
 
+_NEWLINE: Final = r"(?:\r?\n|\\{1,7}n)"
+_SCOPE: Final = r"(?::(?:protected|private|[\w\\\"]{1,64}:private))?"
+"""How PHP says of a property who sees it."""
 _SIGN: Final = (
-    r"(?:=>|:=|=(?![=~])|:(?!:|//)|%3[AaDd]|%253[AaDd]|&\#(?:0?61|0?58|[xX]3[dDaA]);|&(?:equals|colon);|\\u003[dDaA])"
+    r"(?:=>|:=|=(?![=~])"
+    r"|:[ ]?&?[A-Za-z][\w.<>\[\]]{0,40}[ ]?=[ ]?(?=[\"'])"  # with a type: `password: str = "…"`
+    r"|:(?!:|//)|%3[AaDd]|%253[AaDd]|&\#(?:0?61|0?58|[xX]3[dDaA]);|&(?:equals|colon);|\\u003[dDaA])"
 )
 _IS: Final = re.compile(
     rf"""(?:
-      (?P<pair>(?:{_QUOTE}[)\]]?|[\])])?\s{{0,8}}{_SIGN})(?:\s{{0,16}}(?={_QUOTE}|string\()|[^\S\r\n]{{0,16}})
+      (?P<pair>(?:{_QUOTE}{_SCOPE}[)\]]?|{_SCOPE}[\])])?\s{{0,32}}{_SIGN})(?:\s{{0,16}}(?={_QUOTE}|string\()|[^\S\r\n]{{0,16}})
         (?:string\(\d{{1,9}}\)\s)?
     | (?P<beside>{_QUOTE}\s{{0,8}}(?:,\s{{0,8}}{_QUOTE}(?i:\w{{0,24}}value|val|default){_QUOTE}\s{{0,8}}[:=]
         |(?:\s[\w:-]{{1,24}}={_QUOTE}[^"'<>]{{0,64}}{_QUOTE}){{0,3}}\s{{1,8}}(?i:value|val|default)\s?=)\s{{0,8}})
+    | (?P<below>{_QUOTE}?[ ]{{0,8}}{_NEWLINE}[ \t]{{1,64}}(?:(?i:value|default)[ ]{{0,32}}[:=][ ]{{0,32}}(?=\S)
+        |[A-Z][^\r\n\\]{{1,200}}?input_value=(?={_QUOTE})))
+    | (?P<form>{_QUOTE}{_NEWLINE}{{2}}(?=[^\s-]))
     | (?P<plist></(?:key|name|Key|Name)>\s{{0,32}}<(?:string|value|data|String|Value)>)
     | (?P<element>{_QUOTE}?(?:\s[^<>]{{0,200}})?/?>(?:<!\[CDATA\[)?(?=[^<>]{{1,512}}(?:</|\]\]>)))
     | (?P<html>&gt;(?=[^&\s]{{1,256}}&lt;))
     | (?P<call>\(\s?(?={_QUOTE}))
     | (?P<list>{_QUOTE}\s?,\s{{0,8}}(?={_QUOTE}))
-    | (?P<said>[ ]{{1,4}}(?=['"]))
+    | (?P<said>(?:{_QUOTE}?[)\]])?[ ]{{1,4}}(?:(?:\|\||\?\?|or)[ ])?(?=['"]))
     | (?P<table>[ ]{{0,32}}[|\u2502]\s{{0,32}}|[ ]{{0,8}}\t[\t ]{{0,16}}|[ ]{{2,32}}(?=\S))
     | (?P<flag>[ ]{{1,4}}(?=[^\s-]))
     )""",
     re.VERBOSE,
 )
-_OPENED: Final = re.compile(rf"(?!{MARK})(?:[\[{{(]\s?(?=[\"'`\w])|(?:[bru]|SecretStr\()(?=['\"])|!!str )")
+_OPENED: Final = re.compile(
+    rf"(?!{MARK})(?:\{{\s?{_QUOTE}(?:S|[sS]tring_?[vV]alue){_QUOTE}\s?:\s?(?={_QUOTE})"
+    r"|[\[{(]\s?(?=[\"'`\w])|(?:[bru]|(?:SecretStr|Some|Just|Ok)\()(?=['\"])|!!str )"
+)
 _SCHEME: Final = re.compile(rf"(?:{'|'.join(SCHEMES)})(?:[ ]{{1,8}}|%20|\+)(?=[^\s\"'`,;]{{2}})", re.IGNORECASE)
 _QUOTED: Final = re.compile(
     r"""(?P<quote>(?P<escape>\\{1,7})?["'`])"""
@@ -155,6 +169,8 @@ def _value(text: str, start: int, end: int, separator: re.Match[str], meaning: N
     at = separator.end()
     flag = _FLAG.search(text, max(0, end - _NAME_LIMIT), end) is not None
     if kind == "flag" and not flag:
+        return None
+    if kind == "form" and not _FORM.search(text, max(0, end - _NAME_LIMIT - len("name='")), end):
         return None
     sign = separator[0]
     prose = kind in ("table", "list", "said") and not flag

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from lambda_warden.redaction.detectors import DETECTORS, Detector, by_prefix
+from lambda_warden.redaction.detector import Detector, by_prefix
+from lambda_warden.redaction.detectors import DETECTORS
 from lambda_warden.redaction.hidden import without_hidden
 from lambda_warden.redaction.literals import SHORT_END, LiteralPattern, literal_pattern
 from lambda_warden.redaction.names import KEY, SHORT_STEMS, STEMS, NameMeaning, meaning_of, words_of
-from lambda_warden.redaction.shapes import SHAPES
+from lambda_warden.redaction.shapes import LATER_SHAPES, SHAPES, Shape
 
 _NAME_CHARACTERS: Final = 256
 _NAMES_KEPT: Final = 8192
@@ -79,21 +80,30 @@ def _stems(word: str) -> tuple[str, ...]:
     return (word, *(plural for plural in _plurals(word) if not plural.startswith(word)))
 
 
+Shapes = tuple[tuple[Shape, tuple[LiteralPattern, ...]], ...]
+"""Shapes, each with what it begins with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """Where to look: the patterns that secrets begin with, by what each leads to."""
 
-    shapes: tuple[tuple[LiteralPattern, ...], ...]
+    shapes: Shapes
+    later_shapes: Shapes
     prefixes: tuple[tuple[LiteralPattern, tuple[tuple[str, Detector], ...]], ...]
     stems: tuple[LiteralPattern, ...]
 
     def literals(self) -> Iterable[LiteralPattern]:
         """All of them."""
-        for some in self.shapes:
+        for _, some in (*self.shapes, *self.later_shapes):
             yield from some
         for each, _ in self.prefixes:
             yield each
         yield from self.stems
+
+
+def _with_literals(shapes: tuple[Shape, ...]) -> Shapes:
+    return tuple((shape, tuple(map(literal_pattern, shape.literals))) for shape in shapes)
 
 
 @lru_cache(maxsize=16)
@@ -104,7 +114,8 @@ def index(detectors: Detectors) -> Index:
     own = {each for name in detectors.names for each in _stems(words_of(name)[-1])}
     short = tuple(f"{stem}{SHORT_END}" for stem in SHORT_STEMS)
     return Index(
-        tuple(tuple(map(literal_pattern, shape.literals)) for shape in SHAPES),
+        _with_literals(SHAPES),
+        _with_literals(LATER_SHAPES),
         tuple((literal_pattern(re.escape(prefix)), each) for prefix, each in prefixes.items()),
         tuple(map(literal_pattern, dict.fromkeys((*map(re.escape, (*STEMS, *own)), *short)))),
     )

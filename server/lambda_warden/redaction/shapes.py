@@ -37,6 +37,16 @@ def _shape(kind: str, literals: list[str], pattern: str, flags: re.RegexFlag = r
     return Shape(kind, tuple(literals), re.compile(pattern, re.ASCII | flags), back)
 
 
+def _azure_key(back: int, *signatures: str) -> Shape:
+    """A key of Azure that has one of these signatures after so many characters of base64."""
+    return _shape(
+        "azure-key",
+        [each.lower() for each in signatures],
+        rf"(?<![\w+-])[\w+/-]{{{back}}}(?:{'|'.join(signatures)})[A-Za-z0-9+/]{{4,6}}(?![\w+-])",
+        back=back,
+    )
+
+
 _IS: Final = r"""(?>(?:\\{0,7}["'`]\]?)?\s{0,8}(?:=>|:=|=(?!=)|:(?!:))\s{0,8}(?:\\{0,7}["'`])?)"""
 _KEY_KIND: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?(?: ?-{1,5})?"
 KEY_BEGIN: Final = re.compile(rf"----(?:-| )BEGIN {_KEY_KIND}")
@@ -135,8 +145,8 @@ SHAPES: Final = (
     # RFC 7519 (JWT), RFC 7516 (JWE): base64url of `{"`, then further parts.
     _shape(
         "jwt",
-        ["eyj"],
-        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))eyJ[A-Za-z0-9_-]{8,}+"
+        ["eyj", "ewo"],
+        r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%3[Dd])|(?<=%20)|(?<=%22))e(?:yJ|wo)[A-Za-z0-9_-]{8,}+"
         + possessive(r"\.{1,2}[A-Za-z0-9_-]{2,}+", "{1,4}"),
     ),
     # Slack docs, "Token types".
@@ -151,12 +161,42 @@ SHAPES: Final = (
     _shape(
         "azure-devops-token", ["azdo"], r"(?<![A-Za-z0-9])[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])", back=76
     ),
+    # Entra ID, refresh tokens.
+    _shape(
+        "azure-token",
+        [r"[01]\.a[a-z0-9_-]{50}"],
+        r"(?<![\w.-])[01]\.A[\w-]{50,}+(?:\.\d)?\.A[\w-]{100,}+(?:\.A[\w-]{100,}+)?",
+    ),
+    # Azure, keys whose signature stands at a place of its own: Redis, IoT, Event Hubs, Service Bus; Search, registries;
+    # Functions; Storage, Batch, Cosmos DB, API Management; OpenAI, Machine Learning.
+    _azure_key(33, "AzCa", r"AIoT", r"\+AEh", r"\+ASb"),
+    _azure_key(42, "AzSe", r"\+ACR"),
+    _azure_key(44, "AzFu"),
+    _azure_key(76, r"\+ASt", r"\+ABa", r"\+AMC", "ACDb", "APIM", "ACOG", "AAML", "AAAM"),
+    # Salesforce, session ids: that of the organisation, `!` and the rest; its consumer keys and refresh tokens.
+    _shape("salesforce-token", ["00d[a-z0-9]{12,15}(?:!|%21)"], r"(?<!\w)00D\w{12,15}(?:!|%21)[A-Za-z0-9._]{60,}+"),
+    _shape("salesforce-token", ["3mvg9", "5aep861"], r"(?<!\w)(?:3MVG9|5Aep861)[A-Za-z0-9._+/=]{60,}+"),
+    # New Relic, license keys; MaxMind, license keys: what tells them stands at their end.
+    _shape("newrelic-key", ["ffffnral"], r"(?<!\w)(?:eu01xx[0-9a-f]{26}|[0-9a-f]{32})FFFFNRAL(?!\w)", back=32),
+    _shape("newrelic-key", ["-nrma"], r"(?<!\w)(?:eu01xx[0-9a-f]{36}|AA[0-9a-f]{40})-NRMA(?!\w)", back=42),
+    _shape("maxmind-key", ["_mmk"], r"(?<!\w)[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk(?!\w)", back=36),
+    # NATS, nkeys; Stellar, SEP-23: a seed in base32.
+    _shape("seed", ["s[a-z2-7]{55}"], r"(?<!\w)S[A-Z2-7]{55,57}(?!\w)"),
+    # Bitwarden, access tokens of machine accounts.
+    _shape("bitwarden-token", [r"0\.[0-9a-f]{8}-"], r"(?<![\w.])0\.[0-9a-f-]{36}\.[A-Za-z0-9]{30}:[A-Za-z0-9+/=]{24}"),
+    # .NET, RSAKeyValue: the private members of a key, and the public ones before them stay.
+    _shape(
+        "private-key",
+        ["<rsakeyvalue>"],
+        r"(?P<keep><RSAKeyValue>\s{0,8}(?:<(?:Modulus|Exponent)>[^<]{1,2048}</\w{1,16}>\s{0,8}){0,2})"
+        r"(?:<(?:P|Q|DP|DQ|InverseQ|D)>[^<]{1,2048}</\w{1,16}>\s{0,8}){1,6}",
+    ),
     # HCP Terraform, "API tokens".
     _shape(
         "terraform-token", [r"\.atlasv1\."], r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,}+", back=14
     ),
     # Telegram Bot API, "Authorizing your bot"; Discord developer docs, "Authentication".
-    _shape("telegram-token", [":aa"], r"(?<=\d{8})(?P<keep>:)AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
+    _shape("telegram-token", [":aa", "%3aaa"], r"(?<=\d{8})(?P<keep>:|%3A)AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"),
     _shape(
         "discord-token",
         [r"\.[a-z0-9_-]{6}\.[a-z0-9_-]{27}"],
@@ -197,6 +237,12 @@ SHAPES: Final = (
         rf"(?!{MARK}|\$|<|\*{{3}}|arn:|https?:)(?(q)" + possessive(r"(?!(?P=q))[^\r\n]", "+") + r"|[^\s\"'`;,]++)",
         re.IGNORECASE,
     ),
+    # Terraform's plan, and others: what a value that is gone now becomes.
+    _shape(
+        "secret",
+        [r"\][\"'\\]{0,8} -> "],
+        rf"(?<=[a-z])(?P<keep>\][\"'\\]{{0,8}} -> \\{{0,7}}[\"'])(?!{MARK})[^\"'\\\r\n]++",
+    ),
     # netrc(5).
     _shape(
         "password",
@@ -205,3 +251,15 @@ SHAPES: Final = (
     ),
 )
 """Tried in this order, before the detectors: the first may hold others."""
+
+LATER_SHAPES: Final = (
+    # A word in a key's own name says what it is: `bb_live_…`, `ramp_sec_…`, `xnd_production_…`.
+    _shape(
+        "api-key",
+        [r"[_-](?:live|prod|production|secret|sec|sk|pat|api)[_-]"],
+        r"(?P<keep>[_-](?:live|prod|production|secret|sec|sk|pat|api)[_-](?:[a-z]{2,12}[_-])?)"
+        r"(?:(?=[A-Za-z]{0,64}[0-9])(?=[a-z0-9]{0,64}[A-Z])(?=[A-Z0-9]{0,64}[a-z])[A-Za-z0-9]{16,}+"
+        r"|(?<=_)(?<!(?:prod|.api|tion)_)(?=[0-9]{0,32}[a-f])[0-9a-f]{32,}+)" + possessive(r"[\w+/=-]|\.(?=\w)", "*"),
+    ),
+)
+"""Tried in this order, behind the detectors, of which the prefix tells more."""

@@ -18,8 +18,8 @@ from lambda_warden.redaction.hidden import ESCAPED, HIDDEN, unescaped, without_h
 from lambda_warden.redaction.literals import LiteralPattern
 from lambda_warden.redaction.marks import MARK, RedactedText, SecretSpan, is_mark, mark
 from lambda_warden.redaction.pairs import SCHEMES, find_pair
-from lambda_warden.redaction.policy import BUILT_IN, Detectors, index
-from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, SHAPES
+from lambda_warden.redaction.policy import BUILT_IN, Detectors, Shapes, index
+from lambda_warden.redaction.shapes import KEY_BEGIN, KEY_END, Shape
 
 __all__ = (
     "RedactedText",
@@ -192,21 +192,28 @@ def _redact(text: str, among: Suspicion) -> RedactedText:
     if not (among.everything or among):
         return RedactedText(text, 0)
     known = index(among.detectors)
-    count = 0
-    folded = _folded(text)
-    for number, literals in enumerate(known.shapes):
-        if starts := _starts(folded, literals, among):
-            text, found = _replaced(text, _by_shape(text, starts, number, among.detectors))
-            if found:
-                folded, count = _folded(text), count + found
-    if starts_of := _prefixes(folded, among):
+    text, count = _shaped(text, known.shapes, among)
+    if starts_of := _prefixes(_folded(text), among):
         text, found = _replaced(text, _by_prefix(text, starts_of, among.detectors))
-        if found:
-            folded, count = _folded(text), count + found
-    if starts := _starts(folded, known.stems, among):
+        count += found
+    text, found = _shaped(text, known.later_shapes, among)
+    count += found
+    if starts := _starts(_folded(text), known.stems, among):
         text, found = _replaced(text, _by_name(text, starts, among.detectors))
         count += found
     return RedactedText(text, count)
+
+
+def _shaped(text: str, shapes: Shapes, among: Suspicion) -> tuple[str, int]:
+    """A text without what has one of these shapes, and how many places were replaced."""
+    folded = _folded(text)
+    count = 0
+    for shape, literals in shapes:
+        if starts := _starts(folded, literals, among):
+            text, found = _replaced(text, _by_shape(text, starts, shape, among.detectors))
+            if found:
+                folded, count = _folded(text), count + found
+    return text, count
 
 
 def _starts(folded: str, literals: Iterable[LiteralPattern], among: Suspicion) -> list[int]:
@@ -239,8 +246,7 @@ def _prefixes(folded: str, among: Suspicion) -> list[tuple[int, int]]:
     )
 
 
-def _by_shape(text: str, starts: list[int], number: int, detectors: Detectors) -> Iterator[SecretSpan]:
-    shape = SHAPES[number]
+def _by_shape(text: str, starts: list[int], shape: Shape, detectors: Detectors) -> Iterator[SecretSpan]:
     end = 0
     for at in starts:
         start = at - shape.back

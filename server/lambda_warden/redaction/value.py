@@ -36,8 +36,8 @@ VALUES: Final = frozenset(("value", "Value", "ParameterValue"))
 """Members that another may name."""
 HEADER: Final = "authorization"
 """A string under a name that ends so is the value of that header."""
-DYNAMODB_STRING: Final = "S"
-"""As the only member of an object, it has the name of that."""
+TYPED: Final = frozenset(("S", "stringValue", "StringValue", "string_value"))
+"""Members that hold a value and its type (DynamoDB, OpenTelemetry, SQS): they have the name of their object."""
 _NAMES_KEPT: Final = 4096
 _NOTHING_BELOW: Final = frozenset(("null", "true", "false", '""', "[]", "{}", ""))
 """Texts in which no place is, so that none has to be withheld."""
@@ -134,11 +134,12 @@ class _Walk:
         beside = None
         if not NAMES.isdisjoint(members):
             beside = next((text for key in NAMES_BY_RANK if isinstance(text := members.get(key), str)), None)
+        typed = len(members) == 1 or "DataType" in members
         for key in members if self._searches else _aimed(pointers, members):
             if key in VALUES and beside is not None:
                 item_name: str | None = beside
             else:
-                item_name = name if key == DYNAMODB_STRING and len(members) == 1 else key
+                item_name = name if typed and key in TYPED else key
             aimed = any(pointer and pointer[0] == key for pointer in pointers)
             members[key] = self._entry(members[key], pointers_below(pointers, key), item_name, aimed=aimed)
         if self._searches and not self._plain_keys.issuperset(members):
