@@ -1996,6 +1996,13 @@ MUTANTS = [
         "tests/redaction/test_rates.py",
     ),
     Mutant(
+        "a detector takes words that are joined with a number",
+        "redaction/detector.py",
+        "        return False\n    letters",
+        "        pass\n    letters",
+        "tests/redaction/test_rates.py",
+    ),
+    Mutant(
         "a detector takes what goes on behind its length",
         "redaction/detector.py",
         "        if self.most is not None and (size > self.most or _ALNUM.match(text, end)):\n",

@@ -373,6 +373,10 @@ def values(count: int, seed: int = 1) -> Iterator[str]:
         lambda: f"{text(lower, 6)}-prod-{some(16).hex()}",
         lambda: f"{text(lower, 6)}_api_{some(16).hex()}",
         lambda: f"deploy_live_{text(lower, 12)}_20261128T100000Z",
+        lambda: (
+            f"{rng.choice(('pk_', 'rpa_', 'secret-', 'hawk.'))}{'_'.join(text(lower, 6) for _ in range(5))}"
+            f"_v{rng.randint(1, 9)}"
+        ),
         lambda: f"price_{text(upper + lower + digits, 24)}",
         lambda: f"msg_01{text(upper + lower + digits, 22)}",
         lambda: f"chatcmpl-{text(upper + lower + digits, 29)}",

@@ -20,6 +20,8 @@ _LETTERS: Final = 20  # letters at least, of which so many are capitals in a ran
 _EVEN: Final = (0.3, 0.7)
 _JOINED: Final = re.compile(r"[A-Za-z0-9_+-]")
 _PUNCTUATION: Final = ".,-\\"
+_BETWEEN: Final = re.compile(r"[._/|-]")
+_WORD: Final = re.compile(r"(?:[A-Z]?[a-z]+|[A-Z]*)[0-9]{0,4}")
 _ALNUM: Final = re.compile(r"[A-Za-z0-9]")
 _DIGIT: Final = re.compile(r"[0-9]")
 _LETTER: Final = re.compile(r"[A-Za-z]")
@@ -77,7 +79,13 @@ def entropy(text: str) -> float:
 
 
 def _is_mixed(text: str) -> bool:
-    """Whether digits and letters are mixed in a text, or capitals and small letters more than in any joined words."""
+    """Whether digits and letters are mixed in a text, or capitals and small letters more than in any joined words.
+
+    Words and numbers with something between them are a name: `customer_history_v2`, `rotation-role-us-east-1`.
+    """
+    parts = _BETWEEN.split(text)
+    if len(parts) > 1 and all(map(_WORD.fullmatch, parts)):
+        return False
     letters = len(_LETTER.findall(text))
     if _DIGIT.search(text):
         return letters > 0

@@ -255,7 +255,7 @@ DETECTORS: Final = (
         None,
         3,
     ),
-    Detector("api-key", ("rh-api-", "px-api-", "px-dep-", "pub-c-", "sub-c-"), "0-9a-z-", 36, 36, 2.5),
+    Detector("api-key", ("rh-api-", "px-api-", "px-dep-", "pub-c-", "sub-c-"), "0-9a-z-", 36, 36, 3),
     Detector("api-key", ("persona_production_",), "0-9a-f-", 36, 36, 2.5),
     Detector("api-key", ("n8n_api_", "con-", "dtn_", "inc_"), HEX, 64, None, 3),
     Detector("api-key", ("s-s4t2ud-", "s-s4t2af-", "u-s4t2ud-", "u-s4t2af-"), HEX, 64, None, 3),
