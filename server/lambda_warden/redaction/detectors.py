@@ -199,7 +199,7 @@ DETECTORS: Final = (
     Detector("paddle-key", ("pdl_live_", "pdl_sdbx_", "pdl_ntfset_"), WORD, 24, None, 3),
     # Messages and mail: Slack, SendGrid, Mailgun, Mailchimp, Brevo, Postmark, Resend, Twilio, MessageBird …
     Detector("sendgrid-key", ("SG.",), DOTTED, 60, None, 3),
-    Detector("mailgun-key", ("key-", "pubkey-"), HEX, 32, 32, 2.5),
+    Detector("mailgun-key", ("key-", "pubkey-"), LOWER, 32, 32, 3),
     Detector("brevo-key", ("xkeysib-", "xsmtpsib-"), "0-9A-Za-z-", 60, None, 3),
     Detector("resend-key", ("re_",), WORD, 24, None, 3.5),
     Detector("twilio-key", ("SK",), HEX, 32, 32, 2.5),
@@ -260,7 +260,7 @@ DETECTORS: Final = (
     Detector("api-key", ("n8n_api_", "con-", "dtn_", "inc_"), HEX, 64, None, 3),
     Detector("api-key", ("s-s4t2ud-", "s-s4t2af-", "u-s4t2ud-", "u-s4t2af-"), HEX, 64, None, 3),
     Detector("api-key", ("sk_", "sk_car_", "sk_sbox_"), ALNUM, 22, None, 3),
-    Detector("api-key", ("live_",), ALNUM, 24, None, 4),
+    Detector("api-key", ("live_",), WORD, 24, None, 4),
     Detector("api-key", ("ak-", "sm_aat_", "sm_pat_", "sm_sat_", "endr+"), ALNUM, 16, 22, 3),
     Detector("api-key", ("sec-c-", "pa-", "secret-"), URL, 43, 48, 3.5),
     Detector("api-key", ("hawk.", "VF.", "mlsn.", "mssp.", "1000.", "p.eyJ", "api_live."), DOTTED, 32, None, 3),
@@ -274,6 +274,8 @@ DETECTORS: Final = (
     Detector("api-key", ("APP_USR-", "TEST-"), "0-9a-f-", 55, None, 3),
     Detector("api-key", ("KEY0", "K10"), WORD + ":", 53, None, 3.5),
     Detector("api-key", ("secret-token:",), DOTTED, 16, None, 3),  # RFC 8959
+    Detector("api-key", ("BSA",), ALNUM, 28, 28, 4),  # Brave Search
+    Detector("api-key", ("standard_",), HEX, 200, None, 3),  # Appwrite
     Detector("api-key", ("APA91b",), URL, 100, None, 3.5),
     Detector("api-key", ("v2/",), ALNUM, 300, None, 4),
     Detector("api-key", ("AK1",), "A-Za-z0-9/", 50, 56, 3.5),

@@ -176,9 +176,12 @@ SHAPES: Final = (
     # Salesforce, session ids: that of the organisation, `!` and the rest; its consumer keys and refresh tokens.
     _shape("salesforce-token", ["00d[a-z0-9]{12,15}(?:!|%21)"], r"(?<!\w)00D\w{12,15}(?:!|%21)[A-Za-z0-9._]{60,}+"),
     _shape("salesforce-token", ["3mvg9", "5aep861"], r"(?<!\w)(?:3MVG9|5Aep861)[A-Za-z0-9._+/=]{60,}+"),
-    # New Relic, license keys; MaxMind, license keys: what tells them stands at their end.
+    # New Relic, license keys; Mailgun; MaxMind, license keys: what tells them stands at their end.
     _shape("newrelic-key", ["ffffnral"], r"(?<!\w)(?:eu01xx[0-9a-f]{26}|[0-9a-f]{32})FFFFNRAL(?!\w)", back=32),
     _shape("newrelic-key", ["-nrma"], r"(?<!\w)(?:eu01xx[0-9a-f]{36}|AA[0-9a-f]{40})-NRMA(?!\w)", back=42),
+    _shape(
+        "mailgun-key", ["-[0-9a-f]{8}-[0-9a-f]{8}"], r"(?<![\w-])[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?![\w-])", back=32
+    ),
     _shape("maxmind-key", ["_mmk"], r"(?<!\w)[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk(?!\w)", back=36),
     # NATS, nkeys; Stellar, SEP-23: a seed in base32.
     _shape("seed", ["s[a-z2-7]{55}"], r"(?<!\w)S[A-Z2-7]{55,57}(?!\w)"),
