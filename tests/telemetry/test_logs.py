@@ -62,7 +62,10 @@ def test_what_a_client_names_begins_no_line_of_its_own() -> None:
 def test_a_json_line_has_the_trace_and_no_more_than_there_is() -> None:
     with use_span(SPAN):
         line = json.loads(in_a_context(lambda: JsonLines().format(record("a\nb"))))
+        written = JsonLines().format(record("\x9b31m \u202e"))
         traced = json.loads(JsonLines().format(record("a\nb")))
+    assert json.loads(written)["message"] == "\x9b31m \u202e"
+    assert written.isprintable()
     assert line.keys() == {"time", "level", "logger", "message"}
     assert (traced["trace_id"], traced["span_id"]) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
     assert (traced["level"], traced["logger"], traced["message"]) == ("ERROR", "lambda_warden.x", "a\nb")

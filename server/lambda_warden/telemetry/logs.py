@@ -107,4 +107,4 @@ class JsonLines(logging.Formatter):
         if record.exc_info and (error := record.exc_info[1]) is not None:
             fields["error"] = type(error).__name__
             fields["stack"] = _stack_of(error)
-        return json.dumps(fields, ensure_ascii=False)
+        return json.dumps(fields)  # in ASCII: nothing in it moves a terminal's cursor or turns the line round
