@@ -125,6 +125,12 @@ def test_a_policy_that_an_earlier_manifest_needed_is_not_left_among_the_new_ones
     assert {path: path.stat().st_mtime_ns for path in into.iterdir()} == before
 
 
+def test_a_folder_that_can_not_be_made_is_named(folder: Path) -> None:
+    result = run("--manifest", folder, "--output-dir", folder / "a.yaml" / "policies")
+    assert result.exit_code == 2
+    assert "can't be written: Not a directory" in " ".join(result.stderr.split())
+
+
 def test_a_manifest_that_can_not_be_used_is_named_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path / "m.yaml", ["a*", "*a"])
     result = run("--manifest", path)

@@ -69,7 +69,10 @@ def _write(folder: Path, documents: Mapping[str, list[dict[str, Any]]]) -> None:
             f"{folder} has policies that the manifest no longer makes: {named}. Remove them, or name another folder",
             param_hint="'--output-dir'",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, document in files.items():
-        path.write_text(json.dumps(document, indent=2) + "\n")
-        click.echo(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, document in files.items():
+            path.write_text(json.dumps(document, indent=2) + "\n")
+            click.echo(path)
+    except OSError as error:
+        raise click.BadParameter(f"{folder} can't be written: {error.strerror}", param_hint="'--output-dir'") from None
