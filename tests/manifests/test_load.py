@@ -258,6 +258,11 @@ def test_what_is_not_yaml_is_refused_at_its_line(tmp_path: Path, text: str, line
     assert problem_of(written(tmp_path, text)).startswith(f"FILE:{line}: is not YAML: ")
 
 
+@pytest.mark.parametrize("written_so", ["\ttargets:\n", "targets:\n\t"], ids=["before a key", "before an entry"])
+def test_a_tab_is_said_to_be_one(tmp_path: Path, written_so: str) -> None:
+    assert "Expected spaces: here is a tab." in problem_of(written(tmp_path, edited("targets:\n", written_so)))
+
+
 def test_a_control_character_is_not_yaml(tmp_path: Path) -> None:
     assert "is not YAML" in refusal(written(tmp_path, GOOD + "# \x01\n"))[0]
 

@@ -57,7 +57,8 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = " ".join(filter(None, (error.context, error.problem)))
-            raise ManifestError([f"{path}:{mark.line + 1 if mark else 1}: is not YAML: {problem}."]) from None
+            expected = " Expected spaces: here is a tab." if mark and text[mark.index : mark.index + 1] == "\t" else ""
+            raise ManifestError([f"{path}:{mark.line + 1 if mark else 1}: is not YAML: {problem}.{expected}"]) from None
         except yaml.YAMLError as error:
             raise ManifestError([f"{path}: is not YAML: {' '.join(str(error).split())}."]) from None
         except RecursionError:
