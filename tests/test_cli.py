@@ -155,6 +155,7 @@ def test_help_has_each_setting_below_its_topic(command: str) -> None:
         (["--demo", "--concurrency", "0"], "1<=x<=1024"),
         (["--demo", "--queue", "-1"], "x>=0"),
         (["--demo", "--http", "8000"], "Expected: HOST:PORT to serve"),
+        (["--demo", "--endpoint-url", "127.0.0.1:4566"], "Expected: another endpoint"),
         (["--demo", "--shutdown-grace", "-1"], "0<=x<=5460"),
         (["--demo", "--shutdown-grace", "5461"], "0<=x<=5460"),
         (["--demo", "--idempotency-ttl", "5459"], "x>=5460"),

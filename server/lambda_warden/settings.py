@@ -83,7 +83,9 @@ class Settings(BaseModel):
         default=None, description="region of names without one, where the manifest has several; adds none"
     )
     endpoint_url: Annotated[str | None, Option(default="AWS's own")] = Field(
-        default=None, description="another endpoint than AWS's own, for targets that name none"
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="another endpoint than AWS's own, for targets that name none",
     )
     ca_bundle: Annotated[Path | None, Option(default="the system's")] = Field(
         default=None, description="CA certificates to check AWS's with"
