@@ -15,7 +15,15 @@ from typing import Final
 import click
 
 from lambda_warden.approvals.request import reason_lines
-from lambda_warden.approvals.secret import NOT_SET, ApproverKey, SecretError, read_approver, set_secret, unlock
+from lambda_warden.approvals.secret import (
+    NOT_SET,
+    SECRET_CHARACTERS,
+    ApproverKey,
+    SecretError,
+    read_approver,
+    set_secret,
+    unlock,
+)
 from lambda_warden.commands.approvals_remote import RemoteApprovals
 from lambda_warden.commands.console import Column, as_json_option, json_line, json_lines_option, print_table
 from lambda_warden.commands.groups import OptionsAnywhere
@@ -81,9 +89,10 @@ def init(files: ApprovalFiles) -> None:
     with problems():
         if read_approver(files.secret) is not None:
             ask_for_secret(files.secret, "The secret so far: ")
-        secret = _ask("New approver's secret, which nobody else on this machine knows: ")
+        length = f"{SECRET_CHARACTERS} characters or more"
+        secret = _ask(f"New approver's secret, {length}, which nobody else on this machine knows: ")
         if _ask("Once more: ") != secret:
-            raise SecretError("these are two different secrets")
+            raise SecretError("these are two different secrets: run it again")
         set_secret(files.secret, secret)
     click.echo(f"Calls can be approved out of band now: {files.secret} tells who has the secret from who has not.")
 
@@ -228,7 +237,9 @@ def _ask(prompt: str) -> str:
         try:
             return getpass.getpass(prompt)
         except (getpass.GetPassWarning, EOFError):
-            raise SecretError("the approver's secret is asked for on a terminal, and there is none here") from None
+            raise SecretError(
+                "the approver's secret is asked for on a terminal, and there is none here: run it in one"
+            ) from None
 
 
 def _find(reader: ApprovalReader, approval_id: str) -> PendingApproval:
