@@ -217,8 +217,8 @@ def _missing(called: _Called, listing: FunctionList) -> Finding:
     if is_alias(ref.qualifier):
         kind = "alias"
         step = (
-            f"aws lambda create-alias --function-name {ref.function_arn} --name {ref.qualifier} --function-version "
-            "VERSION, or correct the manifest"
+            f"aws lambda create-alias --function-name {ref.function_arn} --region {ref.region} --name {ref.qualifier} "
+            "--function-version VERSION, or correct the manifest"
         )
     return called.found("problem", "functions", f"it has no {kind} {ref.qualifier}", step)
 
