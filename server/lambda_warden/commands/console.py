@@ -199,9 +199,12 @@ def _cut(cell: Text, width: int) -> Text:
 def _console(stream: TextIO) -> Console:
     """Rich's console of a terminal, which neither reads markup nor colours what looks like a number."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    size = shutil.get_terminal_size()
     return Console(
         file=stream,
-        width=shutil.get_terminal_size().columns,
+        # Of a dumb terminal, rich takes a width for given only with a height; else it is 80.
+        width=size.columns,
+        height=size.lines,
         color_system=None if plain else "auto",
         no_color=False,
         markup=False,
