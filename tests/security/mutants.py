@@ -498,8 +498,8 @@ MUTANTS = [
                 (
                     "the log quotes what an error says",
                     "telemetry/logs.py",
-                    "        return json.dumps(fields, ensure_ascii=False)\n",
-                    "        return json.dumps(fields | {'said': str(record.exc_info)}, ensure_ascii=False)\n",
+                    "        return json.dumps(fields)",
+                    "        return json.dumps(fields | {'said': str(record.exc_info)})",
                 ),
                 (
                     "a client's text begins a line of the log",

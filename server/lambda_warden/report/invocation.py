@@ -52,8 +52,8 @@ _NEXT_AFTER_DENIAL = {
     "principal": "This caller may not call it. Only the operator can allow it.",
     "manifest_changed": "Nothing was sent. Call again: it is decided on anew, by the manifest that is in force now.",
     "alias": "The alias does not lead where the operator expects it. Tell the operator.",
-    "approval": "Nothing was sent. Tell the user what you wanted to run, and why it was not approved, as the reason says: "
-    "where nobody can be asked, only the operator can change that. Call again only if they want it.",
+    "approval": "Nothing was sent. Tell the user what you wanted to run, and why it was not approved, as the reason "
+    "says: where nobody can be asked, only the operator can change that. Call again only if they want it.",
     "paused": "Nothing was sent. Tell the user: only a person can resume calls. Don't call again before.",
     "stop_after_failures": "Nothing was sent. Tell the user that it keeps failing; calling sooner is denied again.",
     "limits": "Nothing was sent. Wait as long as the reason says; calling sooner is denied again.",
