@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lambda_warden.model.caller import LOCAL
 from lambda_warden.model.principal import PRINCIPAL
 from lambda_warden.model.quotas import FUNCTION_TIMEOUT_LIMIT, MANAGED_TIMEOUT_LIMIT, WAIT_LIMIT
+from lambda_warden.model.target import ENDPOINT_URL
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Of signatures (RFC 7518, RFC 8037). Each has a public key: none, and none with a secret that both sides know."""
@@ -84,7 +85,7 @@ class Settings(BaseModel):
     )
     endpoint_url: Annotated[str | None, Option(default="AWS's own")] = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
+        pattern=ENDPOINT_URL,
         description="another endpoint than AWS's own, for targets that name none",
     )
     ca_bundle: Annotated[Path | None, Option(default="the system's")] = Field(

@@ -60,6 +60,9 @@ _SET_UP_WRONGLY: Final = frozenset(
 _NO_CODE: Final = re.compile(r"4(?!13)[0-9]{2}|501")
 """What botocore gives as the code of an answer that has none of AWS's. A 413 blames the size, whoever says it."""
 
+FAILED_STATE: Final = re.compile(r"state: '?Failed\b", re.IGNORECASE)
+"""Of a function. Pending and InProgress pass, and this does not (Lambda Developer Guide, "Lambda function states")."""
+
 _BY_CODE: Final = {
     "NoPublishedVersionException": "the function has no published version, and the call needs one.",
     "OptInRequired": "AWS has not activated Lambda for this account, or has suspended the account.",
@@ -89,7 +92,7 @@ _BY_MESSAGE: Final = (
         "it needs.",
     ),
     (
-        re.compile(r"state: '?Failed\b", re.IGNORECASE),
+        FAILED_STATE,
         "the function is in the state Failed, which does not pass by itself; its StateReason says why.",
     ),
     (

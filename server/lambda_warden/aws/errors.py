@@ -20,7 +20,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from lambda_warden.aws.advice import advice_for, for_credentials, for_machine, of_throttling
+from lambda_warden.aws.advice import FAILED_STATE, advice_for, for_credentials, for_machine, of_throttling
 from lambda_warden.aws.answer import text, token
 from lambda_warden.aws.invocation_handle import Reason, Sent
 from lambda_warden.model.outcome import Refused, Unknown
@@ -93,8 +93,6 @@ these statuses before it runs anything, a proxy 407 before it passes anything on
 it does not know."""
 _THROTTLED: Final = frozenset({"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"})
 """What services of AWS say instead of a 429, most of them with a 400 ("Common Errors" of their API references)."""
-_FAILED_STATE: Final = re.compile(r"state: '?Failed\b", re.IGNORECASE)
-"""Of a function. Pending and InProgress pass, and this does not (Lambda Developer Guide, "Lambda function states")."""
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: ([1-5][0-9]{2})")
 _NO_CERTIFICATE: Final = "NO_CERTIFICATE_OR_CRL_FOUND"
 _PROXY_AUTHENTICATION: Final = 407
@@ -208,7 +206,7 @@ def _classify_answer(error: ClientError, sent: Sent) -> Refused | Unknown:
     if reason is not None:
         message = f"{message} (Reason: {reason})".lstrip()
     throttled = status == _TOO_MANY or (code in _THROTTLED and status in _REFUSED_STATUS)
-    later = (code in LATER or throttled) and not _FAILED_STATE.search(message)
+    later = (code in LATER or throttled) and not FAILED_STATE.search(message)
     # An answer that came before the request had left whole says that AWS did not want it, whatever its status.
     unasked = sent == "partly"
     if unasked or (code not in MAY_HAVE_RUN and (later or code in LATER | NEVER_AS_IS or status in _REFUSED_STATUS)):

@@ -15,11 +15,10 @@ from typing import Any, Final
 import click
 
 from lambda_warden.commands.console import as_json_option, print_json
-from lambda_warden.commands.options import setting_option
+from lambda_warden.commands.options import setting_option, settings_of
 from lambda_warden.errors import ArgumentError, SettingsError
 from lambda_warden.report.visible import inline, visible
 from lambda_warden.results.kept import UNKNOWN, query_value, seal_from
-from lambda_warden.settings import Settings
 from lambda_warden.store.opening import open_store
 from lambda_warden.store.results import KeptResult, PartName, ResultError
 
@@ -56,13 +55,12 @@ def result(
     """
     if query is not None and part != "payload":
         raise click.UsageError("--query searches the payload alone")
-    store = Settings(records=records, results=results).results_store
+    store = settings_of({"records": records, "results": results}).results_store
     with _reading(store, results_key_file, invocation_id, principal) as entry:
         if part not in entry.about.parts:
             raise ResultError(f"this call left no {part}")
         if query is not None:
-            # JSON in ASCII escapes every control character but this one.
-            click.echo(json.dumps(query_value(entry, query), indent=2).replace("\x7f", "\\u007f"))
+            print_json(query_value(entry, query))
         elif as_json:
             print_json(_document(entry, part))
         else:

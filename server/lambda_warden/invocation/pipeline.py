@@ -219,7 +219,7 @@ class Pipeline:
                 if taken is not None:
                     self._answers.on_the_way(info.caller, partial(self._records.leaving, taken))
                 return report_earlier(info, first, way)
-        except RecordError as error:  # `heard` has noted that nobody was told: the next same call is
+        except RecordError as error:  # the next same call may be told: `heard` has noted that nobody was
             logger.error("%s: %s", info.invocation_id, error)
             reason = "the records can't be used, so the result of the earlier call is not given"
             return report_denial(info, denied("record", reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -11,6 +11,8 @@ from lambda_warden.errors import ArgumentError, shown
 from lambda_warden.model.function_ref import is_account, partition_of
 from lambda_warden.model.strict import Strict, Unique
 
+ENDPOINT_URL: Final = r"^https?://[^\s]+$"
+"""What the URL of an endpoint looks like, as a regular expression that JSON Schema takes, too."""
 _ROLE_ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
@@ -75,13 +77,13 @@ class Target(Strict):
         description="Whether the session is tagged lambda-warden:principal, lambda-warden:actor and "
         "lambda-warden:client. The role's trust policy has to allow sts:TagSession.",
     )
-    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
+    endpoint_url: Annotated[str, StringConstraints(pattern=ENDPOINT_URL)] | None = Field(
         default=None, description="Another endpoint than AWS's own, for example a VPC endpoint or an emulator."
     )
     concurrency: int | None = Field(
         default=None, ge=1, le=1024, description="How many calls may be under way at once in each region of it."
     )
-    logs_endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = Field(
+    logs_endpoint_url: Annotated[str, StringConstraints(pattern=ENDPOINT_URL)] | None = Field(
         default=None,
         description="The endpoint of CloudWatch Logs, where endpoint_url is one that serves Lambda alone, as VPC "
         "endpoints do.",

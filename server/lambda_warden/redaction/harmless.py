@@ -16,7 +16,7 @@ STATES: Final = frozenset(
     " rotated valid verified changed updated reset created deleted loaded optional enabled disabled unauthorized"
     " forbidden unavailable unsupported too field value password token secret credentials please your this that length"
     " string str bytes int integer number boolean bool object any unmatched illegal"
-    " eof identifier exists already contains cannot known inconsistent matches matched".split()
+    " eof identifier exists already contains known inconsistent matches matched".split()
 )
 """Words that a message begins with behind `password:`, and what a serialiser puts there."""
 FUNCTION_WORDS: Final = frozenset(

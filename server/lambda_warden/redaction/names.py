@@ -67,7 +67,7 @@ KEYS: Final = frozenset(
     " auth0 okta clerk workos twitter facebook instagram linkedin youtube twitch spotify dropbox box"
     " infura alchemy etherscan coinbase binance kraken wallet ethereum eth bitcoin btc deployer"
     " sdk cert vapid apns fcm apollo kaggle wandb comet ngrok tailscale turnstile recaptcha hcaptcha steam tmdb deepl"
-    " contentful sanity brevo klaviyo onesignal knock etherscan moralis helius finnhub".split()
+    " contentful sanity klaviyo onesignal knock moralis helius finnhub".split()
 )
 """Words before `key` that make it a secret. Of any other key (`partition_key`, `public_key`) nothing is told."""
 

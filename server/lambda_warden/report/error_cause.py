@@ -117,7 +117,7 @@ _NO_START: Final = re.compile(
     r"\bCouldn't find valid bootstrap|\bfork/exec /\S+: |\bversion `GLIBC\S+' not found\b|\b[Ee]xec format error\b"
     r"|\bcannot execute binary file\b|\berror while loading shared libraries: "
 )
-_BOOTSTRAP_SAYS: Final = re.compile(r"^/(?:var/task|opt)/bootstrap: (?!line )", re.MULTILINE)
+_BOOTSTRAP_SAYS: Final = re.compile(r"/(?:var/task|opt)/bootstrap: (?!line )")
 """The loader, of the program that Lambda starts. A program that this one starts, while it handles an event, says the
 same of itself, and a shell script names the line that it has come to."""
 _EXIT_REASONS: Final[tuple[tuple[re.Pattern[str], ErrorCause], ...]] = (
